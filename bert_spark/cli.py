@@ -1,0 +1,118 @@
+"""From a command line and a TOML file to a job's settings, and from a job's end to an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bert_spark.config import from_mapping, read_toml
+from bert_spark.errors import BertSparkError, ConfigError
+
+logger = logging.getLogger(__name__)
+
+SECTIONS = ("input", "encoder", "output", "embed", "train", "head", "score", "scores", "spark")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A job's settings, by section of the TOML file."""
+
+    sections: Mapping[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.sections[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def parse(doc: str, kinds: Mapping[str, type], default: Path, argv: list[str] | None = None) -> Job:
+    """Read a job's settings: options override the TOML file, which overrides the defaults.
+
+    Parameters
+    ----------
+    doc
+        The job's docstring, printed by --help.
+    kinds
+        Section name -> settings dataclass.
+    default
+        The TOML file that is read when there are no options at all.
+    argv
+        Command line without the program's name; the process's own by default.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown key or a bad value.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", help=f"TOML file; with no options at all, {default}")
+    for section, kind in kinds.items():
+        _add_options(parser.add_argument_group(section), section, kind)
+    argv = sys.argv[1:] if argv is None else argv
+    given = vars(parser.parse_args(argv))
+    path = given.pop("config") or (None if argv else str(default))
+    tables = _anchored(read_toml(path, SECTIONS), Path(path).parent) if path else {}
+    options = {name: value for name, value in given.items() if value is not None}
+    settings: dict[str, Any] = {"spark": {key: str(value) for key, value in tables.get("spark", {}).items()}}
+    for section, kind in kinds.items():
+        mine = {name.split(".")[1]: value for name, value in options.items() if name.startswith(f"{section}.")}
+        settings[section] = from_mapping(kind, {**tables.get(section, {}), **mine}, f"[{section}]")
+    return Job(settings)
+
+
+def _add_options(group: Any, section: str, kind: type) -> None:
+    hints = typing.get_type_hints(kind)
+    for spec in dataclasses.fields(kind):
+        if not spec.metadata or isinstance(spec.default, dataclasses._MISSING_TYPE):
+            continue
+        flag = spec.metadata["flag"] or "--" + spec.name.replace("_", "-")
+        shown = (
+            f"{spec.metadata['help']} (default: {spec.default})" if spec.default is not None else spec.metadata["help"]
+        )
+        extra: dict[str, Any] = {"dest": f"{section}.{spec.name}", "default": None, "help": shown.replace("%", "%%")}
+        if hints[spec.name] is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, **extra)
+            continue
+        kinds = [part for part in (typing.get_args(hints[spec.name]) or (hints[spec.name],)) if part is not type(None)]
+        group.add_argument(flag, type=kinds[0], choices=spec.metadata["choices"], metavar=spec.name.upper(), **extra)
+        if spec.name == "if_exists":
+            for short in ("overwrite", "append"):
+                group.add_argument(
+                    f"--{short}", action="store_const", const=short, dest=extra["dest"], help=f"--if-exists {short}"
+                )
+
+
+def _anchored(tables: dict[str, dict[str, Any]], folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the tables with values that start with ./ or ../ taken from the file's own folder."""
+
+    def anchor(value: Any) -> Any:
+        return str((folder / value).resolve()) if isinstance(value, str) and value.startswith(("./", "../")) else value
+
+    return {name: {key: anchor(value) for key, value in table.items()} for name, table in tables.items()}
+
+
+def required(value: Any, option: str) -> Any:
+    """Return `value`, or raise ConfigError that names the option which gives it."""
+    if value is None:
+        raise ConfigError(f"{option} is not given; pass it, or set it in the file of --config")
+    return value
+
+
+def run(story: Callable[[], object]) -> int:
+    """Run a job and return its exit code: 0 done, 1 failed, 2 usage, 3 environment; the reason goes to the log."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for noisy in ("py4j", "pyspark", "httpx", "httpx2", "huggingface_hub"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        story()
+    except BertSparkError as err:
+        logger.error("%s: %s", type(err).__name__, err)
+        return err.exit_code
+    return 0

@@ -1,0 +1,105 @@
+"""The jobs' settings: where tables come from and go to, how to train and score, what Spark is told. Checked, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bert_spark.config import at_least, check_fields, option
+from bert_spark.errors import ConfigError
+
+INPUT_FORMATS = ("auto", "csv", "json", "parquet", "table", "delta", "orc")
+IF_EXISTS = ("error", "overwrite", "append")
+FEATURES = ("bert", "bert+tfidf")
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """Where the tweets are and which columns matter."""
+
+    path: str | None = option(None, "file, folder, glob or table name", flag="--input")
+    format: str = option("auto", "auto goes by the name's ending, else takes it for a table", choices=INPUT_FORMATS)
+    text_column: str = option("text", "column that holds the text")
+    id_column: str | None = option(None, "column that names a row; checked to be there")
+    delimiter: str = option(",", "of csv")
+    encoding: str = option("UTF-8", "of csv and json")
+    partition_mb: float | None = option(None, "text per task, in MB; by default from the size of the input")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.partition_mb is not None and self.partition_mb <= 0:
+            raise ConfigError(f"partition_mb={self.partition_mb} is too small; expected more than 0")
+
+
+@dataclass(frozen=True)
+class OutputConfig:
+    """Where the result goes and what is in it."""
+
+    path: str | None = option(None, "folder or table name", flag="--output")
+    format: str = option("parquet", "parquet, table, or any format on Spark's classpath", flag="--output-format")
+    if_exists: str = option("error", "what to do when there is something already", choices=IF_EXISTS)
+    diagnostics: bool = option(False, "add token_count, truncated and unknown_share")
+    error_column: str = option("error", "name of the column of reasons")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True)
+class EmbedConfig:
+    """What jobs/embed.py adds."""
+
+    embedding_column: str = option("embedding", "name of the column of vectors")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What jobs/train.py learns from and how the rows are split."""
+
+    artefact: str | None = option(None, "folder for the trained artefact", flag="--output")
+    overwrite: bool = option(False, "replace an artefact that is there")
+    label_column: str = option("label", "column that holds the label")
+    embeddings: str | None = option(None, "output of jobs/embed.py to train from; BERT does not run")
+    embedding_column: str = option("embedding", "its column of vectors")
+    features: str = option("bert", "what the classifier sees", choices=FEATURES)
+    max_rows: int | None = option(None, "train on this many rows at most, taken by the hash of their text")
+    seed: int = option(0, "of the split by text hash")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.max_rows is not None:
+            at_least(self, max_rows=1)
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """The classifier: a scikit-learn class by its dotted name, and its keywords."""
+
+    name: str = option("sklearn.svm.LinearSVC", "dotted name of a scikit-learn classifier", flag="--head")
+    options: dict[str, Any] = field(
+        default_factory=lambda: {"C": 1.0, "class_weight": "balanced"},
+        metadata={"help": "its keywords; in TOML only", "flag": None, "choices": None},
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not self.name.startswith("sklearn."):
+            raise ConfigError(
+                f"head {self.name!r} is not scikit-learn's; an artefact holds scikit-learn's own classes only"
+            )
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """What jobs/score.py uses and adds."""
+
+    artefact: str | None = option(None, "folder that jobs/train.py wrote")
+    embedding_column: str | None = option(None, "column of vectors that is there already; BERT does not run")
+    scores: bool = option(False, "add every class's value")
+    keep_embedding: bool = option(False, "keep the vector")
+
+    def __post_init__(self) -> None:
+        check_fields(self)

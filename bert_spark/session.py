@@ -1,0 +1,97 @@
+"""Get the Spark session: the active one, a Connect server's, or a new one with this package on its executors."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bert_spark.errors import SetupError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+logger = logging.getLogger(__name__)
+
+PACKAGE = Path(__file__).resolve().parent
+# Where this process starts Spark itself; under spark-submit its own options and files decide.
+QUIET = {"spark.log.level": "ERROR", "spark.ui.showConsoleProgress": "false"}
+ARROW = {"spark.sql.execution.arrow.pyspark.enabled": "true"}
+
+
+@contextmanager
+def spark_session(name: str, conf: Mapping[str, str]) -> Iterator[SparkSession]:
+    """Give the active session, or build one and stop it at the end.
+
+    Parameters
+    ----------
+    name
+        Shown in Spark's pages.
+    conf
+        Spark settings; "spark.remote" connects to a Connect server.
+
+    Raises
+    ------
+    SetupError
+        When pyspark is not installed or Spark does not start.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as err:
+        raise SetupError("pyspark is not installed here; pip install 'bert-spark[spark]'") from err
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        _ship(active)
+        yield active
+        return
+    spark = _build(name, dict(conf))
+    try:
+        _ship(spark)
+        yield spark
+    finally:
+        spark.stop()
+
+
+def _build(name: str, conf: dict[str, str]) -> SparkSession:
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    remote = conf.pop("spark.remote", None)
+    own_jvm = remote is None and "SPARK_REMOTE" not in os.environ and "PYSPARK_GATEWAY_PORT" not in os.environ
+    if own_jvm and conf.get("spark.master", "local").startswith("local"):
+        # local workers would start the first python3 on PATH, which may be another one
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(name)
+    builder = builder.remote(remote) if remote else builder
+    for key, value in {**ARROW, **(QUIET if own_jvm else {}), **conf}.items():
+        builder = builder.config(key, value)
+    try:
+        return builder.getOrCreate()
+    except (PySparkException, RuntimeError) as err:
+        raise SetupError(
+            f"Spark did not start ({type(err).__name__}); see the lines above; is Java 17+ on PATH?"
+        ) from err
+
+
+def _ship(spark: SparkSession) -> None:
+    """Send this package to the executors, unless it is installed or was sent with --py-files already."""
+    sent = any(Path(entry).name.startswith("bert_spark") and entry.endswith(".zip") for entry in sys.path)
+    if sent or "site-packages" in PACKAGE.parts or getattr(spark, "_bert_spark_shipped", False):
+        return
+    archive = Path(tempfile.mkdtemp(prefix="bert_spark-")) / "bert_spark.zip"
+    with zipfile.ZipFile(archive, "w") as target:
+        for path in sorted(PACKAGE.rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                target.write(path, path.relative_to(PACKAGE.parent))
+    if hasattr(spark, "addArtifacts"):
+        spark.addArtifacts(str(archive), pyfile=True)
+    else:  # Spark 3.5 without Connect
+        getattr(spark, "sparkContext").addPyFile(str(archive))  # noqa: B009
+    spark._bert_spark_shipped = True  # type: ignore[attr-defined]
+    logger.info("sent the package to the executors")

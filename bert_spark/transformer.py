@@ -1,0 +1,216 @@
+"""BERT as a scikit-learn transformer: texts in, float32 embeddings out. Holds settings only, no weights, so that it
+clones, prints and pickles cheaply. Runs where it stands, or through the encoder it is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from bert_spark.config import DEFAULT_MODEL, EncoderConfig
+from bert_spark.errors import ConfigError, TextError
+from bert_spark.text import check_texts, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bert_spark.encoder import BertEncoder
+
+
+class TextEncoder(Protocol):
+    """What `BertTransformer(encoder=...)` takes: an object that embeds texts elsewhere."""
+
+    def encode(self, texts: list[str], config: EncoderConfig) -> np.ndarray:
+        """Return float32, shape (n_texts, width)."""
+        ...
+
+    def width(self, config: EncoderConfig) -> int:
+        """Return the numbers in one vector."""
+        ...
+
+
+class GivenVectors:
+    """Vectors that are there already, handed out in place of encoding the texts they belong to."""
+
+    def __init__(self, vectors: np.ndarray) -> None:
+        self.vectors = vectors
+
+    def encode(self, texts: list[str], config: EncoderConfig) -> np.ndarray:
+        """Return the given vectors, float32, shape (n_texts, width)."""
+        if len(texts) != len(self.vectors):
+            raise TextError(f"{len(self.vectors)} vectors were given for {len(texts)} texts; expected one a text")
+        return self.vectors
+
+    def width(self, config: EncoderConfig) -> int:
+        """Return the numbers in one vector."""
+        return int(self.vectors.shape[1])
+
+
+class BertTransformer(TransformerMixin, BaseEstimator):
+    """Embed texts with BERT inside a scikit-learn Pipeline or FeatureUnion.
+
+    Parameters
+    ----------
+    tokenizer
+        A live transformers tokenizer, together with a live `model`; None when `model` is a name.
+    model
+        Name on the hub, local folder, "packaged:minilm-l6", or a live transformers model.
+    max_length
+        Tokens read of a text, special tokens counted.
+    embedding_func
+        Callable on the model's output, e.g. ``lambda x: x[0][:, 0, :]``; in place of `pooling`. It never sees padding;
+        one that does not give one row of fixed width a text is run text by text, padded to max_length.
+    revision, pooling, precision, token_budget, clean, long_text, device
+        As in `EncoderConfig`.
+    missing
+        "error" refuses None, NaN and pd.NA and names the row; "empty" takes them as "".
+    encoder
+        An object that embeds elsewhere, e.g. ``SparkEncoder()``; None runs here.
+
+    Attributes
+    ----------
+    n_features_out_
+        Numbers in one vector.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import LinearSVC
+    >>> model = make_pipeline(BertTransformer(), LinearSVC(C=1.0, class_weight="balanced"))
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any = None,
+        model: Any = DEFAULT_MODEL,
+        max_length: int = 60,
+        embedding_func: Callable[..., Any] | None = None,
+        *,
+        revision: str | None = None,
+        pooling: str = "cls",
+        precision: str = "float32",
+        token_budget: int = 2048,
+        clean: str = "off",
+        long_text: str = "truncate",
+        device: str = "auto",
+        missing: str = "error",
+        encoder: TextEncoder | None = None,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.model = model
+        self.max_length = max_length
+        self.embedding_func = embedding_func
+        self.revision = revision
+        self.pooling = pooling
+        self.precision = precision
+        self.token_budget = token_budget
+        self.clean = clean
+        self.long_text = long_text
+        self.device = device
+        self.missing = missing
+        self.encoder = encoder
+
+    @classmethod
+    def from_config(cls, config: EncoderConfig) -> BertTransformer:
+        """Return the transformer of the encoder that `config` describes."""
+        names = cls._get_param_names()
+        chosen = {**config.settings(), "embedding_func": config.embedding_func}
+        return cls(**{name: value for name, value in chosen.items() if name in names})
+
+    @property
+    def config(self) -> EncoderConfig:
+        """The encoder's settings; the model's own name where live objects were given."""
+        model = self.model if isinstance(self.model, str) else getattr(self.model, "name_or_path", "") or "live"
+        return EncoderConfig(
+            model=model,
+            revision=self.revision,
+            max_length=self.max_length,
+            pooling=self.pooling,
+            precision=self.precision,
+            token_budget=self.token_budget,
+            clean=self.clean,
+            long_text=self.long_text,
+            device=self.device,
+            embedding_func=self.embedding_func,
+        )
+
+    def fit(self, X: Any, y: Any = None) -> BertTransformer:
+        """Check the texts and settings; BERT itself is not trained.
+
+        Raises
+        ------
+        TextError
+            When a text is missing or is no str.
+        """
+        check_texts(X, self.missing)
+        self.n_features_out_ = self.encoder.width(self.config) if self.encoder else self._local().width
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the embeddings of texts: float32, shape (n_texts, n_features_out_).
+
+        Parameters
+        ----------
+        X
+            List, tuple, array, Series, one-column frame or Arrow array of str.
+        """
+        texts = check_texts(X, self.missing)
+        return self.encoder.encode(texts, self.config) if self.encoder else self._local().encode(texts)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns: bert0, bert1, ..."""
+        check_is_fitted(self, "n_features_out_")
+        return np.array([f"bert{i}" for i in range(self.n_features_out_)], dtype=object)
+
+    def _local(self) -> BertEncoder:
+        if isinstance(self.model, str) and self.tokenizer is None:
+            from bert_spark.cache import get_encoder
+
+            return get_encoder(self.config)
+        if isinstance(self.model, str) or self.tokenizer is None:
+            raise ConfigError("got one of tokenizer and model as an object; pass both live, or a model's name alone")
+        from bert_spark.encoder import BertEncoder
+        from bert_spark.model import from_objects
+
+        return BertEncoder(from_objects(self.tokenizer, self.model), self.config)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.requires_fit = False
+        return tags
+
+
+class TextCleaner(TransformerMixin, BaseEstimator):
+    """Give a TF-IDF arm the same texts that BERT gets: same rules for missing texts, same cleaning.
+
+    Parameters
+    ----------
+    clean
+        "off" or "tweets", as in `EncoderConfig`.
+    missing
+        "error" or "empty", as in `BertTransformer`.
+    """
+
+    def __init__(self, clean: str = "off", missing: str = "error") -> None:
+        self.clean = clean
+        self.missing = missing
+
+    def fit(self, X: Any, y: Any = None) -> TextCleaner:
+        """Check the texts."""
+        check_texts(X, self.missing)
+        return self
+
+    def transform(self, X: Any) -> list[str]:
+        """Return the texts, a list of str, as the encoder's tokenizer would be given them."""
+        return [prepare(text, self.clean) for text in check_texts(X, self.missing)]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.requires_fit = False
+        return tags

@@ -1,0 +1,1 @@
+"""The three jobs: embed, train, score."""

@@ -1,0 +1,56 @@
+"""Add a BERT embedding to every tweet of a table.
+
+Run it from a checkout, on the project's sample tweets:
+
+    ./spark-submit.sh jobs/embed.py
+
+or on a table of your own:
+
+    ./spark-submit.sh jobs/embed.py --input tweets.csv --text-column content --output embeddings
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # a plain spark-submit of this file from a checkout
+
+from bert_spark.cli import parse, run
+from bert_spark.columns import COUNTED, DIAGNOSTICS
+from bert_spark.config import EncoderConfig
+from bert_spark.frames import with_embedding
+from bert_spark.jobconf import EmbedConfig, InputConfig, OutputConfig
+from bert_spark.model import config_fingerprint
+from bert_spark.runs import RunRecord, show, summary
+from bert_spark.session import spark_session
+from bert_spark.sources import check_output, input_bytes, read, spread, write
+
+SECTIONS = {"input": InputConfig, "encoder": EncoderConfig, "output": OutputConfig, "embed": EmbedConfig}
+
+
+def embed(argv: list[str] | None = None) -> None:
+    """Parse, read, embed, write; then leave a record and print a summary."""
+    job = parse(__doc__ or "", SECTIONS, ROOT / "conf" / "local.toml", argv)
+    fingerprint = config_fingerprint(job.encoder)
+    with spark_session("bert_spark embed", job.spark) as spark:
+        tweets = read(spark, job.input)
+        check_output(spark, job.output, job.input, fingerprint)
+        record = RunRecord("embed", job.output.path, job.encoder, fingerprint, {"input": job.input.path})
+        spreaded = spread(record.count_in(tweets), input_bytes(spark, tweets), job.input.partition_mb)
+        names = {"embedding_column": job.embed.embedding_column, "error_column": job.output.error_column}
+        add = with_embedding(job.encoder, text_column=job.input.text_column, **names, diagnostics=COUNTED)
+        embedded = record.count_out(spreaded.transform(add), job.output.error_column)
+        write(embedded.drop(*(set(COUNTED) - set(DIAGNOSTICS if job.output.diagnostics else ()))), job.output)
+        print(summary(record.finish(), record.save(spark, job.output.format)))
+        show(spark, job.output, leave_out=job.embed.embedding_column)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the job; return its exit code."""
+    return run(lambda: embed(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Give every tweet of a table the label of a trained classifier, in parallel.
+
+./spark-submit.sh jobs/score.py
+./spark-submit.sh jobs/score.py --artefact artefact --input tweets.csv --text-column content --output scores
+./spark-submit.sh jobs/score.py --artefact artefact --input embeddings --embedding-column embedding --output scores
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # a plain spark-submit of this file from a checkout
+
+from bert_spark.artefact import load_artefact
+from bert_spark.cli import parse, required, run
+from bert_spark.columns import COUNTED, DIAGNOSTICS
+from bert_spark.frames import with_score
+from bert_spark.jobconf import InputConfig, OutputConfig, ScoreConfig
+from bert_spark.runs import RunRecord, show, summary
+from bert_spark.session import spark_session
+from bert_spark.sources import check_output, input_bytes, read, spread, write
+
+SECTIONS = {"input": InputConfig, "scores": OutputConfig, "score": ScoreConfig}
+
+
+def score(argv: list[str] | None = None) -> None:
+    """Parse, read, score, write; then leave a record and print a summary."""
+    job = parse(__doc__ or "", SECTIONS, ROOT / "conf" / "local.toml", argv)
+    artefact = load_artefact(required(job.score.artefact, "--artefact"))
+    with spark_session("bert_spark score", job.spark) as spark:
+        tweets = read(spark, job.input)
+        check_output(spark, job.scores, job.input, artefact.fingerprint)
+        facts = {"input": job.input.path, "artefact": artefact.path, "artefact_digest": artefact.digest}
+        record = RunRecord("score", job.scores.path, artefact.config, artefact.fingerprint, facts)
+        names = {"text_column": job.input.text_column, "error_column": job.scores.error_column}
+        wanted = {"scores": job.score.scores, "keep_embedding": job.score.keep_embedding, "diagnostics": COUNTED}
+        add = with_score(artefact.path, embedding_column=job.score.embedding_column, **names, **wanted)
+        spreaded = spread(record.count_in(tweets), input_bytes(spark, tweets), job.input.partition_mb)
+        scored = record.count_out(spreaded.transform(add), job.scores.error_column, artefact.labels.tolist())
+        write(scored.drop(*(set(COUNTED) - set(DIAGNOSTICS if job.scores.diagnostics else ()))), job.scores)
+        print(summary(record.finish(), record.save(spark, job.scores.format)))
+        show(spark, job.scores)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the job; return its exit code."""
+    return run(lambda: score(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+#!/usr/bin/env bash
+# Runs a bert_spark job, or the tests, on a machine that has Python 3.11 or later and nothing else.
+# Owns the set-up (Java, the environment, the package as a zip for executors); Spark's own spark-submit does the rest.
+#
+# Variables it heeds:
+#   JAVA_HOME                    tried before PATH and the usual folders
+#   SPARK_HOME                   a Spark of your own: its bin/spark-submit is run in place of the environment's
+#   PYSPARK_PYTHON, PYSPARK_DRIVER_PYTHON   kept where set; else the environment's Python
+#   PIP_*                        pip's own: a mirror, a proxy, an index with smaller builds of torch
+#   BERT_SPARK_JAVA_FOLDERS      folders, with a colon between them, searched in place of the usual ones
+# Exit codes: the job's own; 2 for a wrong command line; 3 when the machine lacks what is needed.
+set -euo pipefail
+unset CDPATH # `cd` would print, and might go elsewhere
+
+JOB_EXTRAS=spark,minilm,report
+TEST_EXTRAS=$JOB_EXTRAS,test
+JAVA_FOLDERS=/usr/lib/jvm:/opt/java:/opt:/usr/java:${HOME:-}/.sdkman/candidates/java
+JAVA_FOLDERS=$JAVA_FOLDERS:/opt/homebrew/opt:/usr/local/opt:/Library/Java/JavaVirtualMachines
+
+say() { printf 'spark-submit.sh: %s\n' "$*" >&2; }
+
+fail() { # exit code, message
+  say "$2"
+  exit "$1"
+}
+
+usage() {
+  cat <<'TEXT'
+usage: ./spark-submit.sh [spark-submit options] jobs/X.py [job options]
+       ./spark-submit.sh tests [pytest options]
+       ./spark-submit.sh exec COMMAND [arguments]    a command in the tests' environment: ruff, mypy, python
+Sets up what is missing, once, then runs. `./spark-submit.sh jobs/embed.py --help` lists a job's options.
+TEXT
+}
+
+checkout() { # the folder this file lies in, links followed; macOS has no `readlink -f`
+  local path=${BASH_SOURCE[0]} link
+  while [ -L "$path" ]; do
+    link=$(readlink "$path")
+    case $link in /*) path=$link ;; *) path=$(dirname "$path")/$link ;; esac
+  done
+  cd "$(dirname "$path")" && pwd -P
+}
+
+# ---- Java
+
+java_candidates() { # programs, one a line, best first
+  [ -z "${JAVA_HOME:-}" ] || printf '%s\n' "$JAVA_HOME/bin/java"
+  command -v java || true
+  local IFS=: folder
+  for folder in ${BERT_SPARK_JAVA_FOLDERS:-$JAVA_FOLDERS}; do
+    ls -d "$folder"/*/bin/java "$folder"/*/Contents/Home/bin/java 2>/dev/null || true
+  done
+}
+
+java_home_of() { # program -> its home, if it runs and is Java 17 or later
+  local facts version
+  facts=$("$1" -XshowSettings:properties -version 2>&1) || return 1
+  version=$(sed -n 's/^ *java\.specification\.version = //p' <<<"$facts")
+  [ "${version%%.*}" -ge 17 ] 2>/dev/null || return 1 # Java 8 calls itself 1.8
+  sed -n 's/^ *java\.home = //p' <<<"$facts"
+}
+
+find_java() {
+  local candidate home
+  while IFS= read -r candidate; do
+    home=$(java_home_of "$candidate") || continue
+    export JAVA_HOME=$home
+    return
+  done < <(java_candidates)
+  return 1
+}
+
+install_java() { # Debian 13 has 21 in place of 17
+  say "no Java 17 or later found; installing the headless JRE with apt-get"
+  {
+    apt-get update
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends openjdk-17-jre-headless ||
+      DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends openjdk-21-jre-headless
+  } </dev/null >&2
+}
+
+ensure_java() {
+  find_java && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    install_java && find_java && return
+  fi
+  fail 3 "no Java 17 or later in JAVA_HOME, PATH or the usual folders; install one, then start again:
+  apt   sudo apt-get install -y openjdk-17-jre-headless    (from Debian 13 on: openjdk-21-jre-headless)
+  dnf   sudo dnf install -y java-21-openjdk-headless
+  brew  brew install openjdk@17"
+}
+
+# ---- Python: the active environment if it has what pyproject.toml asks for, else .venv
+
+base_python() { # a Python that can make .venv
+  local name
+  for name in python3.11 python3.12 python3.13 python3; do
+    "$name" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
+    printf '%s\n' "$name"
+    return
+  done
+  fail 3 "no Python 3.11 or later with the module venv; install one, then start again:
+  apt   sudo apt-get install -y python3 python3-venv
+  dnf   sudo dnf install -y python3.11
+  brew  brew install python@3.11"
+}
+
+wanted() { # extras -> what .venv/.bert_spark holds when those are installed
+  printf '%s %s\n' "$(cat "$ROOT/pyproject.toml" "$ROOT/conf/constraints.txt" | cksum)" "$1"
+}
+
+venv_ready() { # extras; the tests' environment holds the jobs'
+  local mark
+  mark=$(cat "$VENV/.bert_spark" 2>/dev/null) && [ -x "$VENV/bin/python" ] &&
+    [[ $mark == "$(wanted "$1")" || $mark == "$(wanted "$TEST_EXTRAS")" ]]
+}
+
+install_venv() { # base Python, extras
+  local quiet=--quiet
+  [ ! -t 2 ] || quiet=--progress-bar=on
+  # An install that was cut short can look whole to pip: start over. So too when the Python behind .venv is gone.
+  if grep -qs unfinished "$VENV/.bert_spark" || ! "$VENV/bin/python" -c '' 2>/dev/null; then rm -rf "$VENV"; fi
+  mkdir -p "$VENV"
+  echo unfinished >"$VENV/.bert_spark"
+  [ -x "$VENV/bin/python" ] || "$1" -m venv "$VENV" >&2 || return
+  say "installing the pinned versions into $VENV; the first time takes minutes"
+  (cd "$ROOT" && "$VENV/bin/python" -m pip install "$quiet" --no-input --disable-pip-version-check \
+    -c conf/constraints.txt -e ".[$2]" </dev/null >&2) || return
+  wanted "$2" >"$VENV/.bert_spark"
+}
+
+ensure_venv() { # extras, why it is needed; of several starts at once one installs, the others wait for it
+  venv_ready "$1" && return
+  say "the active Python won't do: $2"
+  local base
+  base=$(base_python) || exit
+  mkdir -p "$ROOT/temp" || fail 3 "can't write to $ROOT; activate an environment that has what pyproject.toml asks for"
+  (
+    "$base" "$ROOT/conf/launch.py" lock 9
+    venv_ready "$1" || install_venv "$base" "$1"
+  ) 9>"$ROOT/temp/venv.lock" || fail 3 "installing into $VENV failed, see above; the next start begins anew"
+}
+
+choose_python() { # extras -> PYTHON, and the variables that pyspark reads
+  local answer
+  if answer=$(python3 "$ROOT/conf/launch.py" meets "$1" 2>&1); then
+    PYTHON=${answer##*$'\n'}
+  else
+    ensure_venv "$1" "${answer##*$'\n'}"
+    PYTHON=$VENV/bin/python
+  fi
+  export PYSPARK_PYTHON=${PYSPARK_PYTHON:-$PYTHON} PYSPARK_DRIVER_PYTHON=${PYSPARK_DRIVER_PYTHON:-$PYTHON}
+  export PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH}
+}
+
+# ---- the three commands
+
+parse_job() { # command line -> SPARK_OPTIONS, PY_FILES, JOB, JOB_OPTIONS
+  SPARK_OPTIONS=() PY_FILES='' JOB='' JOB_OPTIONS=()
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --supervise | --verbose | -v) SPARK_OPTIONS+=("$1") ;;
+      --py-files=*) PY_FILES=${1#*=} ;;
+      --*=*) SPARK_OPTIONS+=("$1") ;;
+      -*)
+        [ $# -ge 2 ] || fail 2 "option $1 needs a value"
+        if [ "$1" = --py-files ]; then PY_FILES=$2; else SPARK_OPTIONS+=("$1" "$2"); fi
+        shift
+        ;;
+      *.py) JOB=$1 && shift && JOB_OPTIONS=("$@") && return ;;
+      *) fail 2 "got '$1' where an option or a job ending in .py was expected; see ./spark-submit.sh --help" ;;
+    esac
+    shift
+  done
+  fail 2 "no job ending in .py on the command line; see ./spark-submit.sh --help"
+}
+
+find_job() { # JOB as an existing path: the caller's folder first, then the checkout; a URI is Spark's to find
+  case $JOB in *://*) return ;; esac
+  [ ! -f "$JOB" ] || return 0
+  [ -f "$ROOT/$JOB" ] || fail 2 "job '$JOB' found neither in $PWD nor in $ROOT"
+  JOB=$ROOT/$JOB
+}
+
+run_job() {
+  parse_job "$@"
+  find_job
+  ensure_java
+  choose_python "$JOB_EXTRAS"
+  local zip
+  zip=$("$PYTHON" "$ROOT/conf/launch.py" zip) || fail 3 "can't make the zip of the package, see above"
+  SPARK_HOME=${SPARK_HOME:-$("$PYTHON" "$ROOT/conf/launch.py" spark-home)}
+  export SPARK_HOME
+  # An empty array counts as unset in bash before 4.4, hence the +.
+  exec "$SPARK_HOME/bin/spark-submit" ${SPARK_OPTIONS[@]+"${SPARK_OPTIONS[@]}"} \
+    --py-files "$zip${PY_FILES:+,$PY_FILES}" "$JOB" ${JOB_OPTIONS[@]+"${JOB_OPTIONS[@]}"}
+}
+
+run_tests() {
+  ensure_java
+  choose_python "$TEST_EXTRAS"
+  cd "$ROOT"
+  exec "$PYTHON" -m pytest "$@"
+}
+
+run_command() {
+  [ $# -gt 0 ] || fail 2 "exec needs a command, such as ./spark-submit.sh exec ruff check ."
+  choose_python "$TEST_EXTRAS"
+  PATH=$(dirname "$PYTHON"):$PATH exec "$@"
+}
+
+main() {
+  ROOT=$(checkout)
+  VENV=$ROOT/.venv
+  case ${1:-} in
+    '') usage >&2 && exit 2 ;;
+    -h | --help) usage ;;
+    tests) shift && run_tests "$@" ;;
+    exec) shift && run_command "$@" ;;
+    *) run_job "$@" ;;
+  esac
+}
+
+main "$@"
