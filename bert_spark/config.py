@@ -109,10 +109,11 @@ def function_id(function: Callable[..., Any]) -> str:
     """Return a name for `function` that changes with its code and what it holds, so that another is another encoder."""
     name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
     code = getattr(function, "__code__", None)
-    held = [getattr(function, part, None) for part in ("__defaults__", "__kwdefaults__", "__self__")]
-    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    held += [content for content in cells if content is not function]  # one that calls itself
-    parts = [_content(function)] if code is None else [_code(code).encode(), *map(_content, held)]
+    held = [getattr(function, "__self__", None), *(getattr(function, "__defaults__", None) or ())]
+    held += (getattr(function, "__kwdefaults__", None) or {}).values()
+    held += [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    others = (value for value in held if value is not function)  # one that calls itself holds itself
+    parts = [_content(function)] if code is None else [_code(code).encode(), *map(_content, others)]
     return f"{name}#{hashlib.sha256(b'|'.join(parts)).hexdigest()[:12]}"
 
 

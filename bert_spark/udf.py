@@ -223,7 +223,7 @@ def _as_udf(core: Core, fields: str, rows: int, columns: int = 1) -> Callable[..
         return F.arrow_udf(arrow_one if columns == 1 else arrow_two, fields).asNondeterministic()  # type: ignore[no-any-return]
     from pyspark.sql.pandas.functions import pandas_udf
 
-    wrapped = pandas_udf(pandas_one if columns == 1 else pandas_two, fields)
+    wrapped = pandas_udf(pandas_one if columns == 1 else pandas_two, fields)  # type: ignore[call-overload]
     return wrapped.asNondeterministic()  # type: ignore[no-any-return]
 
 

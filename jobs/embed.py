@@ -14,8 +14,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # a plain spark-submit of this file from a checkout
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a plain spark-submit of this file from a checkout
 
 from bert_spark.cli import parse, run
 from bert_spark.columns import COUNTED, DIAGNOSTICS
@@ -27,12 +26,13 @@ from bert_spark.runs import RunRecord, show, summary
 from bert_spark.session import spark_session
 from bert_spark.sources import check_output, input_bytes, read, spread, write
 
+LOCAL = Path(__file__).resolve().parents[1] / "conf" / "local.toml"
 SECTIONS = {"input": InputConfig, "encoder": EncoderConfig, "output": OutputConfig, "embed": EmbedConfig}
 
 
 def embed(argv: list[str] | None = None) -> None:
     """Parse, read, embed, write; then leave a record and print a summary."""
-    job = parse(__doc__ or "", SECTIONS, ROOT / "conf" / "local.toml", argv)
+    job = parse(__doc__ or "", SECTIONS, LOCAL, argv)
     fingerprint = config_fingerprint(job.encoder)
     with spark_session("bert_spark embed", job.spark) as spark:
         tweets = read(spark, job.input)

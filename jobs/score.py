@@ -10,8 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # a plain spark-submit of this file from a checkout
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a plain spark-submit of this file from a checkout
 
 from bert_spark.artefact import load_artefact
 from bert_spark.cli import parse, required, run
@@ -22,12 +21,13 @@ from bert_spark.runs import RunRecord, show, summary
 from bert_spark.session import spark_session
 from bert_spark.sources import check_output, input_bytes, read, spread, write
 
+LOCAL = Path(__file__).resolve().parents[1] / "conf" / "local.toml"
 SECTIONS = {"input": InputConfig, "scores": OutputConfig, "score": ScoreConfig}
 
 
 def score(argv: list[str] | None = None) -> None:
     """Parse, read, score, write; then leave a record and print a summary."""
-    job = parse(__doc__ or "", SECTIONS, ROOT / "conf" / "local.toml", argv)
+    job = parse(__doc__ or "", SECTIONS, LOCAL, argv)
     artefact = load_artefact(required(job.score.artefact, "--artefact"))
     with spark_session("bert_spark score", job.spark) as spark:
         tweets = read(spark, job.input)

@@ -12,8 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # a plain spark-submit of this file from a checkout
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a plain spark-submit of this file from a checkout
 
 from bert_spark.artefact import check_free_folder, fit_on_vectors, save_artefact
 from bert_spark.cli import parse, required, run
@@ -26,12 +25,13 @@ from bert_spark.training import SPLITS, build_pipeline, check_splits, conflictin
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+LOCAL = Path(__file__).resolve().parents[1] / "conf" / "local.toml"
 SECTIONS = {"input": InputConfig, "encoder": EncoderConfig, "train": TrainConfig, "head": HeadConfig}
 
 
 def train(argv: list[str] | None = None) -> None:
     """Parse, embed and collect, fit, save; print the reports."""
-    job = parse(__doc__ or "", SECTIONS, ROOT / "conf" / "local.toml", argv)
+    job = parse(__doc__ or "", SECTIONS, LOCAL, argv)
     folder = required(job.train.artefact, "--output")
     check_free_folder(folder, overwrite=job.train.overwrite)
     build_pipeline(job.encoder, job.train.features, job.head)  # a wrong head shows before BERT runs
