@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DIAGNOSTICS = ("token_count", "truncated", "unknown_share")
 COUNTED = (*DIAGNOSTICS, "reused")
+HIDDEN = "_bert_spark_"
 MALFORMED_COLUMN = "_malformed_record"  # set by sources.read: the raw text of a record that could not be parsed
 # Metadata of an embedding column; Parquet, Delta and tables keep it, so that vectors say themselves who made them.
 FINGERPRINT_KEY = "bert_spark.fingerprint"
@@ -42,11 +43,28 @@ def encoder_of(metadata: Mapping[str, Any], where: str) -> tuple[EncoderConfig, 
     return from_mapping(EncoderConfig, json.loads(metadata[ENCODER_KEY]), where), str(metadata[FINGERPRINT_KEY])
 
 
-def known_diagnostics(names: Collection[str]) -> None:
-    """Raise ConfigError for a diagnostic that does not exist."""
-    unknown = sorted(set(names) - set(COUNTED))
+def named_diagnostics(diagnostics: Collection[str]) -> dict[str, str]:
+    """Return diagnostic -> column name, from such a mapping or from plain names.
+
+    Raises
+    ------
+    ConfigError
+        For a diagnostic that does not exist.
+    """
+    unknown = sorted(set(diagnostics) - set(COUNTED))
     if unknown:
         raise ConfigError(f"diagnostics {unknown} are unknown; known are {list(COUNTED)}")
+    return dict(diagnostics) if isinstance(diagnostics, Mapping) else {name: name for name in diagnostics}
+
+
+def counted_diagnostics(*, shown: bool) -> dict[str, str]:
+    """Return all diagnostics for a job to count, under their own names where they are `shown`, else under ours."""
+    return {name: name if shown and name in DIAGNOSTICS else f"{HIDDEN}{name}" for name in COUNTED}
+
+
+def without_hidden(df: DataFrame) -> DataFrame:
+    """Return `df` without the columns that were there to be counted only."""
+    return df.drop(*(name for name in df.columns if name.startswith(HIDDEN)))
 
 
 def check_text_column(df: DataFrame, name: str) -> None:

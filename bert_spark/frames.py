@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -14,7 +14,7 @@ from bert_spark.columns import (
     check_free,
     check_text_column,
     check_vectors,
-    known_diagnostics,
+    named_diagnostics,
     usable_text,
     vector_metadata,
 )
@@ -53,7 +53,8 @@ def with_embedding(
     embedding_column, error_column
         Names of the new columns; neither may be in the input.
     diagnostics
-        Any of "token_count" (before the cut), "truncated", "unknown_share", "reused".
+        Any of "token_count" (before the cut), "truncated", "unknown_share", "reused"; as a mapping, with the names of their
+        columns.
 
     Raises
     ------
@@ -64,16 +65,16 @@ def with_embedding(
     ModelError
         When the model can't be had on the driver, where its fingerprint is taken.
     """
-    known_diagnostics(diagnostics)
+    names = named_diagnostics(diagnostics)
     metadata = vector_metadata(config)
 
     def transform(df: DataFrame) -> DataFrame:
         check_text_column(df, text_column)
-        check_free(df, [embedding_column, error_column, *diagnostics])
+        check_free(df, [embedding_column, error_column, *names.values()])
         done = df.withColumn(_WORK, embedding_udf(config)(usable_text(df, text_column)))
         kept = _input_columns(df, text_column)
         vector = F.col(f"{_WORK}.embedding").alias(embedding_column, metadata=metadata)
-        return done.select(*kept, vector, _error(df, error_column), *_diagnostic_columns(diagnostics))
+        return done.select(*kept, vector, _error(df, error_column), *_diagnostic_columns(names))
 
     return transform
 
@@ -118,7 +119,7 @@ def with_score(
     from bert_spark.artefact import load_artefact
 
     loaded = load_artefact(artefact)
-    known_diagnostics(diagnostics)
+    diagnostic_names = named_diagnostics(diagnostics)
     labels = [_plain(label) for label in loaded.labels]
     udf = scoring_udf(
         loaded.path,
@@ -131,7 +132,7 @@ def with_score(
     def transform(df: DataFrame) -> DataFrame:
         if embedding_column is None or loaded.needs_text:
             check_text_column(df, text_column)
-        new = ["label", "margin", *(["scores"] if scores else []), *diagnostics]
+        new = ["label", "margin", *(["scores"] if scores else []), *diagnostic_names.values()]
         if embedding_column is None:
             new += [error_column, *(["embedding"] if keep_embedding else [])]
         check_free(df, new)
@@ -150,7 +151,7 @@ def with_score(
             out.append(F.when(winner.isNotNull(), F.map_from_arrays(names, values)).alias("scores"))
         if keep_embedding and embedding_column is None:
             out.append(F.col(f"{_WORK}.embedding").alias("embedding", metadata=vector_metadata(loaded.config)))
-        return done.select(*kept, *out, _error(df, error_column), *_diagnostic_columns(diagnostics))
+        return done.select(*kept, *out, _error(df, error_column), *_diagnostic_columns(diagnostic_names))
 
     return transform
 
@@ -178,8 +179,8 @@ def _error(df: DataFrame, name: str) -> Column:
     return F.coalesce(*reasons).alias(name)
 
 
-def _diagnostic_columns(names: Collection[str]) -> list[Column]:
-    return [F.col(f"{_WORK}.{name}").alias(name) for name in names]
+def _diagnostic_columns(names: Mapping[str, str]) -> list[Column]:
+    return [F.col(f"{_WORK}.{name}").alias(column) for name, column in names.items()]
 
 
 def _plain(label: Any) -> Any:

@@ -8,9 +8,10 @@ import datetime
 import json
 import logging
 import posixpath
+import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FOLDER = "_manifests"
+_REDACTED = re.compile("secret|password|token|access[.]?key", re.IGNORECASE)  # spark.redaction.regex's default
 
 
 class RunRecord:
@@ -70,22 +72,42 @@ class RunRecord:
         """Return `df` with its records counted as they are read."""
         return df.observe(self._source, F.count(F.lit(1)).alias("rows_in"))
 
-    def count_out(self, df: DataFrame, error_column: str, labels: Sequence[Any] = ()) -> DataFrame:
-        """Return `df`, which holds all four diagnostics, with its rows counted by what became of them."""
+    def count_out(
+        self, df: DataFrame, error_column: str, diagnostics: Mapping[str, str], labels: Sequence[Any] = ()
+    ) -> DataFrame:
+        """Return `df` with its rows counted by what became of them.
+
+        Parameters
+        ----------
+        df
+            The result.
+        error_column
+            Its column of reasons.
+        diagnostics
+            Diagnostic -> its column; empty where BERT does not run.
+        labels
+            Labels to count in the column "label".
+        """
         error = F.col(f"`{error_column}`")
-        read = F.least(F.col("token_count"), F.lit(self._config.max_length))
         exprs = {
             "rows_out": F.count(F.lit(1)),
             "rows_missing": _count(error == MISSING_TEXT),
             "rows_malformed": _count(error == MALFORMED_ROW),
             "rows_failed": _count(error.isNotNull() & ~error.isin(MISSING_TEXT, MALFORMED_ROW)),
-            "rows_truncated": _count(F.col("truncated")),
-            "texts_reused": _count(F.col("reused")),
-            "tokens_read": F.coalesce(F.sum(read), F.lit(0)),
-            "unknown_token_share": F.coalesce(F.sum(F.col("unknown_share") * read) / F.sum(read), F.lit(0.0)),
+            **(self._token_counts(diagnostics) if diagnostics else {}),
             **{f"label={label}": _count(F.col("label") == label) for label in labels},
         }
         return df.observe(self._result, *(expr.alias(name) for name, expr in exprs.items()))
+
+    def _token_counts(self, diagnostics: Mapping[str, str]) -> dict[str, Column]:
+        column = {name: F.col(given) for name, given in diagnostics.items()}
+        read = F.least(column["token_count"], F.lit(self._config.max_length))
+        return {
+            "rows_truncated": _count(column["truncated"]),
+            "texts_reused": _count(column["reused"]),
+            "tokens_read": F.coalesce(F.sum(read), F.lit(0)),
+            "unknown_token_share": F.coalesce(F.sum(column["unknown_share"] * read) / F.sum(read), F.lit(0.0)),
+        }
 
     def finish(self) -> dict[str, Any]:
         """Take the counts and the time, after the one action of the run.
@@ -113,10 +135,15 @@ class RunRecord:
         text = json.dumps(self.content, indent=2, sort_keys=True)
         output, run_id = self.content["output"], self.content["run_id"]
         if kind == "table":
-            line = json.dumps(self.content, sort_keys=True).replace("\\", "\\\\").replace("'", "\\'")
+            line = _unredacted(json.dumps(self.content, sort_keys=True)).replace("\\", "\\\\").replace("'", "\\'")
             spark.sql(f"ALTER TABLE {output} SET TBLPROPERTIES ('bert_spark.{run_id}' = '{line}')")
             return f"property bert_spark.{run_id} of table {output}"
         return write_beside(spark, _locate(spark, output, kind), f"{FOLDER}/{run_id}.json", text)
+
+
+def _unredacted(text: str) -> str:
+    """Return the same JSON with one letter escaped in words at which Spark would hide a table property's value."""
+    return _REDACTED.sub(lambda word: f"\\u{ord(word[0][0]):04x}{word[0][1:]}", text)
 
 
 def _count(condition: Column) -> Column:
@@ -168,12 +195,15 @@ def show(spark: SparkSession, output: OutputConfig, leave_out: str = "embedding"
 def summary(record: dict[str, Any], place: str) -> str:
     """Return what a job prints at its end: counts, speed, and where things lie."""
     labels = ", ".join(f"{name} {count:,}" for name, count in record.get("labels", {}).items())
+    failed = f"malformed {record['rows_malformed']:,}, failed {record['rows_failed']:,}"
     lines = [
         f"{record['job']}: {record['rows_out']:,} rows in {record['seconds']} s ({record['rows_per_second']} rows/s)",
-        f"  missing text {record['rows_missing']:,}, malformed {record['rows_malformed']:,}, failed "
-        f"{record['rows_failed']:,}",
-        f"  truncated {record['rows_truncated']:,}, unknown tokens {record['unknown_token_share']:.2%}, "
-        f"texts reused {record['texts_reused']:,}",
+        f"  missing text {record['rows_missing']:,}, {failed}",
+    ]
+    if "rows_truncated" in record:
+        share = f"unknown tokens {record['unknown_token_share']:.2%}"
+        lines.append(f"  truncated {record['rows_truncated']:,}, {share}, texts reused {record['texts_reused']:,}")
+    lines += [
         *([f"  labels  {labels}"] if labels else []),
         f"  encoder {record['encoder']['model']} {record['fingerprint'][:12]}",
         f"  output  {record['output']}",

@@ -13,7 +13,7 @@ import numpy as np
 # A text of 10 MB in one call took 9 s and 1.6 GB: pieces this long, cut at white space, give the same tokens.
 _PIECE = 10_000
 # A run without white space longer than this is cut inside: no tokenizer takes 10 MB of it in bounded memory.
-_RUN = 100_000
+_RUN = 1_000_000
 _CALL = 1_000_000  # characters of one tokenizer call
 _CUT = re.compile(r"(?<!\s)[ \t\n\r]")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a plain spark-submit of this file from a checkout
 
 from bert_spark.cli import parse, run
-from bert_spark.columns import COUNTED, DIAGNOSTICS
+from bert_spark.columns import counted_diagnostics, without_hidden
 from bert_spark.config import EncoderConfig
 from bert_spark.frames import with_embedding
 from bert_spark.jobconf import EmbedConfig, InputConfig, OutputConfig
@@ -38,11 +38,12 @@ def embed(argv: list[str] | None = None) -> None:
         tweets = read(spark, job.input)
         check_output(spark, job.output, job.input, fingerprint)
         record = RunRecord("embed", job.output.path, job.encoder, fingerprint, {"input": job.input.path})
-        spreaded = spread(record.count_in(tweets), input_bytes(spark, tweets), job.input.partition_mb)
+        parts = spread(record.count_in(tweets), input_bytes(spark, tweets), job.input.partition_mb)
+        counted = counted_diagnostics(shown=job.output.diagnostics)
         names = {"embedding_column": job.embed.embedding_column, "error_column": job.output.error_column}
-        add = with_embedding(job.encoder, text_column=job.input.text_column, **names, diagnostics=COUNTED)
-        embedded = record.count_out(spreaded.transform(add), job.output.error_column)
-        write(embedded.drop(*(set(COUNTED) - set(DIAGNOSTICS if job.output.diagnostics else ()))), job.output)
+        add = with_embedding(job.encoder, text_column=job.input.text_column, **names, diagnostics=counted)
+        embedded = record.count_out(parts.transform(add), job.output.error_column, counted)
+        write(without_hidden(embedded), job.output)
         print(summary(record.finish(), record.save(spark, job.output.format)))
         show(spark, job.output, leave_out=job.embed.embedding_column)
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a plain spark-su
 
 from bert_spark.artefact import load_artefact
 from bert_spark.cli import parse, required, run
-from bert_spark.columns import COUNTED, DIAGNOSTICS
+from bert_spark.columns import counted_diagnostics, without_hidden
 from bert_spark.frames import with_score
 from bert_spark.jobconf import InputConfig, OutputConfig, ScoreConfig
 from bert_spark.runs import RunRecord, show, summary
@@ -34,12 +34,13 @@ def score(argv: list[str] | None = None) -> None:
         check_output(spark, job.scores, job.input, artefact.fingerprint)
         facts = {"input": job.input.path, "artefact": artefact.path, "artefact_digest": artefact.digest}
         record = RunRecord("score", job.scores.path, artefact.config, artefact.fingerprint, facts)
+        counted = {} if job.score.embedding_column else counted_diagnostics(shown=job.scores.diagnostics)
         names = {"text_column": job.input.text_column, "error_column": job.scores.error_column}
-        wanted = {"scores": job.score.scores, "keep_embedding": job.score.keep_embedding, "diagnostics": COUNTED}
+        wanted = {"scores": job.score.scores, "keep_embedding": job.score.keep_embedding, "diagnostics": counted}
         add = with_score(artefact.path, embedding_column=job.score.embedding_column, **names, **wanted)
-        spreaded = spread(record.count_in(tweets), input_bytes(spark, tweets), job.input.partition_mb)
-        scored = record.count_out(spreaded.transform(add), job.scores.error_column, artefact.labels.tolist())
-        write(scored.drop(*(set(COUNTED) - set(DIAGNOSTICS if job.scores.diagnostics else ()))), job.scores)
+        parts = spread(record.count_in(tweets), input_bytes(spark, tweets), job.input.partition_mb)
+        scored = record.count_out(parts.transform(add), job.scores.error_column, counted, artefact.labels.tolist())
+        write(without_hidden(scored), job.scores)
         print(summary(record.finish(), record.save(spark, job.scores.format)))
         show(spark, job.scores)
 

@@ -10,23 +10,18 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: it reads it once
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import models
 import numpy as np
 import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizerFast
 
 ROOT = Path(__file__).resolve().parent.parent
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-WORDS = """a an and are at be but for from good happy hate have hello hi i in is it like love me my name nicolas no not
-of on one sad so text that the this time to today tweet two user very was we with word work world you http""".split()
-SUBWORDS = ["##s", "##ed", "##ing", "##er", "##est", "##ly", "##ness", "##tion"]
-SIGNS = [chr(code) for code in range(33, 127) if not chr(code).isalnum()]
-CJK = ["日", "本", "中", "文"]  # the tokenizer makes each a word of its own; kana and emoji are unknown to it
 
 
 @pytest.fixture(scope="session")
 def run_fresh():
-    """Return a function that runs code in a new interpreter, with this checkout on its path, and gives what it prints."""
+    """Return a function that runs code in a new interpreter that sees this checkout, and gives what it prints."""
 
     def run(code, **variables):
         environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
@@ -38,36 +33,12 @@ def run_fresh():
     return run
 
 
-def vocabulary():
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    singles = [*LETTERS, *(f"##{letter}" for letter in LETTERS)]
-    return list(dict.fromkeys([*special, *singles, *SIGNS, *CJK, *WORDS, *SUBWORDS]))
-
-
-def save_tokenizer(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join(vocabulary()), encoding="utf-8")
-    BertTokenizerFast.from_pretrained(str(folder)).save_pretrained(str(folder))
-    (folder / "vocab.txt").unlink()
-
-
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory):
     """Return the folder of a random BERT: 2 layers, 32 numbers, 64 positions, weights as safetensors."""
     folder = tmp_path_factory.mktemp("models") / "tiny_bert"
-    save_tokenizer(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary()),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.4,  # at the usual 0.02 the vectors of all texts are nearly the same
-    )
-    BertModel(config).save_pretrained(str(folder))
-    return folder
+    models.wordpiece(BertTokenizerFast, folder)
+    return models.save(models.tiny(BertConfig, BertModel), folder)
 
 
 @functools.lru_cache(maxsize=8)
@@ -97,6 +68,26 @@ def transformers_cls(transformers_states):
         return np.stack([transformers_states(folder, text, max_length)[0] for text in texts])
 
     return vectors
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    """Return one local Spark session for all tests of a process; jobs use it too, since it is the active one."""
+    pytest.importorskip("pyspark", reason="pyspark missing: pip install pyspark")
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.log.level", "ERROR")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
 
 
 def pytest_collection_modifyitems(items):

@@ -54,7 +54,7 @@ class FakeModel(torch.nn.Module):
         Token id whose text is not a number in any precision.
     """
 
-    def __init__(self, positions=64, fits=10**9, half_breaks=None, always_breaks=None):
+    def __init__(self, positions=64, fits=10**9, half_breaks=-1, always_breaks=-1):
         super().__init__()
         self.config = SimpleNamespace(max_position_embeddings=positions, hidden_size=2)
         self.fits, self.half_breaks, self.always_breaks = fits, half_breaks, always_breaks

@@ -120,8 +120,8 @@ DIFFERENT = {
     "code inside code": nested,
     "constant": lambda number: eval(f"lambda output: output[{number}]"),
     "name": lambda number: eval(f"lambda output: output.state_{number}"),
-    "function in a default": lambda number: lambda output, f=layer(number): f(output),
-    "function in a keyword default": lambda number: lambda output, *, f=layer(number): f(output),
+    "function in a default": lambda number: with_default(layer(number)),
+    "keyword default": lambda number: eval(f"lambda output, *, number={number}: output[number]"),
     "function in a closure": lambda number: (lambda f: lambda output: f(output))(layer(number)),
 }
 

@@ -1,0 +1,29 @@
+"""Count what Spark itself counted: the rows that went through Python in the queries run inside a `with` block."""
+
+from contextlib import contextmanager
+
+
+@contextmanager
+def rows_through_python(spark):
+    """Give a list to which the rows that came back from Python UDFs are appended, one number a UDF node that ran."""
+    store = spark._jsparkSession.sharedState().statusStore()
+    before = store.executionsCount()
+    rows = []
+    yield rows
+    listener_bus = spark.sparkContext._jsc.sc().listenerBus()
+    listener_bus.waitUntilEmpty()
+    executions = store.executionsList()
+    for position in range(before, executions.size()):
+        number = executions.apply(position).executionId()
+        values = store.executionMetrics(number)
+        nodes = store.planGraph(number).allNodes()
+        for node in (nodes.apply(i) for i in range(nodes.size())):
+            if "EvalPython" in node.name():
+                rows.extend(_metric(node, values, "number of output rows"))
+
+
+def _metric(node, values, name):
+    metrics = node.metrics()
+    for metric in (metrics.apply(i) for i in range(metrics.size())):
+        if metric.name() == name and values.contains(metric.accumulatorId()):
+            yield int(values.apply(metric.accumulatorId()).replace(",", ""))

@@ -1,0 +1,139 @@
+"""A process loads each encoder once, and holds encoders of one device only."""
+
+import threading
+
+import pytest
+
+from bert_spark import cache
+from bert_spark.config import EncoderConfig
+from bert_spark.errors import ModelError, SetupError
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache():
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """Replace the loading by a list of what was loaded: (max_length, device)."""
+    made = []
+
+    def load(config, device):
+        made.append((config.max_length, device))
+        return (config.max_length, device)
+
+    monkeypatch.setattr(cache, "load", load)
+    monkeypatch.setattr(cache, "BertEncoder", lambda loaded, config: [loaded, config])
+    return made
+
+
+def test_equal_settings_share_one_encoder(loads):
+    first = cache.get_encoder(EncoderConfig(max_length=7), "cpu")
+    assert cache.get_encoder(EncoderConfig(max_length=7), "cpu") is first
+    assert loads == [(7, "cpu")]
+
+
+def test_a_thousand_calls_load_once_and_the_count_says_so(loads):
+    before = cache.loads()
+    for _ in range(1000):
+        cache.get_encoder(EncoderConfig(), "cpu")
+    assert cache.loads() - before == 1
+
+
+def test_other_settings_are_another_encoder_and_two_stay(loads):
+    one, two = EncoderConfig(max_length=1), EncoderConfig(max_length=2)
+    for _ in range(3):
+        cache.get_encoder(one, "cpu")
+        cache.get_encoder(two, "cpu")
+    assert loads == [(1, "cpu"), (2, "cpu")]
+
+
+def test_the_third_takes_the_place_of_the_one_not_used_for_longest(loads):
+    one, two, three = (EncoderConfig(max_length=n) for n in (1, 2, 3))
+    for config in (one, two, one, three, one, two):
+        cache.get_encoder(config, "cpu")
+    assert [length for length, _ in loads] == [1, 2, 3, 2]
+
+
+def test_a_change_of_device_drops_the_encoders_of_the_other(loads):
+    """Spark hands one worker process tasks of different GPUs in turn."""
+    one, two = EncoderConfig(max_length=1), EncoderConfig(max_length=2)
+    cache.get_encoder(one, "cuda:0")
+    cache.get_encoder(two, "cuda:0")
+    cache.get_encoder(one, "cuda:1")
+    assert [device for _, device in cache._encoders] == ["cuda:1"]
+    cache.get_encoder(two, "cuda:0")
+    assert loads == [(1, "cuda:0"), (2, "cuda:0"), (1, "cuda:1"), (2, "cuda:0")]
+
+
+def test_the_old_encoder_is_gone_before_the_new_one_is_loaded(loads, monkeypatch):
+    """Two models do not fit where one does."""
+    held = []
+    monkeypatch.setattr(cache, "load", lambda config, device: held.append(len(cache._encoders)))
+    for config, device in [(EncoderConfig(max_length=1), "cuda:0"), (EncoderConfig(max_length=2), "cuda:1")]:
+        cache.get_encoder(config, device)
+    assert held == [0, 0]
+
+
+def test_the_device_is_the_one_this_process_owns(loads, monkeypatch):
+    monkeypatch.setattr(cache, "pick_device", lambda wanted: f"picked for {wanted}")
+    cache.get_encoder(EncoderConfig(device="cuda"))
+    assert loads == [(60, "picked for cuda")]
+
+
+def test_a_failed_load_is_tried_again(loads, monkeypatch):
+    working = cache.load
+
+    def broken(config, device):
+        raise ModelError("broken")
+
+    monkeypatch.setattr(cache, "load", broken)
+    with pytest.raises(ModelError, match="broken"):
+        cache.get_encoder(EncoderConfig(), "cpu")
+    monkeypatch.setattr(cache, "load", working)
+    assert cache.get_encoder(EncoderConfig(), "cpu")[0] == (60, "cpu")
+
+
+def test_threads_that_start_together_load_once(loads, monkeypatch):
+    start = threading.Barrier(8)
+    working = cache.load
+
+    def slow(config, device):
+        threading.Event().wait(0.05)
+        return working(config, device)
+
+    monkeypatch.setattr(cache, "load", slow)
+
+    def run():
+        start.wait()
+        cache.get_encoder(EncoderConfig(), "cpu")
+
+    threads = [threading.Thread(target=run) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert loads == [(60, "cpu")]
+
+
+def test_clear_drops_every_encoder(loads):
+    cache.get_encoder(EncoderConfig(), "cpu")
+    cache.clear()
+    cache.get_encoder(EncoderConfig(), "cpu")
+    assert len(loads) == 2
+
+
+def test_a_real_encoder_comes_out(tiny_bert):
+    encoder = cache.get_encoder(EncoderConfig(model=str(tiny_bert), device="cpu"))
+    assert encoder.encode(["hello"]).shape == (1, 32)
+    assert encoder.loaded.device == "cpu"
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_loaded(loads, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(SetupError, match="torch sees no GPU here"):
+        cache.get_encoder(EncoderConfig(device="cuda"))
+    assert loads == []

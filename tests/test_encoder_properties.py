@@ -1,0 +1,101 @@
+"""Any list of strings, in any order and batching, gets the vectors that transformers gives each text alone."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bert_spark.config import EncoderConfig
+from bert_spark.encoder import BertEncoder
+from bert_spark.model import load
+
+CHARACTERS = st.one_of(
+    st.characters(),
+    st.characters(categories=["Cs"]),  # halves of surrogate pairs
+    st.characters(categories=["Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "So"]),
+    st.sampled_from(" \t\n\r\0\u200b\u200d\ufffd\ufeff\u202e#@&'😀日é"),
+)
+WORDS = st.sampled_from(
+    ["hello", "happy", "working", "[SEP]", "[PAD]", "[UNK]", "##s", "a" * 101, "@user", "&amp;", "."]
+)
+TEXTS = st.one_of(
+    st.text(CHARACTERS, max_size=30),
+    st.lists(WORDS, max_size=90).map(" ".join),  # up to well over max_length
+    st.text(st.sampled_from("ab \ud83d\ude00"), max_size=80),
+)
+# Few texts, so that there are duplicates
+LISTS = st.lists(TEXTS, max_size=6).flatmap(
+    lambda few: st.lists(st.sampled_from(few), max_size=12) if few else st.just([])
+)
+
+
+def as_transformers_takes_it(text):
+    """Return `text` with each half of a surrogate pair that stands alone as U+FFFD; two that make a pair as one."""
+    result, position = [], 0
+    while position < len(text):
+        code = ord(text[position])
+        following = ord(text[position + 1]) if position + 1 < len(text) else 0
+        if 0xD800 <= code < 0xDC00 and 0xDC00 <= following < 0xE000:
+            result.append(chr(0x10000 + ((code - 0xD800) << 10) + (following - 0xDC00)))
+            position += 1
+        else:
+            result.append("\ufffd" if 0xD800 <= code < 0xE000 else text[position])
+        position += 1
+    return "".join(result)
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_bert):
+    return load(EncoderConfig(model=str(tiny_bert)), "cpu")
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(
+    texts=LISTS,
+    token_budget=st.sampled_from([1, 7, 64, 300, 2048]),
+    window_rows=st.integers(1, 8),
+    max_length=st.sampled_from([3, 5, 60]),
+)
+def test_each_vector_is_transformers_own_of_that_text_alone(
+    tiny_bert, loaded, transformers_cls, texts, token_budget, window_rows, max_length
+):
+    config = EncoderConfig(
+        model=str(tiny_bert), token_budget=token_budget, window_rows=window_rows, max_length=max_length
+    )
+    encoded = BertEncoder(loaded, config).encode_rows(texts)
+    assert encoded.errors == {}
+    assert encoded.vectors.shape == (len(texts), 32)
+    if texts:
+        expected = transformers_cls(tiny_bert, [as_transformers_takes_it(text) for text in texts], max_length)
+        np.testing.assert_allclose(encoded.vectors, expected, rtol=0, atol=1e-5)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(texts=LISTS, data=st.data())
+def test_order_permutes_the_rows_and_nothing_else(tiny_bert, loaded, texts, data):
+    order = data.draw(st.permutations(range(len(texts))))
+    encoder = BertEncoder(loaded, EncoderConfig(model=str(tiny_bert), token_budget=100))
+    one, other = encoder.encode_rows(texts), encoder.encode_rows([texts[i] for i in order])
+    np.testing.assert_allclose(other.vectors, one.vectors[order], rtol=0, atol=1e-5)
+    for name in ("token_count", "truncated", "unknown_share"):
+        assert np.array_equal(getattr(other, name), getattr(one, name)[order])
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(texts=LISTS)
+def test_each_text_is_encoded_once_and_its_repeats_are_reused(tiny_bert, loaded, texts):
+    encoder = BertEncoder(loaded, EncoderConfig(model=str(tiny_bert)))
+    encoded = encoder.encode_rows(texts)
+    different = {as_transformers_takes_it(text) for text in texts}
+    assert encoder.texts_encoded == len(different)
+    assert encoded.reused.sum() == len(texts) - len(different)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(texts=LISTS, max_length=st.sampled_from([3, 5, 60]))
+def test_counts_and_cuts_are_those_of_transformers(tiny_bert, loaded, texts, max_length):
+    encoder = BertEncoder(loaded, EncoderConfig(model=str(tiny_bert), max_length=max_length))
+    encoded = encoder.encode_rows(texts)
+    counts = [len(loaded.tokenizer(as_transformers_takes_it(text))["input_ids"]) for text in texts]
+    assert encoded.token_count.tolist() == counts
+    assert encoded.truncated.tolist() == [count > max_length for count in counts]
