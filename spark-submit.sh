@@ -192,6 +192,9 @@ run_job() {
   zip=$("$PYTHON" "$ROOT/conf/launch.py" zip) || fail 3 "can't make the zip of the package, see above"
   SPARK_HOME=${SPARK_HOME:-$("$PYTHON" "$ROOT/conf/launch.py" spark-home)}
   export SPARK_HOME
+  # The driver's options as Java reads them; a user's own come later and so win. Spaces would split them.
+  local log4j="file://$ROOT/conf/log4j2.properties"
+  export SPARK_SUBMIT_OPTS="-Dlog4j2.configurationFile=${log4j// /%20} ${SPARK_SUBMIT_OPTS:-}"
   # An empty array counts as unset in bash before 4.4, hence the +.
   exec "$SPARK_HOME/bin/spark-submit" ${SPARK_OPTIONS[@]+"${SPARK_OPTIONS[@]}"} \
     --py-files "$zip${PY_FILES:+,$PY_FILES}" "$JOB" ${JOB_OPTIONS[@]+"${JOB_OPTIONS[@]}"}

@@ -1,4 +1,4 @@
-"""One encoder, two faces: scikit-learn, Spark and transformers' own forward pass give one text one vector, within 1e-5."""
+"""Scikit-learn's face, Spark's face and transformers' own forward pass give one text one vector, within 1e-5."""
 
 import csv
 from pathlib import Path
