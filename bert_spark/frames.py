@@ -53,8 +53,8 @@ def with_embedding(
     embedding_column, error_column
         Names of the new columns; neither may be in the input.
     diagnostics
-        Any of "token_count" (before the cut), "truncated", "unknown_share", "reused"; as a mapping, with the names of the
-        columns they get.
+        Any of "token_count" (before the cut), "truncated", "unknown_share", "reused"; as a mapping, with the names
+        of their columns.
 
     Raises
     ------

@@ -169,7 +169,7 @@ def write_beside(spark: SparkSession, path: str, name: str, text: str) -> str:
     scheme = urlsplit(target).scheme
     try:
         if scheme in ("", "file"):
-            local = Path(unquote(urlsplit(target).path)) if scheme else Path(target)
+            local = Path("/" + unquote(target.removeprefix("file:")).lstrip("/")) if scheme else Path(target)
             local.parent.mkdir(parents=True, exist_ok=True)
             local.write_text(text, encoding="utf-8")
             return str(local)

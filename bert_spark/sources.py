@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
@@ -131,12 +132,14 @@ def partitions_for(size: int, partition_mb: float | None = None) -> int:
 
 
 def input_bytes(spark: SparkSession, df: DataFrame) -> int | None:
-    """Return the bytes of the files a DataFrame reads; None for tables without files. Lists files, reads none."""
-    files = df.inputFiles()
+    """Return the bytes of the files a DataFrame reads; None where they can't be known. Lists files, reads none."""
+    files = [unquote(uri) for uri in df.inputFiles()]
     if not files:
         return None
-    listed = spark.read.format("binaryFile").load(files).select(F.sum("length"))
-    size = listed.first()
+    try:
+        size = spark.read.format("binaryFile").load(files).select(F.sum("length")).first()
+    except AnalysisException:  # a name with * or [ in it is a pattern to Spark
+        return None
     return int(size[0]) if size and size[0] is not None else None
 
 
