@@ -1,0 +1,56 @@
+"""The jobs as a person starts them, in processes of their own: spark-submit.sh, a plain spark-submit, python."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.dataset as ds
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+pyspark = pytest.importorskip("pyspark", reason="pyspark missing: pip install pyspark")
+SPARK_SUBMIT = str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
+SHELL = str(ROOT / "spark-submit.sh")
+
+
+def start(command, folder, **variables):
+    """Run a command in `folder` as a person with this environment active would; return the finished process."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYSPARK", "SPARK"))
+    }
+    env = inherited | {"PATH": path, "HF_HUB_OFFLINE": "1"} | variables
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [SHELL, "--master", "local[2]", "--conf", "spark.ui.enabled=false", "jobs/embed.py"],
+        [SPARK_SUBMIT, "--master", "local[2]", str(ROOT / "jobs" / "embed.py")],
+        [sys.executable, str(ROOT / "jobs" / "embed.py")],
+    ],
+    ids=["spark-submit.sh", "spark-submit", "python"],
+)
+def test_embed_runs_however_it_is_started_and_from_any_folder(command, tiny_bert, tmp_path):
+    (tmp_path / "tweets.csv").write_text('id,content\n1,"hi, ""you"""\n2,\n3,so sad\n', encoding="utf-8")
+    options = ["--input", "tweets.csv", "--text-column", "content", "--model", str(tiny_bert), "--output", "out"]
+    done = start([*command, *options], tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "embed: 3 rows in" in done.stdout
+    table = ds.dataset(tmp_path / "out", format="parquet").to_table().sort_by("id")
+    assert table["content"].to_pylist() == ['hi, "you"', None, "so sad"]
+    assert table["error"].to_pylist() == [None, "missing text", None]
+    assert [len(vector or []) for vector in table["embedding"].to_pylist()] == [32, 0, 32]
+    assert len(list((tmp_path / "_manifests").glob("embed-*.json"))) == 1
+
+
+def test_a_wrong_column_ends_with_its_code_and_one_line_not_a_stack(tiny_bert, tmp_path):
+    (tmp_path / "tweets.csv").write_text("id,content\n1,hi\n", encoding="utf-8")
+    options = ["--input", "tweets.csv", "--text-column", "body", "--model", str(tiny_bert), "--output", "out"]
+    done = start([SHELL, "--master", "local[1]", "jobs/embed.py", *options], tmp_path)
+    assert done.returncode == 1
+    assert "DataError: column 'body' not found; the table has ['id', 'content']" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not (tmp_path / "out").exists()
