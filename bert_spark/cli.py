@@ -118,4 +118,19 @@ def run(story: Callable[[], object]) -> int:
     except BertSparkError as err:
         logger.error("%s: %s", type(err).__name__, err)
         return err.exit_code
+    except Exception as err:
+        if not type(err).__module__.startswith(("pyspark", "py4j")):
+            raise
+        logger.error("Spark failed: %s", causes(str(err)))
+        return 1
     return 0
+
+
+def causes(message: str) -> str:
+    """Return what a Java stack says went wrong: its first line and its causes, without the frames.
+
+    A text of the data can stand in such a line only if Spark itself put it there.
+    """
+    lines = [line.strip() for line in message.splitlines()]
+    told = [line for line in lines if line and not line.startswith(("at ", "...")) and "Driver stacktrace" not in line]
+    return "\n".join(dict.fromkeys(told[:20]))

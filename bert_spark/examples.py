@@ -16,8 +16,9 @@ from bert_spark.frames import with_embedding
 from bert_spark.jobconf import InputConfig, TrainConfig
 from bert_spark.metrics import check_labels
 from bert_spark.model import config_fingerprint
-from bert_spark.sources import input_bytes, read, spread
+from bert_spark.sources import read
 from bert_spark.spark_encoder import SparkEncoder
+from bert_spark.spread import spread
 from bert_spark.training import Examples
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def load_examples(
     else:
         names = {"embedding_column": _VECTOR, "error_column": _ERROR}
         add = with_embedding(config, text_column=source.text_column, **names)
-        ready = spread(wanted, input_bytes(spark, tweets), source.partition_mb).transform(add)
+        ready = spread(wanted, source.partition_mb).transform(add)
     columns = (source.text_column, train.label_column, _VECTOR)
     table = to_arrow(ready.select(*(F.col(f"`{name}`") for name in columns)))
     good = table.filter(table[_VECTOR].is_valid())

@@ -8,7 +8,7 @@ from typing import Any
 from bert_spark.config import at_least, check_fields, option
 from bert_spark.errors import ConfigError
 
-INPUT_FORMATS = ("auto", "csv", "json", "parquet", "table", "delta", "orc")
+INPUT_FORMATS = ("auto", "csv", "json", "parquet", "text", "table", "delta", "orc")
 IF_EXISTS = ("error", "overwrite", "append")
 FEATURES = ("bert", "bert+tfidf")
 
@@ -23,6 +23,7 @@ class InputConfig:
     id_column: str | None = option(None, "column that names a row; checked to be there")
     delimiter: str = option(",", "of csv")
     encoding: str = option("UTF-8", "of csv and json")
+    fail_on_malformed: bool = option(False, "stop before any work where a record can't be parsed")
     partition_mb: float | None = option(None, "text per task, in MB; by default from the size of the input")
 
     def __post_init__(self) -> None:

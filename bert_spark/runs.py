@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FOLDER = "_manifests"
+# Line ends in one text at which a quote was probably left open, and the record swallowed those after it.
+MANY_LINES = 20
 _REDACTED = re.compile("secret|password|token|access[.]?key", re.IGNORECASE)  # spark.redaction.regex's default
 
 
@@ -68,9 +70,15 @@ class RunRecord:
             **settings,
         }
 
-    def count_in(self, df: DataFrame) -> DataFrame:
-        """Return `df` with its records counted as they are read."""
-        return df.observe(self._source, F.count(F.lit(1)).alias("rows_in"))
+    def count_in(self, df: DataFrame, text_column: str) -> DataFrame:
+        """Return `df` with its records counted as they are read, and those that look wrongly parsed or decoded."""
+        text = F.col(f"`{text_column}`").cast("string")
+        exprs = {
+            "rows_in": F.count(F.lit(1)),
+            "rows_many_lines": _count(F.length(text) - F.length(F.replace(text, F.lit("\n"))) >= MANY_LINES),
+            "rows_undecodable": _count(F.contains(text, F.lit("\ufffd"))),
+        }
+        return df.observe(self._source, *(expr.alias(name) for name, expr in exprs.items()))
 
     def count_out(
         self, df: DataFrame, error_column: str, diagnostics: Mapping[str, str], labels: Sequence[Any] = ()
@@ -203,6 +211,10 @@ def summary(record: dict[str, Any], place: str) -> str:
     if "rows_truncated" in record:
         share = f"unknown tokens {record['unknown_token_share']:.2%}"
         lines.append(f"  truncated {record['rows_truncated']:,}, {share}, texts reused {record['texts_reused']:,}")
+    if record["rows_many_lines"]:
+        lines.append(f"  warning {record['rows_many_lines']:,} texts of over {MANY_LINES} lines: is a quote left open?")
+    if record["rows_undecodable"]:
+        lines.append(f"  warning {record['rows_undecodable']:,} texts hold U+FFFD: is --encoding right?")
     lines += [
         *([f"  labels  {labels}"] if labels else []),
         f"  encoder {record['encoder']['model']} {record['fingerprint'][:12]}",

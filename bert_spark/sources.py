@@ -1,20 +1,18 @@
-"""Read a table of tweets so that one record is one row, spread it over tasks, and write the result. What exists is
-never
-replaced unless asked; a wrong path or column is an error before any work."""
+"""Read a table of tweets so that one record is one row, malformed ones included. A wrong path or column is an error
+before any work."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from bert_spark.columns import ENCODER_KEY, FINGERPRINT_KEY, MALFORMED_COLUMN, check_text_column
-from bert_spark.errors import ConfigError, DataError, FingerprintError
-from bert_spark.jobconf import InputConfig, OutputConfig
+from bert_spark.columns import MALFORMED_COLUMN, check_text_column
+from bert_spark.errors import ConfigError, DataError
+from bert_spark.jobconf import InputConfig
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -27,9 +25,12 @@ _SUFFIXES = {
     "ndjson": "json",
     "parquet": "parquet",
     "orc": "orc",
+    "txt": "text",
 }
 _COMPRESSED = re.compile(r"\.(gz|bz2|zst|zstd|lz4|snappy)$")
 _TABLE = re.compile(r"[\w`]+(\.[\w`]+){0,2}$")
+# Spark takes a quoted empty text for a missing one where the two are spelt alike: missing is spelt as nobody would.
+_NULL = "\ue000bert_spark:null\ue000"
 
 
 def read(spark: SparkSession, config: InputConfig) -> DataFrame:
@@ -43,7 +44,7 @@ def read(spark: SparkSession, config: InputConfig) -> DataFrame:
     ConfigError
         When no input is given.
     DataError
-        When it is not there, or lacks the text or id column.
+        When it is not there, lacks the text or id column, or holds malformed records and `fail_on_malformed` is set.
     """
     if config.path is None:
         raise ConfigError("no input given; pass --input, or set [input] path")
@@ -53,141 +54,90 @@ def read(spark: SparkSession, config: InputConfig) -> DataFrame:
         df.schema  # noqa: B018 - Connect looks only now
     except AnalysisException as err:
         raise DataError(f"can't read {config.path!r} as {kind}: {str(err).splitlines()[0]}") from err
+    if kind == "csv" and len(df.columns) == 2 and config.text_column not in df.columns:
+        raise DataError(
+            f"{config.path!r} has one column, {df.columns[0]!r}, where {config.delimiter!r} parts the columns; "
+            "set --delimiter, or --text-column to that column"
+        )
     check_text_column(df, config.text_column)
     if config.id_column is not None and config.id_column not in df.columns:
-        raise DataError(f"column {config.id_column!r} not found; the table has {df.columns}; set --id-column")
+        found = [name for name in df.columns if name != MALFORMED_COLUMN]
+        raise DataError(f"column {config.id_column!r} not found; the table has {found}; set --id-column")
+    if config.fail_on_malformed:
+        _refuse_malformed(df, config)
     return df
 
 
 def format_of(path: str) -> str:
     """Return the format a path's name tells, "table" for what looks like a table's name, else "parquet"."""
-    bare = _COMPRESSED.sub("", path.rstrip("/*"))
-    suffix = bare.rsplit(".", 1)[-1].lower() if "." in bare.rsplit("/", 1)[-1] else ""
+    suffix = _suffix(path)
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
     return "table" if "/" not in path and _TABLE.match(path) else "parquet"
 
 
+def _suffix(path: str) -> str:
+    name = _COMPRESSED.sub("", path.rstrip("/*")).rsplit("/", 1)[-1]
+    return name.rsplit(".", 1)[-1].lower() if "." in name else ""
+
+
 def _load(spark: SparkSession, config: InputConfig, kind: str) -> DataFrame:
-    path = config.path
-    assert path is not None
+    path = str(config.path)
     if kind == "table":
         return spark.table(path)
     if kind == "csv":
         return _read_csv(spark, config)
     if kind == "json":
-        reader = spark.read.option("columnNameOfCorruptRecord", MALFORMED_COLUMN).option("encoding", config.encoding)
-        return reader.json(path, mode="PERMISSIVE")
+        return _read_json(spark, config)
+    if kind == "text":
+        if config.encoding.upper() != "UTF-8":
+            raise ConfigError(f"encoding={config.encoding!r} can't be had of text files; convert them to UTF-8 first")
+        return spark.read.text(path).withColumnRenamed("value", config.text_column)
     return spark.read.format(kind).load(path)
 
 
 def _read_csv(spark: SparkSession, config: InputConfig) -> DataFrame:
-    """Every column as string, so that ids keep their digits; quotes are doubled inside quotes, as the standard has
-    it.
-    """
+    """Every column as string, so that ids keep their digits; quotes are doubled inside quotes, as RFC 4180 has it."""
+    path = str(config.path)
     options = {
         "header": "true",
         "multiLine": "true",
         "quote": '"',
         "escape": '"',
-        "sep": config.delimiter,
+        "sep": "\t" if _suffix(path) == "tsv" and config.delimiter == "," else config.delimiter,
         "encoding": config.encoding,
         "mode": "PERMISSIVE",
         "columnNameOfCorruptRecord": MALFORMED_COLUMN,
         "maxCharsPerColumn": "-1",
-        "nullValue": "\0",  # else Spark takes a quoted empty text for a missing one
+        "nullValue": _NULL,
+        "enforceSchema": "false",  # else a file whose columns stand in another order is read by position
     }
     reader = spark.read.format("csv").options(**options)
-    names = reader.option("inferSchema", "false").load(config.path).columns
+    names = reader.load(path).columns
+    if not names:
+        raise DataError(f"{path!r} is empty; expected a first line with the names of the columns")
     fields = [T.StructField(name, T.StringType()) for name in [*names, MALFORMED_COLUMN]]
-    return reader.schema(T.StructType(fields)).load(config.path)
+    return reader.schema(T.StructType(fields)).load(path)
 
 
-def spread(df: DataFrame, size: int | None, partition_mb: float | None = None) -> DataFrame:
-    """Spread rows over tasks by bytes before BERT: one big compressed file would be one task.
-
-    Parameters
-    ----------
-    df
-        The input.
-    size
-        Its bytes; None where they can't be known.
-    partition_mb
-        Text per task. By default 256 kB, so that a small table keeps all cores busy, growing to 16 MB, so that a
-        large one
-        does not drown in tasks.
-    """
-    if size is None and partition_mb is None:
-        return df.repartition(200)
-    count = partitions_for(size or 0, partition_mb)
-    return df.repartition(count)
+def _read_json(spark: SparkSession, config: InputConfig) -> DataFrame:
+    """One record a line, or files that are one array each."""
+    path = str(config.path)
+    first = spark.read.text(path).limit(1).collect()
+    array = bool(first) and first[0][0].lstrip("\ufeff \t").startswith("[")
+    reader = spark.read.option("columnNameOfCorruptRecord", MALFORMED_COLUMN).option("multiLine", array)
+    if config.encoding.upper() != "UTF-8":
+        reader = reader.option("encoding", config.encoding).option("lineSep", "\n")
+    return reader.json(path, mode="PERMISSIVE")
 
 
-def partitions_for(size: int, partition_mb: float | None = None) -> int:
-    """Return into how many tasks `size` bytes go."""
-    if partition_mb is not None:
-        return max(1, -(-size // int(partition_mb * 1e6)))
-    small, large = 256 * 1024, 16 * 1024 * 1024
-    return max(1, min(-(-size // small), 1000), -(-size // large))
-
-
-def input_bytes(spark: SparkSession, df: DataFrame) -> int | None:
-    """Return the bytes of the files a DataFrame reads; None where they can't be known. Lists files, reads none."""
-    files = [unquote(uri) for uri in df.inputFiles()]
-    if not files:
-        return None
-    try:
-        size = spark.read.format("binaryFile").load(files).select(F.sum("length")).first()
-    except AnalysisException:  # a name with * or [ in it is a pattern to Spark
-        return None
-    return int(size[0]) if size and size[0] is not None else None
-
-
-def exists(spark: SparkSession, path: str, kind: str) -> bool:
-    """Tell whether a folder or table is there."""
-    if kind == "table":
-        return bool(spark.catalog.tableExists(path))
-    try:
-        return bool(spark.read.format("binaryFile").load(path).columns)
-    except AnalysisException:
-        return False
-
-
-def check_output(spark: SparkSession, config: OutputConfig, source: InputConfig, fingerprint: str | None) -> None:
-    """Refuse, before any work, an output that is there already, is the input, or holds another encoder's vectors."""
-    if config.path is None:
-        raise ConfigError("no output given; pass --output, or set [output] path")
-    if config.path.rstrip("/") == (source.path or "").rstrip("/"):
-        raise ConfigError(f"output {config.path!r} is the input; pass another --output")
-    if not exists(spark, config.path, config.format):
+def _refuse_malformed(df: DataFrame, config: InputConfig) -> None:
+    if MALFORMED_COLUMN not in df.columns:
         return
-    if config.if_exists == "error":
-        raise DataError(f"output {config.path!r} is there already; pass --overwrite, --append or another --output")
-    if config.if_exists == "append" and fingerprint is not None:
-        _check_same_encoder(spark, config, fingerprint)
-
-
-def _check_same_encoder(spark: SparkSession, config: OutputConfig, fingerprint: str) -> None:
-    there = (
-        spark.table(str(config.path))
-        if config.format == "table"
-        else spark.read.format(config.format).load(config.path)
-    )
-    for field in there.schema.fields:
-        found = field.metadata.get(FINGERPRINT_KEY)
-        if found is not None and found != fingerprint:
-            raise FingerprintError(
-                f"output {config.path!r} holds vectors of encoder {found[:12]} "
-                f"({field.metadata.get(ENCODER_KEY)}), this run "
-                f"makes {fingerprint[:12]}; write to another --output, or --overwrite"
-            )
-
-
-def write(df: DataFrame, config: OutputConfig) -> None:
-    """Write the result: one action, which runs the whole plan once."""
-    assert config.path is not None
-    mode = "errorifexists" if config.if_exists == "error" else config.if_exists
-    if config.format == "table":
-        df.write.mode(mode).saveAsTable(config.path)
-    else:
-        df.write.mode(mode).format(config.format).save(config.path)
+    # Spark refuses a csv query of the malformed column alone
+    counts = df.agg(F.count(F.col(MALFORMED_COLUMN)), F.count(F.col(f"`{config.text_column}`"))).first()
+    if counts and counts[0]:
+        raise DataError(
+            f"{config.path!r} holds {counts[0]} malformed records; mend them, or leave --fail-on-malformed out: "
+            "they keep their rows, with error = 'malformed row' and their raw text"
+        )

@@ -24,7 +24,9 @@ from bert_spark.jobconf import EmbedConfig, InputConfig, OutputConfig
 from bert_spark.model import config_fingerprint
 from bert_spark.runs import RunRecord, show, summary
 from bert_spark.session import spark_session
-from bert_spark.sources import check_output, input_bytes, read, spread, write
+from bert_spark.sinks import check_output, write
+from bert_spark.sources import read
+from bert_spark.spread import spread
 
 LOCAL = Path(__file__).resolve().parents[1] / "conf" / "local.toml"
 SECTIONS = {"input": InputConfig, "encoder": EncoderConfig, "output": OutputConfig, "embed": EmbedConfig}
@@ -38,7 +40,7 @@ def embed(argv: list[str] | None = None) -> None:
         tweets = read(spark, job.input)
         check_output(spark, job.output, job.input, fingerprint)
         record = RunRecord("embed", job.output.path, job.encoder, fingerprint, {"input": job.input.path})
-        parts = spread(record.count_in(tweets), input_bytes(spark, tweets), job.input.partition_mb)
+        parts = spread(record.count_in(tweets, job.input.text_column), job.input.partition_mb)
         counted = counted_diagnostics(shown=job.output.diagnostics)
         names = {"embedding_column": job.embed.embedding_column, "error_column": job.output.error_column}
         add = with_embedding(job.encoder, text_column=job.input.text_column, **names, diagnostics=counted)

@@ -19,7 +19,9 @@ from bert_spark.frames import with_score
 from bert_spark.jobconf import InputConfig, OutputConfig, ScoreConfig
 from bert_spark.runs import RunRecord, show, summary
 from bert_spark.session import spark_session
-from bert_spark.sources import check_output, input_bytes, read, spread, write
+from bert_spark.sinks import check_output, write
+from bert_spark.sources import read
+from bert_spark.spread import spread
 
 LOCAL = Path(__file__).resolve().parents[1] / "conf" / "local.toml"
 SECTIONS = {"input": InputConfig, "scores": OutputConfig, "score": ScoreConfig}
@@ -38,7 +40,7 @@ def score(argv: list[str] | None = None) -> None:
         names = {"text_column": job.input.text_column, "error_column": job.scores.error_column}
         wanted = {"scores": job.score.scores, "keep_embedding": job.score.keep_embedding, "diagnostics": counted}
         add = with_score(artefact.path, embedding_column=job.score.embedding_column, **names, **wanted)
-        parts = spread(record.count_in(tweets), input_bytes(spark, tweets), job.input.partition_mb)
+        parts = spread(record.count_in(tweets, job.input.text_column), job.input.partition_mb)
         scored = record.count_out(parts.transform(add), job.scores.error_column, counted, artefact.labels.tolist())
         write(without_hidden(scored), job.scores)
         print(summary(record.finish(), record.save(spark, job.scores.format)))

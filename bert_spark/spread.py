@@ -1,0 +1,49 @@
+"""Spread rows over tasks by bytes before BERT runs. Counts files' bytes, never rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import functions as F
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+UNKNOWN_SIZE = 200  # tasks for a table whose bytes can't be known, Spark's own number after a shuffle
+
+
+def spread(df: DataFrame, partition_mb: float | None = None) -> DataFrame:
+    """Spread rows over tasks by bytes before BERT: one big compressed file would be one task.
+
+    Parameters
+    ----------
+    df
+        The input.
+    partition_mb
+        Text per task. By default 256 kB, so that a small table keeps all cores busy, growing to 16 MB, so that a large
+        one does not drown in tasks.
+    """
+    size = input_bytes(df)
+    return df.repartition(UNKNOWN_SIZE if size is None else partitions_for(size, partition_mb))
+
+
+def partitions_for(size: int, partition_mb: float | None = None) -> int:
+    """Return into how many tasks `size` bytes go."""
+    if partition_mb is not None:
+        return max(1, -(-size // int(partition_mb * 1e6)))
+    small, large = 256 * 1024, 16 * 1024 * 1024
+    return max(1, min(-(-size // small), 1000), -(-size // large))
+
+
+def input_bytes(df: DataFrame) -> int | None:
+    """Return the bytes of the files a DataFrame reads; None where they can't be known. Lists files, reads none."""
+    files = [unquote(uri) for uri in df.inputFiles()]
+    if not files:
+        return None
+    try:
+        size = df.sparkSession.read.format("binaryFile").load(files).select(F.sum("length")).first()
+    except AnalysisException:  # a name with * or [ in it is a pattern to Spark
+        return None
+    return int(size[0]) if size and size[0] is not None else None

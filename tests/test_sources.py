@@ -1,0 +1,211 @@
+"""Tables as people have them: each kind of file, and each way in which a csv goes wrong."""
+
+import bz2
+import codecs
+import gzip
+
+import pandas as pd
+import pytest
+import zstandard
+
+from bert_spark.columns import MALFORMED_COLUMN
+from bert_spark.errors import ConfigError, DataError
+from bert_spark.jobconf import InputConfig
+from bert_spark.sources import format_of, read
+from bert_spark.spread import input_bytes, partitions_for, spread
+
+HOSTILE = [
+    "plain",
+    'he said "hi"',
+    "a, b; c",
+    "two\nlines",
+    "carriage\r\nreturn",
+    "ends in a backslash \\",
+    '\\"',
+    "",
+    "   ",
+    " blanks around ",
+    "tab\there",
+    "nul \x00 bell \x07",
+    "joined \u200d and \u200b and \u202e",
+    "caf\u00e9 \u0e44\u0e17\u0e22 \u65e5\u672c \U0001f600\U0001f468\u200d\U0001f469",
+    "\ufeffmark",
+    "#hash @user http://x.y/z?a=1&amp;b=2",
+    "'single'",
+    '"',
+    "NULL",
+    "x" * 200_000,
+]
+
+
+def load(spark, path, **settings):
+    return read(spark, InputConfig(path=str(path), **settings))
+
+
+def rows(df, *names):
+    return sorted((tuple(row[name] for name in names) for row in df.collect()), key=repr)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("a/tweets.csv", "csv"),
+        ("tweets.csv.gz", "csv"),
+        ("s3://b/x/*.jsonl.zst", "json"),
+        ("a.tsv", "csv"),
+        ("notes.txt", "text"),
+        ("a/b.parquet/", "parquet"),
+        ("tweets", "table"),
+        ("main.raw.tweets", "table"),
+        ("./tweets", "parquet"),
+    ],
+)
+def test_format_goes_by_the_name(path, kind):
+    assert format_of(path) == kind
+
+
+def test_csv_written_by_pandas_reads_back_exactly(spark, tmp_path):
+    pd.DataFrame({"id": range(len(HOSTILE)), "text": HOSTILE}).to_csv(tmp_path / "x.csv", index=False, quoting=1)
+    found = {int(row.id): row.text for row in load(spark, tmp_path / "x.csv").collect()}
+    assert found == dict(enumerate(HOSTILE))
+
+
+def test_csv_written_by_spark_reads_back_exactly(spark, tmp_path):
+    df = spark.createDataFrame(list(enumerate(HOSTILE)), "id int, text string")
+    exact = {"ignoreLeadingWhiteSpace": False, "ignoreTrailingWhiteSpace": False}  # else Spark's writer trims texts
+    df.write.csv(str(tmp_path / "x.csv"), header=True, quoteAll=True, escape='"', **exact)
+    found = {int(row.id): row.text for row in load(spark, tmp_path / "x.csv").collect()}
+    assert found == dict(enumerate(HOSTILE))
+
+
+def test_missing_and_empty_cells_are_told_apart(spark, tmp_path):
+    (tmp_path / "x.csv").write_text('id,text\n1,\n2,""\n3, \n')
+    assert rows(load(spark, tmp_path / "x.csv"), "id", "text") == [("1", None), ("2", ""), ("3", " ")]
+
+
+def test_byte_order_mark_and_windows_line_ends_are_no_part_of_the_data(spark, tmp_path):
+    (tmp_path / "x.csv").write_bytes(codecs.BOM_UTF8 + b"id,text\r\n1,hi\r\n")
+    df = load(spark, tmp_path / "x.csv", id_column="id")
+    assert rows(df, "id", "text") == [("1", "hi")]
+
+
+def test_malformed_records_keep_their_row_and_raw_text(spark, tmp_path):
+    (tmp_path / "x.csv").write_text("id,text\n1,hi\n2\n3,a,b\n")
+    found = rows(load(spark, tmp_path / "x.csv"), "id", MALFORMED_COLUMN)
+    assert found == [("1", None), ("2", "2"), ("3", "3,a,b")]
+
+
+def test_fail_on_malformed_stops_with_their_number(spark, tmp_path):
+    (tmp_path / "x.csv").write_text("id,text\n1,hi\n2\n3,a,b\n")
+    with pytest.raises(DataError, match="holds 2 malformed records; mend them, or leave --fail-on-malformed out"):
+        load(spark, tmp_path / "x.csv", fail_on_malformed=True)
+
+
+def test_wrong_delimiter_is_named(spark, tmp_path):
+    (tmp_path / "x.csv").write_text("id;text\n1;hi\n")
+    with pytest.raises(DataError, match="has one column, 'id;text', where ',' parts the columns; set --delimiter"):
+        load(spark, tmp_path / "x.csv")
+    assert rows(load(spark, tmp_path / "x.csv", delimiter=";"), "id", "text") == [("1", "hi")]
+
+
+def test_tsv_is_parted_by_tabs(spark, tmp_path):
+    (tmp_path / "x.tsv").write_text("id\ttext\n1\ta, b\n")
+    assert rows(load(spark, tmp_path / "x.tsv"), "id", "text") == [("1", "a, b")]
+
+
+def test_encoding_is_heeded(spark, tmp_path):
+    (tmp_path / "x.csv").write_bytes("id,text\n1,caf\u00e9\n".encode("latin-1"))
+    assert rows(load(spark, tmp_path / "x.csv", encoding="ISO-8859-1"), "text") == [("caf\u00e9",)]
+    assert rows(load(spark, tmp_path / "x.csv"), "text") == [("caf\ufffd",)]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "squeeze"), [("gz", gzip.compress), ("bz2", bz2.compress), ("zst", zstandard.compress)]
+)
+def test_compressed_files_are_read(spark, tmp_path, suffix, squeeze):
+    (tmp_path / f"x.csv.{suffix}").write_bytes(squeeze(b"id,text\n1,hi\n"))
+    assert rows(load(spark, tmp_path / f"x.csv.{suffix}"), "id", "text") == [("1", "hi")]
+
+
+def test_globs_and_partitioned_folders_are_read(spark, tmp_path):
+    for day in (1, 2):
+        (tmp_path / "t" / f"day={day}").mkdir(parents=True)
+        (tmp_path / "t" / f"day={day}" / "x.csv").write_text(f"id,text\n{day},hi\n")
+    assert rows(load(spark, tmp_path / "t", format="csv"), "id", "day") == [("1", "1"), ("2", "2")]
+    assert rows(load(spark, tmp_path / "t" / "*" / "*.csv"), "id", "text") == [("1", "hi"), ("2", "hi")]
+
+
+def test_files_whose_columns_stand_in_another_order_are_not_read_by_position(spark, tmp_path):
+    (tmp_path / "1.csv").write_text("id,text\n1,hi\n")
+    (tmp_path / "2.csv").write_text("text,id\nso,2\n")
+    with pytest.raises(Exception, match="CSV header does not conform to the schema"):
+        load(spark, tmp_path / "*.csv").collect()
+
+
+def test_empty_file_and_file_of_a_header_alone(spark, tmp_path):
+    (tmp_path / "x.csv").write_text("")
+    with pytest.raises(DataError, match=r"is empty; expected a first line with the names of the columns"):
+        load(spark, tmp_path / "x.csv")
+    (tmp_path / "y.csv").write_text("id,text\n")
+    assert load(spark, tmp_path / "y.csv").collect() == []
+
+
+def test_json_lines_and_json_arrays(spark, tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"id": 1, "text": "hi"}\n{"id": 2}\n')
+    assert rows(load(spark, tmp_path / "x.jsonl"), "id", "text") == [(1, "hi"), (2, None)]
+    (tmp_path / "y.json").write_text('[{"id": 1, "text": "hi"},\n {"id": 2, "text": "so"}]')
+    assert rows(load(spark, tmp_path / "y.json"), "id", "text") == [(1, "hi"), (2, "so")]
+
+
+def test_malformed_json_line_keeps_its_row(spark, tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"id": 1, "text": "hi"}\nnot json\n')
+    assert rows(load(spark, tmp_path / "x.jsonl"), "text", MALFORMED_COLUMN) == [("hi", None), (None, "not json")]
+
+
+def test_text_files_are_one_text_a_line(spark, tmp_path):
+    (tmp_path / "x.txt").write_text("one\n\ntwo\n")
+    assert rows(load(spark, tmp_path / "x.txt", text_column="tweet"), "tweet") == [("",), ("one",), ("two",)]
+
+
+@pytest.mark.parametrize("kind", ["struct<a:int>", "array<string>", "double"])
+def test_text_column_that_is_no_string_is_refused_with_the_cast(spark, tmp_path, kind):
+    spark.sql(f"SELECT CAST(NULL AS {kind}) AS text").write.parquet(str(tmp_path / "x.parquet"))
+    with pytest.raises(DataError, match=r"column 'text' is .*; expected string; cast it first"):
+        load(spark, tmp_path / "x.parquet")
+
+
+def test_no_input_says_which_option(spark):
+    with pytest.raises(ConfigError, match="no input given; pass --input"):
+        read(spark, InputConfig())
+
+
+def test_absent_path_is_named(spark, tmp_path):
+    with pytest.raises(DataError, match=r"can't read '.*nowhere.csv' as csv"):
+        load(spark, tmp_path / "nowhere.csv")
+
+
+@pytest.mark.parametrize(
+    ("size", "mb", "tasks"),
+    [
+        (0, None, 1),
+        (1, None, 1),
+        (4_000_000, None, 16),
+        (1_000 * 256 * 1024, None, 1000),
+        (100 * 2**30, None, 6400),
+        (10_000_000, 5, 2),
+        (10_000_001, 5, 3),
+    ],
+)
+def test_tasks_go_by_bytes(size, mb, tasks):
+    assert partitions_for(size, mb) == tasks
+
+
+def test_one_compressed_file_is_spread_over_tasks(spark, tmp_path):
+    lines = "".join(f"{i},tweet number {i * 7919 % 100_003}\n" for i in range(100_000))
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"id,text\n" + lines.encode()))
+    df = load(spark, tmp_path / "x.csv.gz")
+    assert input_bytes(df) == (tmp_path / "x.csv.gz").stat().st_size
+    sizes = spread(df, 0.1).rdd.glom().map(len).collect()
+    assert sum(sizes) == 100_000
+    assert len(sizes) >= 4
+    assert max(sizes) < 2 * min(sizes)
