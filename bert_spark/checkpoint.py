@@ -37,6 +37,11 @@ def weight_files(folder: Path) -> list[Path]:
     return sorted(folder / name for name in set(names))
 
 
+def is_tokenizer_file(path: Path) -> bool:
+    """Tell whether a file of a model's folder belongs to its tokenizer."""
+    return bool(_TOKENIZER_FILES.match(path.name))
+
+
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file, read once per process as long as its size and time stay the same."""
     return _sha256(path, path.stat().st_size, path.stat().st_mtime_ns)

@@ -17,7 +17,7 @@ from bert_spark.errors import BertSparkError, ConfigError
 
 logger = logging.getLogger(__name__)
 
-SECTIONS = ("input", "encoder", "output", "embed", "train", "head", "score", "scores", "spark")
+SECTIONS = ("input", "encoder", "output", "embed", "train", "head", "search", "score", "scores", "spark")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +77,11 @@ def _add_options(group: Any, section: str, kind: type) -> None:
         shown = (
             f"{spec.metadata['help']} (default: {spec.default})" if spec.default is not None else spec.metadata["help"]
         )
-        extra: dict[str, Any] = {"dest": f"{section}.{spec.name}", "default": None, "help": shown.replace("%", "%%")}
+        extra: dict[str, Any] = {
+            "dest": f"{section}.{spec.metadata.get('key') or spec.name}",
+            "default": None,
+            "help": shown.replace("%", "%%"),
+        }
         if hints[spec.name] is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, **extra)
             continue

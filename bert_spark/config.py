@@ -26,9 +26,16 @@ LONG_TEXTS = ("truncate", "windows")
 T = TypeVar("T")
 
 
-def option(default: Any, help: str, *, flag: str | None = None, choices: tuple[str, ...] | None = None) -> Any:
-    """Declare a setting: its default, the sentence `--help` prints, its flag if not its name, what it may be."""
-    return field(default=default, metadata={"help": help, "flag": flag, "choices": choices})
+def option(
+    default: Any,
+    help: str,
+    *,
+    flag: str | None = None,
+    choices: tuple[str, ...] | None = None,
+    key: str | None = None,
+) -> Any:
+    """Declare a setting: its default, the sentence `--help` prints, its flag and TOML key if not its name, choices."""
+    return field(default=default, metadata={"help": help, "flag": flag, "choices": choices, "key": key})
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class EncoderConfig:
     max_length
         Tokens of a text that are read, special tokens counted; at most the model's own number of positions.
     pooling
-        "cls", "mean", "max", "pooler" or "flatten".
+        "cls", "mean", "max", "pooler" or "flatten"; "cls+mean" gives both, side by side.
     precision
         Arithmetic inside; vectors are float32 in any case. Weights are always loaded as float32.
     token_budget
@@ -69,7 +76,7 @@ class EncoderConfig:
     model: str = option(DEFAULT_MODEL, "hub name, local folder or packaged:minilm-l6")
     revision: str | None = option(None, "branch, tag or commit on the hub")
     max_length: int = option(60, "tokens read of a text, special tokens counted")
-    pooling: str = option("cls", "one vector from a text's token states: cls, mean, max, pooler, flatten")
+    pooling: str = option("cls", "one vector from a text's token states: cls, mean, max, pooler, flatten, or cls+mean")
     precision: str = option("float32", "arithmetic inside; vectors are float32", choices=PRECISIONS)
     token_budget: int = option(2048, "padded tokens of one micro-batch")
     window_rows: int = option(8192, "rows looked at together for duplicates and lengths")
@@ -171,12 +178,13 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     ConfigError
         When a key is unknown (the message lists the known ones) or a value does not fit.
     """
-    known = [spec.name for spec in dataclasses.fields(kind) if spec.init and spec.metadata]  # type: ignore[arg-type]
+    specs = [spec for spec in dataclasses.fields(kind) if spec.init and spec.metadata]  # type: ignore[arg-type]
+    known = {spec.metadata.get("key") or spec.name: spec.name for spec in specs}
     unknown = sorted(set(values) - set(known))
     if unknown:
-        raise ConfigError(f"{where}: unknown {unknown}; known are {known}")
+        raise ConfigError(f"{where}: unknown {unknown}; known are {list(known)}")
     try:
-        return kind(**values)
+        return kind(**{known[name]: value for name, value in values.items()})
     except ConfigError as err:
         raise ConfigError(f"{where}: {err}") from err
 

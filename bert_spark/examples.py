@@ -3,45 +3,51 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pyspark.sql import functions as F
 
 from bert_spark.collect import check_fits, to_arrow, to_matrix
-from bert_spark.columns import check_vectors, encoder_of
+from bert_spark.columns import DIAGNOSTICS, HIDDEN, check_text_column, check_vectors, encoder_of, usable_text
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import DataError
 from bert_spark.frames import with_embedding
-from bert_spark.jobconf import InputConfig, TrainConfig
+from bert_spark.jobconf import HeadConfig, InputConfig, TrainConfig
 from bert_spark.metrics import check_labels
 from bert_spark.model import config_fingerprint
+from bert_spark.pipelines import try_out
 from bert_spark.sources import read
 from bert_spark.spark_encoder import SparkEncoder
 from bert_spark.spread import spread
-from bert_spark.training import Examples
+from bert_spark.training import Examples, check_splits, conflicting, split_numbers
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    import pyarrow as pa
+    from pyspark.sql import Column, DataFrame, SparkSession
 
-_VECTOR = "_bert_spark_vector"
-_ERROR = "_bert_spark_error"
+_VECTOR = f"{HIDDEN}vector"
+_ERROR = f"{HIDDEN}error"
+_TEXT = f"{HIDDEN}text"
+_SAMPLE = 1_000_000
 
 
 def load_examples(
-    spark: SparkSession, source: InputConfig, config: EncoderConfig, train: TrainConfig
-) -> tuple[Examples, EncoderConfig, dict[str, int]]:
-    """Return labelled texts with their vectors, once the labels and the size are known to be fit.
+    spark: SparkSession, source: InputConfig, config: EncoderConfig, train: TrainConfig, head: HeadConfig
+) -> tuple[Examples, EncoderConfig, dict[str, Any]]:
+    """Return labelled texts with their vectors, once labels, split, head and size are known to be fit.
 
     Returns
     -------
     tuple
-        The examples; the settings of the encoder that made their vectors; how many rows there were, had no label,
-        were left
-        out by max_rows, and had no vector.
+        The examples; the settings of the encoder that made their vectors; facts for the artefact: "counts" of rows,
+        of what was left out and why, of truncated texts, and "warnings".
 
     Raises
     ------
+    ConfigError
+        When the head does not take these labels or its options.
     DataError
         When a column is absent, the labels can't be learnt, or the vectors would not fit into the driver's memory.
     FingerprintError
@@ -51,25 +57,84 @@ def load_examples(
     tweets = read(spark, dataclasses.replace(source, path=train.embeddings, format="auto") if stored else source)
     if stored:
         config = _encoder_of(tweets, train)
-    counts = _label_counts(tweets, train.label_column)
-    share = min(1.0, (train.max_rows or counts["rows"]) / max(1, counts["rows"]))
-    check_fits(int(counts["rows"] * share), SparkEncoder().width(config))
+    table, counts, share = _labelled(tweets, source.text_column, train)
+    facts: dict[str, Any] = {"counts": counts, "warnings": _check(table, train, head)}
+    counts["texts_with_conflicting_labels"] = conflicting(*_columns(table, "text", "label"))
+    if train.features == "tfidf":
+        texts, labels = _columns(table, "text", "label")
+        return Examples(texts, np.empty((len(texts), 0), np.float32), np.array(labels)), config, facts
+    check_fits(table.num_rows, SparkEncoder().width(config))
     wanted = tweets.where(F.col(f"`{train.label_column}`").isNotNull())
     if share < 1.0:
-        wanted = wanted.where(F.pmod(F.xxhash64(f"`{source.text_column}`"), F.lit(1_000_000)) < int(share * 1_000_000))
+        wanted = wanted.where(_point(tweets, source.text_column) < int(share * _SAMPLE))
+    text, label = usable_text(tweets, source.text_column).alias("text"), F.col(f"`{train.label_column}`").alias("label")
     if stored:
-        ready = wanted.withColumn(_VECTOR, F.col(f"`{train.embedding_column}`"))
+        shown = [F.col(name) for name in DIAGNOSTICS if set(DIAGNOSTICS) <= set(tweets.columns)]
+        ready = wanted.select(text, label, F.col(f"`{train.embedding_column}`").alias("vector"), *shown)
     else:
         names = {"embedding_column": _VECTOR, "error_column": _ERROR}
-        add = with_embedding(config, text_column=source.text_column, **names)
-        ready = spread(wanted, source.partition_mb).transform(add)
-    columns = (source.text_column, train.label_column, _VECTOR)
-    table = to_arrow(ready.select(*(F.col(f"`{name}`") for name in columns)))
-    good = table.filter(table[_VECTOR].is_valid())
-    counts["left_out_by_max_rows"] = counts["rows"] - counts["without_label"] - table.num_rows
+        diagnostics = {name: f"{HIDDEN}{name}" for name in DIAGNOSTICS}
+        add = with_embedding(config, text_column=source.text_column, **names, diagnostics=diagnostics)
+        done = spread(wanted, source.partition_mb).transform(add)
+        shown = [F.col(column).alias(name) for name, column in diagnostics.items()]
+        ready = done.select(
+            F.col(f"`{source.text_column}`").alias("text"), label, F.col(_VECTOR).alias("vector"), *shown
+        )
+    collected = to_arrow(ready)
+    good = collected.filter(collected["vector"].is_valid())
     counts["without_vector"] = table.num_rows - good.num_rows
-    labels = np.array(good[train.label_column].to_pylist())
-    return Examples(good[source.text_column].to_pylist(), to_matrix(good[_VECTOR]), labels), config, counts
+    counts |= _token_counts(good, config.max_length)
+    texts, labels = _columns(good, "text", "label")
+    return Examples(texts, to_matrix(good["vector"]), np.array(labels)), config, facts
+
+
+def _labelled(tweets: DataFrame, text_column: str, train: TrainConfig) -> tuple[pa.Table, dict[str, int], float]:
+    """Return texts and labels of the rows to learn from, counts, and the share taken: a pass before BERT runs."""
+    check_text_column(tweets, text_column)
+    if train.label_column not in tweets.columns:
+        raise DataError(f"column {train.label_column!r} not found; the table has {tweets.columns}; set --label-column")
+    text = usable_text(tweets, text_column)
+    label = F.col(f"`{train.label_column}`")
+    found = to_arrow(
+        tweets.select(text.alias("text"), label.alias("label"), _point(tweets, text_column).alias("point"))
+    )
+    labelled = found.filter(found["label"].is_valid())
+    check_labels(labelled["label"].to_pylist())
+    usable = labelled.filter(labelled["text"].is_valid())
+    share = min(1.0, (train.max_rows or found.num_rows) / max(1, found.num_rows))
+    taken = usable if share == 1.0 else usable.filter(np.asarray(usable["point"]) < int(share * _SAMPLE))
+    counts = {
+        "rows": found.num_rows,
+        "without_label": found.num_rows - labelled.num_rows,
+        "missing_or_malformed_text": labelled.num_rows - usable.num_rows,
+        "left_out_by_max_rows": usable.num_rows - taken.num_rows,
+    }
+    return taken, counts, share
+
+
+def _point(tweets: DataFrame, text_column: str) -> Column:
+    return F.pmod(F.xxhash64(f"`{text_column}`"), F.lit(_SAMPLE))
+
+
+def _check(table: pa.Table, train: TrainConfig, head: HeadConfig) -> list[str]:
+    texts, labels = _columns(table, "text", "label")
+    warnings = check_splits(texts, labels, train.seed)
+    numbers = split_numbers(texts, train.seed)
+    try_out(train.features, head, [label for label, number in zip(labels, numbers, strict=True) if number == 0])
+    return warnings
+
+
+def _columns(table: pa.Table, *names: str) -> list[list[Any]]:
+    return [table[name].to_pylist() for name in names]
+
+
+def _token_counts(table: pa.Table, max_length: int) -> Mapping[str, Any]:
+    """Return how many texts were cut, and the share of unknown tokens among those read; nothing if not known."""
+    if "token_count" not in table.column_names:
+        return {}
+    read = np.minimum(table["token_count"].to_numpy(), max_length)
+    unknown = float((table["unknown_share"].to_numpy() * read).sum() / max(1, read.sum()))
+    return {"truncated": int(np.sum(table["truncated"].to_numpy())), "unknown_token_share": unknown}
 
 
 def _encoder_of(tweets: DataFrame, train: TrainConfig) -> EncoderConfig:
@@ -79,13 +144,3 @@ def _encoder_of(tweets: DataFrame, train: TrainConfig) -> EncoderConfig:
     config, _ = encoder_of(tweets.schema[name].metadata, where)
     check_vectors(tweets, name, config_fingerprint(config))
     return config
-
-
-def _label_counts(tweets: DataFrame, label_column: str) -> dict[str, int]:
-    """Count rows and labels: a pass over the input alone, before BERT runs."""
-    if label_column not in tweets.columns:
-        raise DataError(f"column {label_column!r} not found; the table has {tweets.columns}; set --label-column")
-    rows = tweets.groupBy(F.col(f"`{label_column}`").alias("label")).count().collect()
-    counts = {row["label"]: row["count"] for row in rows}
-    check_labels([label for label in counts if label is not None])
-    return {"rows": sum(counts.values()), "without_label": counts.get(None, 0)}

@@ -19,6 +19,7 @@ from bert_spark.columns import (
     vector_metadata,
 )
 from bert_spark.config import EncoderConfig
+from bert_spark.errors import ConfigError
 from bert_spark.text import MALFORMED_ROW
 from bert_spark.udf import embedding_udf, scoring_udf
 
@@ -88,6 +89,7 @@ def with_score(
     scores: bool = False,
     keep_embedding: bool = False,
     diagnostics: Collection[str] = (),
+    min_probability: float | None = None,
 ) -> Transform:
     """Return a function that adds the label a trained artefact gives to a text column.
 
@@ -108,6 +110,9 @@ def with_score(
         Whether to add every class's value, and the vector.
     diagnostics
         As in `with_embedding`; null where BERT does not run.
+    min_probability
+        Below it the label is null; for an artefact that gives probabilities, since margins of different classes are
+        not comparable.
 
     Raises
     ------
@@ -115,10 +120,17 @@ def with_score(
         When the artefact is damaged or not to be trusted.
     FingerprintError
         When `embedding_column` holds vectors of another encoder.
+    ConfigError
+        When `min_probability` is asked of an artefact that gives margins.
     """
     from bert_spark.artefact import load_artefact
 
     loaded = load_artefact(artefact)
+    if min_probability is not None and not loaded.gives_probabilities:
+        raise ConfigError(
+            f"min_probability={min_probability}: artefact {artefact!r} gives margins, and those of different "
+            "classes are not comparable; train it with --calibrate sigmoid"
+        )
     diagnostic_names = named_diagnostics(diagnostics)
     labels = [_plain(label) for label in loaded.labels]
     udf = scoring_udf(
@@ -146,7 +158,9 @@ def with_score(
         kept = _input_columns(df, text_column, leave_out=gone)
         names = F.array(*[F.lit(label) for label in labels])
         winner, values = F.col(f"{_WORK}.winner"), F.col(f"{_WORK}.scores")
-        out: list[Any] = [F.get(names, winner).alias("label"), F.get(values, winner).alias("margin")]
+        best, label = F.get(values, winner), F.get(names, winner)
+        sure = label if min_probability is None else F.when(best >= min_probability, label)
+        out: list[Any] = [sure.alias("label"), best.alias("margin")]
         if scores:
             out.append(F.when(winner.isNotNull(), F.map_from_arrays(names, values)).alias("scores"))
         if keep_embedding and embedding_column is None:

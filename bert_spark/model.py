@@ -16,6 +16,7 @@ from typing import Any
 from bert_spark.checkpoint import damage_named, file_sha256, folder_digest, weight_files
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import ConfigError, ModelError
+from bert_spark.pooling import parts_of
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ def load(config: EncoderConfig, device: str) -> LoadedModel:
     lacking = sorted(info["missing_keys"])
     if any("pooler" not in name for name in lacking):
         raise ModelError(f"model {config.model!r}: its file lacks {lacking[:3]} ({len(lacking)} tensors): damaged")
-    if lacking and config.pooling == "pooler":
+    if lacking and "pooler" in parts_of(config.pooling):
         raise ModelError(f"pooling 'pooler': model {config.model!r} has no trained pooler; use 'cls' or 'mean'")
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # transformers 5 makes one up where the files are missing
         raise ModelError(f"model {config.model!r} has no tokenizer vocabulary: save its tokenizer into {folder} too")

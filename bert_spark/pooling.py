@@ -3,6 +3,7 @@ on the device, and gives back a tensor on the device. Knows nothing of texts."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -58,13 +59,31 @@ POOLINGS: dict[str, Pooling] = {"cls": cls, "mean": mean, "max": max, "pooler": 
 
 
 def by_name(name: str) -> Pooling:
-    """Return the pooling function called `name`.
+    """Return the pooling function called `name`; "cls+mean" puts the numbers of several side by side.
 
     Raises
     ------
     ConfigError
         When there is none; the message lists the known ones.
     """
-    if name not in POOLINGS:
+    parts = parts_of(name)
+    unknown = [part for part in parts if part not in POOLINGS]
+    if unknown:
         raise ConfigError(f"pooling {name!r} is unknown; known are {sorted(POOLINGS)}; or pass embedding_func=")
-    return POOLINGS[name]
+    if len(parts) == 1:
+        return POOLINGS[name]
+    if "flatten" in parts or len(set(parts)) < len(parts):
+        raise ConfigError(f"pooling {name!r} can't be put together; join different ones, none of them flatten")
+    return functools.partial(_side_by_side, [POOLINGS[part] for part in parts])
+
+
+def parts_of(name: str) -> list[str]:
+    """Return the poolings that `name` joins, in the order of their numbers."""
+    return name.split("+")
+
+
+def _side_by_side(poolings: list[Pooling], output: Any, mask: torch.Tensor) -> torch.Tensor:
+    """Each pooling's vector after the other: (batch, tokens, hidden) -> (batch, len(poolings) * hidden)."""
+    import torch
+
+    return torch.cat([pooling(output, mask).float() for pooling in poolings], dim=1)

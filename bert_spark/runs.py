@@ -19,11 +19,11 @@ from urllib.parse import unquote, urlsplit
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
-from bert_spark.artefact import versions
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import DataError
 from bert_spark.jobconf import OutputConfig
 from bert_spark.text import MALFORMED_ROW, MISSING_TEXT
+from bert_spark.versions import versions
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

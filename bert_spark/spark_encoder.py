@@ -12,6 +12,7 @@ from bert_spark.collect import check_fits, to_arrow, to_matrix
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import ModelError, SetupError
 from bert_spark.frames import with_embedding
+from bert_spark.pooling import parts_of
 from bert_spark.text import make_safe
 
 
@@ -65,4 +66,4 @@ class SparkEncoder(BaseEstimator):  # type: ignore[misc]
         if config.embedding_func is not None:
             return int(self.encode(["a"], config).shape[1])
         hidden = int(AutoConfig.from_pretrained(str(resolve(config.model, config.revision))).hidden_size)
-        return hidden * config.max_length if config.pooling == "flatten" else hidden
+        return hidden * (config.max_length if config.pooling == "flatten" else len(parts_of(config.pooling)))

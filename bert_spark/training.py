@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
-from collections.abc import Mapping
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline
 
-from bert_spark.artefact import decision
-from bert_spark.config import EncoderConfig
-from bert_spark.errors import ConfigError, DataError
-from bert_spark.jobconf import HeadConfig
+from bert_spark.errors import DataError
+from bert_spark.fitted import decision, fit_on_vectors
 from bert_spark.metrics import check_labels, evaluate, majority, rare_classes
 from bert_spark.text import fold, split_of
-from bert_spark.transformer import BertTransformer, TextCleaner
-
-logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled texts with their vectors: all of one length n; vectors float32, shape (n, width)."""
+    """Labelled texts with their vectors: all of one length n; vectors float32, (n, width), width 0 without BERT."""
 
     texts: list[str]
     vectors: np.ndarray
@@ -38,40 +33,34 @@ class Examples:
         return Examples([self.texts[i] for i in chosen], self.vectors[chosen], self.labels[chosen])
 
 
-def build_pipeline(config: EncoderConfig, features: str, head: HeadConfig) -> Pipeline:
-    """Return the unfitted pipeline: BERT, or BERT beside TF-IDF, and a classifier.
+class Stopwatch:
+    """Seconds by the name of the step they went into."""
 
-    Raises
-    ------
-    ConfigError
-        When the classifier does not exist, does not take its options, or has no scores.
-    """
-    bert = BertTransformer.from_config(config)
-    tfidf = make_pipeline(TextCleaner(config.clean), TfidfVectorizer(sublinear_tf=True, min_df=2))
-    first = bert if features == "bert" else FeatureUnion([("tfidf", tfidf), ("bert", bert)])
-    return Pipeline([("features", first), ("classifier", build_head(head))])
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        """Time the block under the name `step`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[step] = round(time.perf_counter() - start, 1)
 
 
-def build_head(head: HeadConfig) -> Any:
-    """Return the classifier that a HeadConfig names."""
-    module, _, name = head.name.rpartition(".")
-    try:
-        kind = getattr(importlib.import_module(module), name)
-        classifier = kind(**head.options)
-    except (ImportError, AttributeError, TypeError) as err:
-        raise ConfigError(f"head {head.name!r} with options {head.options}: {err}") from err
-    if not any(hasattr(classifier, method) for method in ("decision_function", "predict_proba")):
-        raise ConfigError(f"head {head.name!r} has neither decision_function nor predict_proba; expected a classifier")
-    return classifier
+def split_numbers(texts: Sequence[str], seed: int) -> np.ndarray:
+    """Return each text's split, 0 to 2, shape (n,): the same on every machine, duplicates never on two sides."""
+    return np.array([split_of(text, seed=seed) for text in texts], dtype=np.int64)
 
 
 def split(examples: Examples, seed: int) -> dict[str, Examples]:
-    """Split 70 / 15 / 15 by a hash of the folded text: the same on every machine, duplicates never on two sides."""
-    number = np.array([split_of(text, seed=seed) for text in examples.texts])
+    """Split 70 / 15 / 15 by a hash of the folded text."""
+    number = split_numbers(examples.texts, seed)
     return {name: examples.rows(np.flatnonzero(number == i)) for i, name in enumerate(SPLITS)}
 
 
-def check_splits(parts: Mapping[str, Examples]) -> list[str]:
+def check_splits(texts: Sequence[str], labels: Sequence[Any], seed: int) -> list[str]:
     """Return warnings about classes with few rows; refuse splits that can't be trained on or judged by.
 
     Raises
@@ -79,38 +68,79 @@ def check_splits(parts: Mapping[str, Examples]) -> list[str]:
     DataError
         When a split is empty, or training holds fewer than two classes.
     """
+    numbers = split_numbers(texts, seed)
+    parts = {name: [label for label, n in zip(labels, numbers, strict=True) if n == i] for i, name in enumerate(SPLITS)}
     for name, part in parts.items():
-        if not part.texts:
-            raise DataError(
-                f"the {name} split is empty; give more rows than {sum(len(p.texts) for p in parts.values())}"
-            )
-    check_labels(parts["train"].labels.tolist())
+        if not part:
+            raise DataError(f"the {name} split of {len(texts)} rows is empty; give more rows")
+    check_labels(parts["train"])
     warnings = [
         f"class {label!r} has {count} rows in {name}: its figures say little"
         for name, part in parts.items()
-        for label, count in rare_classes(part.labels.tolist()).items()
+        for label, count in rare_classes(part).items()
     ]
-    absent = sorted(
-        {str(label) for part in parts.values() for label in part.labels} - {str(x) for x in parts["train"].labels}
-    )
+    absent = sorted({str(label) for label in labels} - {str(label) for label in parts["train"]})
     return warnings + [f"class {label!r} has no row in train: it can never be predicted" for label in absent]
 
 
-def conflicting(examples: Examples) -> int:
+def conflicting(texts: Sequence[str], labels: Sequence[Any]) -> int:
     """Return how many different texts carry more than one label."""
     seen: dict[str, set[Any]] = {}
-    for text, label in zip(examples.texts, examples.labels.tolist(), strict=True):
+    for text, label in zip(texts, labels, strict=True):
         seen.setdefault(fold(text), set()).add(label)
-    return sum(len(labels) > 1 for labels in seen.values())
+    return sum(len(found) > 1 for found in seen.values())
 
 
-def judge(pipeline: Pipeline, parts: Mapping[str, Examples]) -> dict[str, Any]:
-    """Return the metrics of every split, and those of always guessing the most frequent class."""
+def fit(pipeline: Pipeline, part: Examples) -> Pipeline:
+    """Fit on texts whose vectors are there already, so that BERT does not run again.
+
+    Raises
+    ------
+    DataError
+        With the reason, when the features or the classifier can't be fitted on these rows.
+    """
+    try:
+        return fit_on_vectors(pipeline, part.texts, part.vectors, part.labels)
+    except ValueError as err:
+        raise DataError(f"the training rows ({len(part.texts)}) can't be fitted: {err}") from err
+
+
+def predict(pipeline: Pipeline, part: Examples) -> np.ndarray:
+    """Return the label of each row, shape (n,): where a class's value is the highest."""
+    predicted: np.ndarray = pipeline[-1].classes_[decision(pipeline, part.texts, part.vectors).argmax(axis=1)]
+    return predicted
+
+
+def judge(pipeline: Pipeline, parts: Mapping[str, Examples], baseline: Pipeline | None = None) -> dict[str, Any]:
+    """Return the figures of every split: of this model, of the baseline, of always guessing the most frequent class."""
     every = sorted({label for part in parts.values() for label in part.labels.tolist()})
     guess = majority(parts["train"].labels.tolist())
     figures: dict[str, Any] = {}
     for name, part in parts.items():
-        predicted = pipeline[-1].classes_[decision(pipeline, part.texts, part.vectors).argmax(axis=1)]
-        figures[name] = evaluate(part.labels.tolist(), predicted.tolist(), every)
-        figures[f"{name}_majority"] = evaluate(part.labels.tolist(), [guess] * len(part.labels), every)
+        truth = part.labels.tolist()
+        figures[name] = evaluate(truth, predict(pipeline, part).tolist(), every)
+        figures[f"{name}_majority"] = evaluate(truth, [guess] * len(truth), every)
+        if baseline is not None:
+            figures[f"{name}_tfidf"] = evaluate(truth, predict(baseline, part).tolist(), every)
     return figures
+
+
+def mistakes(pipeline: Pipeline, part: Examples, *, with_texts: bool) -> list[dict[str, Any]]:
+    """Return the most confused pairs of a split; texts are private unless they are asked for."""
+    guess = predict(pipeline, part).tolist()
+    return confused_pairs(part.labels.tolist(), guess, part.texts if with_texts else None)
+
+
+def confused_pairs(
+    truth: Sequence[Any], guess: Sequence[Any], texts: Sequence[str] | None, most: int = 10
+) -> list[dict[str, Any]]:
+    """Return the most frequent mistakes: true and predicted label, rows, and three texts each where they are given."""
+    counts = Counter((t, g) for t, g in zip(truth, guess, strict=True) if t != g)
+    pairs = []
+    for (true, predicted), count in counts.most_common(most):
+        pair: dict[str, Any] = {"true": str(true), "predicted": str(predicted), "rows": count}
+        if texts is not None:
+            rows = zip(texts, truth, guess, strict=True)
+            pair["texts"] = [text for text, t, g in rows if (t, g) == (true, predicted)][:3]
+        pairs.append(pair)
+    return pairs

@@ -3,52 +3,42 @@ clones, prints and pickles cheaply. Runs where it stands, or through the encoder
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import copy
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from bert_spark.config import DEFAULT_MODEL, EncoderConfig
-from bert_spark.errors import ConfigError, TextError
+from bert_spark.errors import ConfigError
+from bert_spark.given import GivenVectors
+from bert_spark.remembered import encode_remembered
+from bert_spark.room import check_fits
 from bert_spark.text import check_texts, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bert_spark.encoder import BertEncoder
+    from bert_spark.given import TextEncoder
+
+__all__ = ["BertTransformer", "GivenVectors", "TextCleaner"]
 
 
-class TextEncoder(Protocol):
-    """What `BertTransformer(encoder=...)` takes: an object that embeds texts elsewhere."""
+class _TextInput(TransformerMixin, BaseEstimator):
+    """What the transformers of texts share: scikit-learn's tags."""
 
-    def encode(self, texts: list[str], config: EncoderConfig) -> np.ndarray:
-        """Return float32, shape (n_texts, width)."""
-        ...
-
-    def width(self, config: EncoderConfig) -> int:
-        """Return the numbers in one vector."""
-        ...
-
-
-class GivenVectors:
-    """Vectors that are there already, handed out in place of encoding the texts they belong to."""
-
-    def __init__(self, vectors: np.ndarray) -> None:
-        self.vectors = vectors
-
-    def encode(self, texts: list[str], config: EncoderConfig) -> np.ndarray:
-        """Return the given vectors, float32, shape (n_texts, width)."""
-        if len(texts) != len(self.vectors):
-            raise TextError(f"{len(self.vectors)} vectors were given for {len(texts)} texts; expected one a text")
-        return self.vectors
-
-    def width(self, config: EncoderConfig) -> int:
-        """Return the numbers in one vector."""
-        return int(self.vectors.shape[1])
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.requires_fit = False
+        tags.no_validation = True
+        return tags
 
 
-class BertTransformer(TransformerMixin, BaseEstimator):
+class BertTransformer(_TextInput):
     """Embed texts with BERT inside a scikit-learn Pipeline or FeatureUnion.
 
     Parameters
@@ -56,7 +46,8 @@ class BertTransformer(TransformerMixin, BaseEstimator):
     tokenizer
         A live transformers tokenizer, together with a live `model`; None when `model` is a name.
     model
-        Name on the hub, local folder, "packaged:minilm-l6", or a live transformers model.
+        Name on the hub, local folder, "packaged:minilm-l6", or a live transformers model. A name is all that a pickle
+        holds; a live model travels inside it, on the CPU.
     max_length
         Tokens read of a text, special tokens counted.
     embedding_func
@@ -66,6 +57,8 @@ class BertTransformer(TransformerMixin, BaseEstimator):
         As in `EncoderConfig`.
     missing
         "error" refuses None, NaN and pd.NA and names the row; "empty" takes them as "".
+    memory
+        Folder that keeps the vectors of texts seen before: a grid search then runs BERT once a text and setting.
     encoder
         An object that embeds elsewhere, e.g. ``SparkEncoder()``; None runs here.
 
@@ -96,6 +89,7 @@ class BertTransformer(TransformerMixin, BaseEstimator):
         long_text: str = "truncate",
         device: str = "auto",
         missing: str = "error",
+        memory: str | None = None,
         encoder: TextEncoder | None = None,
     ) -> None:
         self.tokenizer = tokenizer
@@ -110,6 +104,7 @@ class BertTransformer(TransformerMixin, BaseEstimator):
         self.long_text = long_text
         self.device = device
         self.missing = missing
+        self.memory = memory
         self.encoder = encoder
 
     @classmethod
@@ -155,9 +150,24 @@ class BertTransformer(TransformerMixin, BaseEstimator):
         ----------
         X
             List, tuple, array, Series, one-column frame or Arrow array of str.
+
+        Raises
+        ------
+        TextError
+            When a text is missing or is no str.
+        DataError
+            When the result would not fit into memory.
         """
         texts = check_texts(X, self.missing)
-        return self.encoder.encode(texts, self.config) if self.encoder else self._local().encode(texts)
+        if self.encoder is not None:
+            return self.encoder.encode(texts, self.config)
+        local = self._local()
+        check_fits(len(texts), local.width, copies=2)  # the windows, and the matrix they are put together in
+        if self.memory is None or not texts:
+            return local.encode(texts)
+        if local.loaded.digest == "live":
+            raise ConfigError("memory needs a model by name, whose content has a fingerprint; got a live model")
+        return encode_remembered(texts, local.fingerprint, self.memory, local.encode)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns: bert0, bert1, ..."""
@@ -176,15 +186,21 @@ class BertTransformer(TransformerMixin, BaseEstimator):
 
         return BertEncoder(from_objects(self.tokenizer, self.model), self.config)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.two_d_array = False
-        tags.requires_fit = False
-        return tags
+    def __sklearn_clone__(self) -> BertTransformer:
+        """Return an unfitted twin that shares a live model and encoder: they are not fitted, so need no copy."""
+        twin = type(self)(**self.get_params(deep=False))
+        if hasattr(self, "_sklearn_output_config"):
+            twin._sklearn_output_config = dict(self._sklearn_output_config)
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        if str(getattr(self.model, "device", "cpu")) != "cpu":  # so that it loads where there is no GPU
+            state["model"] = copy.deepcopy(self.model).cpu()
+        return state
 
 
-class TextCleaner(TransformerMixin, BaseEstimator):
+class TextCleaner(_TextInput):
     """Give a TF-IDF arm the same texts that BERT gets: same rules for missing texts, same cleaning.
 
     Parameters
@@ -207,10 +223,3 @@ class TextCleaner(TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> list[str]:
         """Return the texts, a list of str, as the encoder's tokenizer would be given them."""
         return [prepare(text, self.clean) for text in check_texts(X, self.missing)]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.two_d_array = False
-        tags.requires_fit = False
-        return tags

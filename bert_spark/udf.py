@@ -76,7 +76,13 @@ def embed(texts: pa.Array, encoder: BertEncoder) -> pa.StructArray:
 
 def score(artefact: Artefact, texts: pa.Array, vectors: pa.Array | None, *, vectors_too: bool) -> pa.StructArray:
     """Score one window of texts, with the vectors given or made here; rows without a vector get a null label."""
-    if vectors is None:
+    if not artefact.uses_bert:
+        rows = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
+        matrix: np.ndarray | None = None
+        errors = {int(row): MISSING_TEXT for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False))}
+        columns = {"embedding": pa.nulls(len(texts), pa.list_(pa.float32())), "error": _reasons(errors, len(texts))}
+        columns |= _no_diagnostics(len(texts))
+    elif vectors is None:
         encoded, present, errors = _encode(texts, _encoder(artefact.config))
         columns = _embedding_columns(encoded, present, errors, len(texts))
         good = _good(present, errors)

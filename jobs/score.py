@@ -36,10 +36,15 @@ def score(argv: list[str] | None = None) -> None:
         check_output(spark, job.scores, job.input, artefact.fingerprint)
         facts = {"input": job.input.path, "artefact": artefact.path, "artefact_digest": artefact.digest}
         record = RunRecord("score", job.scores.path, artefact.config, artefact.fingerprint, facts)
-        counted = {} if job.score.embedding_column else counted_diagnostics(shown=job.scores.diagnostics)
+        counted = (
+            {}
+            if job.score.embedding_column or not artefact.uses_bert
+            else counted_diagnostics(shown=job.scores.diagnostics)
+        )
         names = {"text_column": job.input.text_column, "error_column": job.scores.error_column}
         wanted = {"scores": job.score.scores, "keep_embedding": job.score.keep_embedding, "diagnostics": counted}
-        add = with_score(artefact.path, embedding_column=job.score.embedding_column, **names, **wanted)
+        wanted |= {"embedding_column": job.score.embedding_column, "min_probability": job.score.min_probability}
+        add = with_score(artefact.path, **names, **wanted)
         parts = spread(record.count_in(tweets, job.input.text_column), job.input.partition_mb)
         scored = record.count_out(parts.transform(add), job.scores.error_column, counted, artefact.labels.tolist())
         write(without_hidden(scored), job.scores)

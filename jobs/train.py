@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import sys
 from pathlib import Path
@@ -14,13 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a plain spark-submit of this file from a checkout
 
-from bert_spark.artefact import check_free_folder, fit_on_vectors, save_artefact
-from bert_spark.cli import parse, required, run
+from bert_spark.artefact import check_free_folder, save_artefact
+from bert_spark.cli import Job, parse, required, run
 from bert_spark.config import EncoderConfig
 from bert_spark.examples import load_examples
 from bert_spark.jobconf import HeadConfig, InputConfig, TrainConfig
+from bert_spark.model import config_fingerprint
+from bert_spark.pipelines import build_pipeline
+from bert_spark.report import model_card, render_report
 from bert_spark.session import spark_session
-from bert_spark.training import SPLITS, build_pipeline, check_splits, conflicting, judge, split
+from bert_spark.training import SPLITS, Stopwatch, fit, judge, mistakes, split
+from bert_spark.versions import versions
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -34,35 +39,73 @@ def train(argv: list[str] | None = None) -> None:
     job = parse(__doc__ or "", SECTIONS, LOCAL, argv)
     folder = required(job.train.artefact, "--output")
     check_free_folder(folder, overwrite=job.train.overwrite)
-    build_pipeline(job.encoder, job.train.features, job.head)  # a wrong head shows before BERT runs
-    with spark_session("bert_spark train", job.spark) as spark:
-        examples, config, counts = load_examples(spark, job.input, job.encoder, job.train)
+    build_pipeline(job.encoder, job.train.features, job.head)  # a wrong head shows before Spark starts
+    clock = Stopwatch()
+    with spark_session("bert_spark train", job.spark) as spark, clock("embed_and_collect"):
+        examples, config, facts = load_examples(spark, job.input, job.encoder, job.train, job.head)
     parts = split(examples, job.train.seed)
-    warnings = check_splits(parts)
-    pipeline = build_pipeline(config, job.train.features, job.head)
-    fit_on_vectors(pipeline, parts["train"].texts, parts["train"].vectors, parts["train"].labels)
-    figures = judge(pipeline, parts)
-    facts: dict[str, Any] = {
-        "split": {"seed": job.train.seed, "by": "sha256 of the folded text"} | {n: len(parts[n].texts) for n in SPLITS}
+    with clock("fit"):
+        pipeline = fit(_pipeline(job, config, job.train.features, parts["train"].labels), parts["train"])
+    with clock("fit_baseline"):
+        baseline = _pipeline(job, config, "tfidf", parts["train"].labels) if _wants_baseline(job) else None
+        baseline = baseline and fit(baseline, parts["train"])
+    with clock("judge"):
+        figures = judge(pipeline, parts, baseline)
+        pairs = {name: mistakes(pipeline, parts[name], with_texts=job.train.examples) for name in SPLITS[1:]}
+    facts |= about(job, config, parts, clock.seconds)
+    shown = facts | {"pairs": pairs, "versions": versions()}
+    files = {"report.html": render_report(figures, shown), "README.md": model_card(figures, shown)}
+    files["metrics.json"] = json.dumps({**figures, "timings": clock.seconds}, indent=2)
+    save_artefact(folder, pipeline, facts, files, bundle=job.train.bundle)
+    print(story(figures, facts, folder))
+
+
+def _pipeline(job: Job, config: EncoderConfig, features: str, labels: Any) -> Pipeline:
+    return build_pipeline(config, features, job.head, labels.tolist(), job.train.tfidf_weight)
+
+
+def _wants_baseline(job: Job) -> bool:
+    return bool(job.train.baseline) and job.train.features != "tfidf"
+
+
+def about(job: Job, config: EncoderConfig, parts: dict[str, Any], seconds: dict[str, float]) -> dict[str, Any]:
+    """Return what metadata, report and model card say of how this was made."""
+    uses_bert = job.train.features != "tfidf"
+    options = ", ".join(f"{name}={value!r}" for name, value in job.head.options.items())
+    made = {
+        "features": job.train.features,
+        "head": f"{job.head.class_name}({options})",
+        "scale": job.head.scale,
+        "calibrate": job.head.calibrate,
+        "tfidf_weight": job.train.tfidf_weight,
+        "fingerprint": config_fingerprint(config) if uses_bert else "none",
     }
-    facts |= {"counts": counts | {"texts_with_conflicting_labels": conflicting(examples)}, "warnings": warnings}
-    save_artefact(folder, pipeline, facts, {"metrics.json": json.dumps(figures, indent=2)})
-    print(story(figures, facts, pipeline, folder))
+    return {
+        "about": made,
+        "split": {"seed": job.train.seed, "by": "sha256 of the folded text"} | {n: len(parts[n].texts) for n in SPLITS},
+        "timings": seconds,
+        "encoder": config.settings() | {"device": "auto"} if uses_bert else None,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
 
 
-def story(figures: dict[str, Any], facts: dict[str, Any], pipeline: Pipeline, folder: str) -> str:
+def story(figures: dict[str, Any], facts: dict[str, Any], folder: str) -> str:
     """Return what the job prints: warnings, then the reports of rows that were not trained on."""
     lines = [f"warning: {warning}" for warning in facts["warnings"]]
-    for name in ("validation", "test"):
+    for name in SPLITS[1:]:
         lines += [
             f"\n{name}: {figures[name]['rows']:,} rows that share no text with the training rows",
             figures[name]["text"],
         ]
-    lines.append(f"{'':12}{'accuracy':>10}{'weighted F1':>13}{'majority class':>16}")
+    lines.append(f"{'':12}{'accuracy':>10}{'weighted F1':>13}{'TF-IDF F1':>11}{'majority class':>16}")
     for name in SPLITS:
-        mine, guess = figures[name], figures[f"{name}_majority"]
-        lines.append(f"{name:12}{mine['accuracy']:>10.3f}{mine['f1_weighted']:>13.3f}{guess['accuracy']:>16.3f}")
-    return "\n".join([*lines, f"artefact: {folder}"])
+        mine, guess, other = figures[name], figures[f"{name}_majority"], figures.get(f"{name}_tfidf")
+        tfidf = f"{other['f1_weighted']:.3f}" if other else ""
+        lines.append(
+            f"{name:12}{mine['accuracy']:>10.3f}{mine['f1_weighted']:>13.3f}{tfidf:>11}{guess['accuracy']:>16.3f}"
+        )
+    seconds = ", ".join(f"{name.replace('_', ' ')} {value} s" for name, value in facts["timings"].items())
+    return "\n".join([*lines, seconds, f"artefact: {folder}", f"report:   {folder.rstrip('/')}/report.html"])
 
 
 def main(argv: list[str] | None = None) -> int:
