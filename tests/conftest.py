@@ -16,6 +16,7 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizerFast
 
+torch.set_num_threads(1)  # the models are tiny: on a busy machine two threads mostly wait for each other
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -51,6 +52,7 @@ def _loaded(folder):
 def transformers_states():
     """Return what transformers' own forward pass gives for one text alone: last hidden states, (tokens, hidden)."""
 
+    @functools.lru_cache(maxsize=10_000)
     def states(folder, text, max_length):
         tokenizer, model = _loaded(str(folder))
         tokens = tokenizer(text, truncation=True, max_length=max_length, return_tensors="pt")

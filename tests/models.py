@@ -48,7 +48,10 @@ def byte_pairs(folder):
     folder.mkdir(parents=True, exist_ok=True)
     trained = ByteLevelBPETokenizer()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    trained.train_from_iterator([" ".join(WORDS)] * 3, vocab_size=400, special_tokens=special, show_progress=False)
+    lines = [" ".join(WORDS)] * 3 + [
+        "a\u00a0 \u00a0b\u2003 \u2003c  \u00a0"
+    ] * 50  # some blanks have tokens of their own
+    trained.train_from_iterator(lines, vocab_size=400, special_tokens=special, show_progress=False)
     trained.save_model(str(folder))
     RobertaTokenizerFast.from_pretrained(str(folder)).save_pretrained(str(folder))
 

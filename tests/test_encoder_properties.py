@@ -1,13 +1,17 @@
 """Any list of strings, in any order and batching, gets the vectors that transformers gives each text alone."""
 
+import models
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from transformers import AutoTokenizer
 
+from bert_spark import tokens
 from bert_spark.config import EncoderConfig
 from bert_spark.encoder import BertEncoder
 from bert_spark.model import load
+from bert_spark.tokens import TokenReader
 
 CHARACTERS = st.one_of(
     st.characters(),
@@ -49,7 +53,7 @@ def loaded(tiny_bert):
     return load(EncoderConfig(model=str(tiny_bert)), "cpu")
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(
     texts=LISTS,
     token_budget=st.sampled_from([1, 7, 64, 300, 2048]),
@@ -70,7 +74,7 @@ def test_each_vector_is_transformers_own_of_that_text_alone(
         np.testing.assert_allclose(encoded.vectors, expected, rtol=0, atol=1e-5)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(texts=LISTS, data=st.data())
 def test_order_permutes_the_rows_and_nothing_else(tiny_bert, loaded, texts, data):
     order = data.draw(st.permutations(range(len(texts))))
@@ -81,7 +85,7 @@ def test_order_permutes_the_rows_and_nothing_else(tiny_bert, loaded, texts, data
         assert np.array_equal(getattr(other, name), getattr(one, name)[order])
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(texts=LISTS)
 def test_each_text_is_encoded_once_and_its_repeats_are_reused(tiny_bert, loaded, texts):
     encoder = BertEncoder(loaded, EncoderConfig(model=str(tiny_bert)))
@@ -91,7 +95,7 @@ def test_each_text_is_encoded_once_and_its_repeats_are_reused(tiny_bert, loaded,
     assert encoded.reused.sum() == len(texts) - len(different)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(texts=LISTS, max_length=st.sampled_from([3, 5, 60]))
 def test_counts_and_cuts_are_those_of_transformers(tiny_bert, loaded, texts, max_length):
     encoder = BertEncoder(loaded, EncoderConfig(model=str(tiny_bert), max_length=max_length))
@@ -99,3 +103,23 @@ def test_counts_and_cuts_are_those_of_transformers(tiny_bert, loaded, texts, max
     counts = [len(loaded.tokenizer(as_transformers_takes_it(text))["input_ids"]) for text in texts]
     assert encoded.token_count.tolist() == counts
     assert encoded.truncated.tolist() == [count > max_length for count in counts]
+
+
+@pytest.fixture(scope="module", params=["wordpiece", "byte pairs"])
+def tokenizer(request, loaded, tmp_path_factory):
+    if request.param == "wordpiece":
+        return loaded.tokenizer
+    folder = tmp_path_factory.mktemp("byte_pairs")
+    models.byte_pairs(folder)
+    return AutoTokenizer.from_pretrained(str(folder))
+
+
+@settings(
+    max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(text=TEXTS, piece=st.integers(1, 20))
+def test_pieces_of_any_size_have_the_tokens_of_the_whole(tokenizer, monkeypatch, text, piece):
+    monkeypatch.setattr(tokens, "_PIECE", piece)
+    text = as_transformers_takes_it(text)
+    read = TokenReader(tokenizer, 1000, whole_text=True).read([text])
+    assert read.windows == [tokenizer(text)["input_ids"]]

@@ -307,9 +307,20 @@ def test_the_same_numbers_under_exchanged_names_change_the_digest(tiny_bert, cop
     assert folder_digest(copy) != folder_digest(tiny_bert)
 
 
-def test_order_and_metadata_of_the_file_do_not_change_the_digest(tiny_bert, copy):
+def test_the_same_numbers_under_a_new_name_change_the_digest(tiny_bert, copy):
     tensors = load_file(copy / "model.safetensors")
-    save_file(dict(reversed(tensors.items())), copy / "model.safetensors", metadata={"format": "pt", "by": "another"})
+    tensors["pooler.dense.weights"] = tensors.pop("pooler.dense.weight")  # in the same place of the order
+    save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
+    assert folder_digest(copy) != folder_digest(tiny_bert)
+
+
+def test_order_and_metadata_of_the_file_do_not_change_the_digest(tiny_bert, copy):
+    data = (copy / "model.safetensors").read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start]) | {"__metadata__": {"format": "pt", "by": "another"}}
+    changed = json.dumps(dict(reversed(header.items()))).encode()
+    (copy / "model.safetensors").write_bytes(len(changed).to_bytes(8, "little") + changed + data[start:])
+    assert load_file(copy / "model.safetensors").keys() == load_file(tiny_bert / "model.safetensors").keys()
     assert folder_digest(copy) == folder_digest(tiny_bert)
 
 
@@ -350,6 +361,8 @@ def test_the_fingerprint_is_of_content_and_settings(tiny_bert, copy):
     assert config_fingerprint(config) == fingerprint(folder_digest(tiny_bert), config)
     assert config_fingerprint(EncoderConfig(model=str(copy), token_budget=7)) == config_fingerprint(config)
     assert config_fingerprint(EncoderConfig(model=str(tiny_bert), max_length=61)) != config_fingerprint(config)
+    CHANGES["architecture"](copy)
+    assert config_fingerprint(EncoderConfig(model=str(copy))) != config_fingerprint(config)
 
 
 # Live objects

@@ -37,10 +37,10 @@ def test_pooler_of_a_model_without_one_is_refused():
 
 
 def test_mean_of_many_tokens_in_bfloat16_is_not_rounded_to_its_step():
-    # bfloat16 counts 1, 2, ..., 256 and no further: 300 states of 1.0 and one of 302.0 have the mean 2.0
-    states = torch.ones(1, 301, 1, dtype=torch.bfloat16)
-    states[0, 0, 0] = 302.0
-    assert by_name("mean")((states,), torch.ones(1, 301, dtype=torch.int64)).item() == 2.0
+    # bfloat16 counts 1, 2, ..., 256 and no further: it would divide by 256
+    states = torch.zeros(1, 257, 1, dtype=torch.bfloat16)
+    states[0, 0, 0] = 1.0
+    assert by_name("mean")((states,), torch.ones(1, 257, dtype=torch.int64)).item() == pytest.approx(1 / 257, rel=1e-6)
 
 
 def test_unknown_name_lists_the_known_ones():

@@ -243,9 +243,13 @@ def test_a_pipeline_prints(bert):
     assert "BertTransformer" in pipeline._repr_html_()
 
 
-@pytest.mark.parametrize(
-    "dump", [pickle.dumps, lambda thing: joblib.dump(thing, buffer := io.BytesIO()) and buffer.getvalue()]
-)
+def dump_with_joblib(thing):
+    buffer = io.BytesIO()
+    joblib.dump(thing, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("dump", [pickle.dumps, dump_with_joblib])
 def test_a_fitted_pipeline_pickles_small_and_predicts_the_same(bert, dump):
     """Settings travel, weights do not: a model fitted on a GPU loads where there is none."""
     pipeline = make_pipeline(bert, LinearSVC()).fit(TEXTS, LABELS)
