@@ -13,7 +13,7 @@ import torch
 
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import ConfigError, ModelError
-from bert_spark.gpu import pick_device
+from bert_spark.gpu import memory_permitting, pick_device
 from bert_spark.model import LoadedModel, fingerprint, load
 from bert_spark.pooling import by_name
 from bert_spark.text import check_texts, prepare
@@ -180,7 +180,7 @@ class BertEncoder:
 
     def _run_if_it_fits(self, batch: list[list[int]]) -> np.ndarray | None:
         """Embed one batch; None where memory does not suffice: then the token budget is halved, for all to come."""
-        with contextlib.suppress(torch.OutOfMemoryError):
+        with memory_permitting():
             return self._run(batch)
         if self.loaded.device != "cpu":  # the error is gone here, and with it the tensors that it held
             torch.cuda.empty_cache()

@@ -39,3 +39,7 @@ class SetupError(BertSparkError, RuntimeError):
     """The machine, the Python environment or the Spark configuration can't do this job."""
 
     exit_code = 3
+
+
+class DeviceError(BertSparkError, RuntimeError):
+    """A GPU failed in a way that no process recovers from; the process that raises this is to end."""

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from bert_spark.config import EncoderConfig
+from bert_spark.gpu import broken_device_named, settle_threads
 from bert_spark.text import MISSING_TEXT
 
 if TYPE_CHECKING:
@@ -114,14 +115,9 @@ def matrix_of(vectors: pa.Array) -> np.ndarray:
 
 def _encoder(config: EncoderConfig) -> BertEncoder:
     """Return this worker's encoder, with as many threads as the task has CPUs."""
-    import torch
-
     from bert_spark.cache import get_encoder
-    from bert_spark.gpu import task_cpus
 
-    cpus = task_cpus()
-    if cpus and torch.get_num_threads() != cpus:
-        torch.set_num_threads(cpus)
+    settle_threads()
     return get_encoder(config)
 
 
@@ -206,7 +202,9 @@ def _as_udf(core: Core, fields: str, rows: int, columns: int = 1) -> Callable[..
 
     def run(batches: Iterable[tuple[pa.Array, ...]]) -> Iterator[pa.StructArray]:
         for window in windows(batches, rows):
-            yield core(*(pa.concat_arrays(list(parts)) for parts in zip(*window, strict=True)))
+            with broken_device_named():
+                struct = core(*(pa.concat_arrays(list(parts)) for parts in zip(*window, strict=True)))
+            yield struct
 
     def arrow_one(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
         yield from run((batch,) for batch in batches)
