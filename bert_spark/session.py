@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import tempfile
 import zipfile
@@ -12,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bert_spark.errors import SetupError
+from bert_spark import errors
+from bert_spark.errors import BertSparkError, SetupError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -40,22 +42,34 @@ def spark_session(name: str, conf: Mapping[str, str]) -> Iterator[SparkSession]:
     ------
     SetupError
         When pyspark is not installed or Spark does not start.
+    BertSparkError
+        Of the kind that a task raised, where that is why Spark gave the job up.
     """
     try:
+        from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError as err:
         raise SetupError("pyspark is not installed here; pip install 'bert-spark[spark]'") from err
     active = SparkSession.getActiveSession()
-    if active is not None:
-        _ship(active)
-        yield active
-        return
-    spark = _build(name, dict(conf))
+    spark = active or _build(name, dict(conf))
     try:
         _ship(spark)
         yield spark
+    except PySparkException as err:
+        raise (cause_of(err) or err) from err
     finally:
-        spark.stop()
+        if active is None:
+            spark.stop()
+
+
+def cause_of(err: Exception) -> BertSparkError | None:
+    """Return the error of ours that a task raised and Spark wraps in its own stack; None where there is none."""
+    kinds = {kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type)}
+    for name, message in reversed(re.findall(r"^(?:bert_spark\.errors\.)?(\w+Error): (.+)$", str(err), re.MULTILINE)):
+        if name in kinds:
+            cause: BertSparkError = kinds[name](message)
+            return cause
+    return None
 
 
 def _build(name: str, conf: dict[str, str]) -> SparkSession:

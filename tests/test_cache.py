@@ -1,4 +1,4 @@
-"""A process loads each encoder once, and holds encoders of one device only."""
+"""A process loads each encoder once on each device, and holds a bounded number of them."""
 
 import threading
 
@@ -58,24 +58,28 @@ def test_the_third_takes_the_place_of_the_one_not_used_for_longest(loads):
     assert [length for length, _ in loads] == [1, 2, 3, 2]
 
 
-def test_a_change_of_device_drops_the_encoders_of_the_other(loads):
+def test_a_process_that_alternates_between_devices_loads_once_on_each(loads):
     """Spark hands one worker process tasks of different GPUs in turn."""
-    one, two = EncoderConfig(max_length=1), EncoderConfig(max_length=2)
-    cache.get_encoder(one, "cuda:0")
-    cache.get_encoder(two, "cuda:0")
-    cache.get_encoder(one, "cuda:1")
-    assert [device for _, device in cache._encoders] == ["cuda:1"]
-    cache.get_encoder(two, "cuda:0")
-    assert loads == [(1, "cuda:0"), (2, "cuda:0"), (1, "cuda:1"), (2, "cuda:0")]
+    for device in ("cuda:0", "cuda:1", "cuda:2") * 3:
+        cache.get_encoder(EncoderConfig(max_length=1), device)
+    assert loads == [(1, "cuda:0"), (1, "cuda:1"), (1, "cuda:2")]
+
+
+def test_a_third_encoder_on_one_device_leaves_the_other_devices_alone(loads):
+    cache.get_encoder(EncoderConfig(max_length=1), "cuda:1")
+    for length in (1, 2, 3):
+        cache.get_encoder(EncoderConfig(max_length=length), "cuda:0")
+    held = [(config.max_length, device) for config, device in cache._encoders]
+    assert held == [(1, "cuda:1"), (2, "cuda:0"), (3, "cuda:0")]
 
 
 def test_the_old_encoder_is_gone_before_the_new_one_is_loaded(loads, monkeypatch):
-    """Two models do not fit where one does."""
+    """Three models do not fit where two do."""
     held = []
     monkeypatch.setattr(cache, "load", lambda config, device: held.append(len(cache._encoders)))
-    for config, device in [(EncoderConfig(max_length=1), "cuda:0"), (EncoderConfig(max_length=2), "cuda:1")]:
-        cache.get_encoder(config, device)
-    assert held == [0, 0]
+    for length in (1, 2, 3):
+        cache.get_encoder(EncoderConfig(max_length=length), "cuda:0")
+    assert held == [0, 1, 1]
 
 
 def test_the_device_is_the_one_this_process_owns(loads, monkeypatch):

@@ -49,6 +49,9 @@ LAYERS = {
     "spread": 11,
     "sinks": 11,
     "examples": 12,
+    "probe": 10,
+    "ml": 11,
+    "preflight": 11,
 }
 JOBS = 13
 
