@@ -53,15 +53,20 @@ def parse(doc: str, kinds: Mapping[str, type], default: Path, argv: list[str] | 
         For an unknown key or a bad value.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="look whether all executors can do the work, and stop")
     parser.add_argument("--config", help=f"TOML file; with no options at all, {default}")
     for section, kind in kinds.items():
         _add_options(parser.add_argument_group(section), section, kind)
     argv = sys.argv[1:] if argv is None else argv
     given = vars(parser.parse_args(argv))
-    path = given.pop("config") or (None if argv else str(default))
+    check = given.pop("check")
+    path = given.pop("config") or (str(default) if argv in ([], ["--check"]) else None)
     tables = _anchored(read_toml(path, SECTIONS), Path(path).parent) if path else {}
     options = {name: value for name, value in given.items() if value is not None}
-    settings: dict[str, Any] = {"spark": {key: str(value) for key, value in tables.get("spark", {}).items()}}
+    settings: dict[str, Any] = {
+        "check": check,
+        "spark": {key: str(value) for key, value in tables.get("spark", {}).items()},
+    }
     for section, kind in kinds.items():
         mine = {name.split(".")[1]: value for name, value in options.items() if name.startswith(f"{section}.")}
         settings[section] = from_mapping(kind, {**tables.get(section, {}), **mine}, f"[{section}]")

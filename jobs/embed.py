@@ -22,6 +22,7 @@ from bert_spark.config import EncoderConfig
 from bert_spark.frames import with_embedding
 from bert_spark.jobconf import EmbedConfig, InputConfig, OutputConfig
 from bert_spark.model import config_fingerprint
+from bert_spark.preflight import ready
 from bert_spark.runs import RunRecord, show, summary
 from bert_spark.session import spark_session
 from bert_spark.sinks import check_output, write
@@ -37,6 +38,8 @@ def embed(argv: list[str] | None = None) -> None:
     job = parse(__doc__ or "", SECTIONS, LOCAL, argv)
     fingerprint = config_fingerprint(job.encoder)
     with spark_session("bert_spark embed", job.spark) as spark:
+        if not ready(spark, job.encoder, check_only=job.check):
+            return
         tweets = read(spark, job.input)
         check_output(spark, job.output, job.input, fingerprint)
         record = RunRecord("embed", job.output.path, job.encoder, fingerprint, {"input": job.input.path})

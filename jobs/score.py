@@ -17,6 +17,7 @@ from bert_spark.cli import parse, required, run
 from bert_spark.columns import counted_diagnostics, without_hidden
 from bert_spark.frames import with_score
 from bert_spark.jobconf import InputConfig, OutputConfig, ScoreConfig
+from bert_spark.preflight import ready
 from bert_spark.runs import RunRecord, show, summary
 from bert_spark.session import spark_session
 from bert_spark.sinks import check_output, write
@@ -32,6 +33,8 @@ def score(argv: list[str] | None = None) -> None:
     job = parse(__doc__ or "", SECTIONS, LOCAL, argv)
     artefact = load_artefact(required(job.score.artefact, "--artefact"))
     with spark_session("bert_spark score", job.spark) as spark:
+        if not ready(spark, artefact.config, check_only=job.check):
+            return
         tweets = read(spark, job.input)
         check_output(spark, job.scores, job.input, artefact.fingerprint)
         facts = {"input": job.input.path, "artefact": artefact.path, "artefact_digest": artefact.digest}

@@ -22,6 +22,7 @@ from bert_spark.examples import load_examples
 from bert_spark.jobconf import HeadConfig, InputConfig, TrainConfig
 from bert_spark.model import config_fingerprint
 from bert_spark.pipelines import build_pipeline
+from bert_spark.preflight import ready
 from bert_spark.report import model_card, render_report
 from bert_spark.session import spark_session
 from bert_spark.training import SPLITS, Stopwatch, fit, judge, mistakes, split
@@ -42,6 +43,8 @@ def train(argv: list[str] | None = None) -> None:
     build_pipeline(job.encoder, job.train.features, job.head)  # a wrong head shows before Spark starts
     clock = Stopwatch()
     with spark_session("bert_spark train", job.spark) as spark, clock("embed_and_collect"):
+        if not ready(spark, job.encoder, check_only=job.check):
+            return
         examples, config, facts = load_examples(spark, job.input, job.encoder, job.train, job.head)
     parts = split(examples, job.train.seed)
     with clock("fit"):

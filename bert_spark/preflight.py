@@ -1,0 +1,179 @@
+"""Look before any row is read whether Spark's configuration fits the GPUs, and whether each executor can do the work.
+
+Reports a table, and refuses what would fail later."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bert_spark.config import EncoderConfig
+from bert_spark.errors import SetupError
+from bert_spark.probe import facts_of_driver, probe
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+logger = logging.getLogger(__name__)
+
+SAME = ("python", "torch", "transformers")  # an executor's must be the driver's: vectors and settings depend on them
+CONTEXT_BYTES = 600 << 20  # of one process on a card beside its model: CUDA context, kernels, a batch's activations
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or costs something: how bad, where, what was got and what to change."""
+
+    refused: bool
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{'refused' if self.refused else 'warning'}: {self.where}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the pre-flight saw: one dict of facts for the driver and for each executor, and what is wrong."""
+
+    places: list[dict[str, Any]]
+    findings: list[Finding]
+
+    def __str__(self) -> str:
+        columns = ("where", *SAME, "model", "device")
+        rows = [columns, *(tuple(str(place.get(name, "-"))[:40] for name in columns) for place in self.places)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join([*lines, *(map(str, self.findings) if self.findings else ["ok: nothing found"])])
+
+
+def ready(spark: SparkSession, config: EncoderConfig, *, check_only: bool = False) -> bool:
+    """Look at configuration and executors; say whether the job is to go on.
+
+    On this machine alone (master local) executors are the driver, and are looked at with `check_only` only.
+
+    Parameters
+    ----------
+    spark
+        The session of the job.
+    config
+        The encoder's settings.
+    check_only
+        Print the table and stop there.
+
+    Raises
+    ------
+    SetupError
+        When something is refused; its message is the table.
+    """
+    settings = spark_settings(spark)
+    findings = check_settings(settings)
+    places = [facts_of_driver(config)]
+    if not any(finding.refused for finding in findings) and (check_only or not is_local(settings)):
+        seen, failure = probe(spark, config)
+        places += seen
+        findings += [Finding(True, "executors", failure)] if failure else []
+        findings += compare(places) + check_cards(seen, settings, places[0]["model_bytes"])
+    report = Report(places, findings)
+    if any(finding.refused for finding in findings):
+        raise SetupError(f"the pre-flight found what would fail later\n{report}")
+    for finding in findings:
+        logger.warning("%s", finding)
+    if check_only:
+        print(report)  # noqa: T201 - what --check is for
+    return not check_only
+
+
+def compare(places: list[dict[str, Any]]) -> list[Finding]:
+    """Return where executors differ from the driver, which comes first in `places`."""
+    driver, *others = places
+    findings = []
+    for place in others:
+        for name in SAME:
+            if place[name] not in (driver[name], "missing"):
+                text = f"{name} {place[name]}, the driver has {driver[name]}; install one version, or --package-env"
+                findings.append(Finding(True, place["where"], text))
+        if "model" in place and place["model"] != driver["model"]:
+            text = f"the model is {place['model']}, the driver's is {driver['model']}; copy the driver's there"
+            findings.append(Finding(True, place["where"], text))
+        findings += [Finding(True, place["where"], problem) for problem in place["problems"]]
+    return findings
+
+
+_NAMES = (
+    "spark.master",
+    "spark.executor.cores",
+    "spark.task.cpus",
+    "spark.executor.resource.gpu.amount",
+    "spark.task.resource.gpu.amount",
+    "spark.python.worker.reuse",
+)
+
+
+def spark_settings(spark: SparkSession) -> dict[str, str]:
+    """Return the settings that matter here; Spark Connect gives the server's."""
+    found = {name: spark.conf.get(name, "") for name in _NAMES}
+    return {name: value for name, value in found.items() if value}
+
+
+def is_local(settings: dict[str, str]) -> bool:
+    """Tell whether tasks run in the driver's own process."""
+    return re.match(r"local(\[|$)", settings.get("spark.master", "local")) is not None
+
+
+def tasks_per_gpu(settings: dict[str, str]) -> int:
+    """Return how many tasks Spark runs on one card at once: bounded by the GPU's share a task asks for and by cores."""
+    share = float(settings.get("spark.task.resource.gpu.amount", 1))
+    by_share = math.floor(1 / share) if 0 < share < 1 else 1
+    if "spark.executor.cores" not in settings:
+        return by_share
+    slots = int(settings["spark.executor.cores"]) // int(settings.get("spark.task.cpus", 1))
+    return max(1, min(by_share, math.ceil(slots / float(settings.get("spark.executor.resource.gpu.amount", 1)))))
+
+
+def check_settings(settings: dict[str, str]) -> list[Finding]:
+    """Return what is wrong in Spark's settings, before anything runs."""
+    executor, task = (float(settings.get(f"spark.{who}.resource.gpu.amount", 0)) for who in ("executor", "task"))
+    found = []
+    if is_local(settings) and (executor or task):
+        found.append(
+            "master local has no executors to give GPUs to, and Spark would wait for ever; drop "
+            "spark.executor.resource.gpu.* and spark.task.resource.gpu.amount: a local run uses this machine's card"
+        )
+    elif executor and not task:
+        found.append(
+            "executors get GPUs, tasks ask for none: all tasks of an executor would use its first card; "
+            "set spark.task.resource.gpu.amount to 1"
+        )
+    findings = [Finding(True, "spark settings", text) for text in found]
+    if settings.get("spark.python.worker.reuse", "true").lower() == "false":
+        cost = "spark.python.worker.reuse is false: each task imports torch and loads the model again, seconds a task"
+        findings.append(Finding(False, "spark settings", f"{cost}; leave it true"))
+    return findings
+
+
+def check_cards(places: list[dict[str, Any]], settings: dict[str, str], model_bytes: int) -> list[Finding]:
+    """Return where several tasks share a card: refused when their models can't fit, else a warning with the sum."""
+    tasks = tasks_per_gpu(settings)
+    asked = "spark.task.resource.gpu.amount" in settings
+    findings = []
+    for place in places:
+        card = place.get("card_bytes")
+        if card is None:
+            continue
+        if not asked:
+            tasks = max(1, int(settings.get("spark.executor.cores", 1)) // int(settings.get("spark.task.cpus", 1)))
+        need = tasks * (model_bytes + CONTEXT_BYTES)
+        sums = (
+            f"{tasks} tasks x ({model_bytes / 1e6:.0f} MB model + {CONTEXT_BYTES / 1e6:.0f} MB) = {need / 1e9:.1f} GB"
+        )
+        if need > card:
+            advice = "set spark.task.resource.gpu.amount to 1"
+            findings.append(Finding(True, place["where"], f"{sums}; the card has {card / 1e9:.1f} GB; {advice}"))
+        elif tasks > 1:
+            advice = "one task a card is as fast and needs less"
+            findings.append(Finding(False, place["where"], f"{sums} of a card's {card / 1e9:.1f} GB; {advice}"))
+    return findings

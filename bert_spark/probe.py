@@ -1,0 +1,141 @@
+"""Ask every executor, by a tiny job, what it is and what it lacks; the driver is asked the same.
+
+With `session`, the one module that looks at a classic session's SparkContext: to learn how many executors there are.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from bert_spark.checkpoint import folder_digest, weight_files
+from bert_spark.config import EncoderConfig
+from bert_spark.errors import BertSparkError
+from bert_spark.model import resolve
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROUNDS = 3
+
+
+def facts_of_driver(config: EncoderConfig) -> dict[str, Any]:
+    """Return the driver's versions and model.
+
+    Raises
+    ------
+    ModelError
+        When the driver itself has no such model.
+    """
+    import torch
+    import transformers
+
+    folder = resolve(config.model, config.revision)
+    return {
+        "where": "driver",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "model": folder_digest(folder)[:12],
+        "model_bytes": sum(path.stat().st_size for path in weight_files(folder)),
+    }
+
+
+def facts_of_worker(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return, on an executor, which model and which device it has; what it lacks as a reason under "problems"."""
+    import torch
+
+    from bert_spark.gpu import pick_device
+
+    config = EncoderConfig(**settings)
+    facts: dict[str, Any] = {"problems": []}
+    try:
+        facts["model"] = folder_digest(resolve(config.model, config.revision))[:12]
+    except BertSparkError as err:
+        facts["problems"].append(f"{err}; executors read the model from their own disk: put it on a path that all see")
+    try:
+        facts["device"] = pick_device(config.device)
+        if facts["device"].startswith("cuda"):
+            facts["card_bytes"] = int(torch.cuda.get_device_properties(facts["device"]).total_memory)
+    except (BertSparkError, RuntimeError) as err:
+        facts["problems"].append(str(err).splitlines()[0])
+    return facts
+
+
+def _probe(settings: dict[str, Any], wait_s: float) -> Callable[[int], str]:
+    """Return the function that runs on executors: pickled whole, so that it runs where this package is not."""
+
+    def look(number: int) -> str:
+        import importlib
+        import json
+        import os
+        import platform
+        import socket
+        import time
+
+        end = time.monotonic() + wait_s  # a task that lasts lets the others go to other executors
+        place = f"{socket.gethostname()}, executor {os.getppid()}"
+        facts: dict[str, Any] = {"where": place, "python": platform.python_version(), "problems": []}
+        for name in ("torch", "transformers"):
+            try:
+                facts[name] = importlib.import_module(name).__version__
+            except Exception as err:
+                facts[name] = "missing"
+                facts["problems"].append(f"{name} can't be imported ({type(err).__name__}: {err})")
+        try:
+            if not facts["problems"]:
+                facts |= importlib.import_module("bert_spark.probe").facts_of_worker(settings)
+        except Exception as err:
+            facts["problems"].append(f"bert_spark can't be used ({type(err).__name__}: {err}); send it with --py-files")
+        time.sleep(max(0.0, end - time.monotonic()))
+        return json.dumps(facts)
+
+    return look
+
+
+def probe(spark: SparkSession, config: EncoderConfig) -> tuple[list[dict[str, Any]], str]:
+    """Run a tiny job on every executor; return the facts of each, and why the job failed, or ""."""
+    from pyspark.errors import PySparkException
+    from pyspark.sql import functions as F
+
+    look = F.udf(_probe(config.settings(), 1.0), "string", useArrow=False).asNondeterministic()
+    seen: dict[str, dict[str, Any]] = {}
+    try:
+        for _ in range(ROUNDS):
+            tasks = spark.range(1 << 20).select(F.spark_partition_id()).distinct().count()  # one a slot
+            for row in spark.range(0, tasks, 1, tasks).select(look("id").alias("facts")).collect():
+                facts = json.loads(row["facts"])
+                seen.setdefault(facts["where"], facts)
+            if len(seen) >= executors(spark):
+                break
+    except PySparkException as err:
+        return list(seen.values()), why(str(err))
+    return [seen[where] for where in sorted(seen)], ""
+
+
+def executors(spark: SparkSession) -> int:
+    """Return how many executors there are; 0 where Spark Connect keeps it to itself."""
+    try:
+        context = spark.sparkContext
+    except Exception:  # Connect has none, and says so in several ways
+        return 0
+    return max(1, len(context._jsc.sc().statusTracker().getExecutorInfos()) - 1)
+
+
+_CAUSES = (
+    (r"PYTHON_VERSION_MISMATCH\] (.+)", "{}; give executors the driver's Python (PYSPARK_PYTHON, or --package-env)"),
+    (r'Cannot run program "([^"]+)"', "no Python at {} there; set PYSPARK_PYTHON to one they have, or --package-env"),
+    (r"No module named '?pyspark", "pyspark can't be imported there; see the executors' logs"),
+)
+
+
+def why(message: str) -> str:
+    """Return the reason in Spark's own long message, in one line."""
+    for pattern, text in _CAUSES:
+        found = re.search(pattern, message)
+        if found:
+            return text.format(*found.groups())
+    return message.strip().splitlines()[0]

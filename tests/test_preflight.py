@@ -1,0 +1,154 @@
+"""What is refused before any row is read, and what is only told: settings, cards, executors that differ."""
+
+import pytest
+
+from bert_spark import EncoderConfig, preflight, probe
+from bert_spark.errors import SetupError
+from bert_spark.preflight import check_cards, check_settings, compare, is_local, tasks_per_gpu
+from jobs import embed
+
+GPU = {"spark.executor.resource.gpu.amount": "1", "spark.task.resource.gpu.amount": "1"}
+DRIVER = {"where": "driver", "python": "3.11.7", "torch": "2.13.0", "transformers": "5.24.0", "model": "aaa"}
+GOOD = {**DRIVER, "where": "host1, executor 7", "problems": []}
+
+
+def told(findings):
+    return [str(finding) for finding in findings]
+
+
+@pytest.mark.parametrize("master", ["local", "local[2]", "local[*]"])
+def test_gpu_requests_in_local_mode_are_refused(master):
+    (only,) = told(check_settings({"spark.master": master, **GPU}))
+    assert only.startswith(
+        "refused: spark settings: master local has no executors to give GPUs to, and Spark would wait"
+    )
+
+
+def test_executors_with_gpus_whose_tasks_ask_for_none_are_refused():
+    settings = {"spark.master": "spark://h:7077", "spark.executor.resource.gpu.amount": "1"}
+    (only,) = told(check_settings(settings))
+    assert only.endswith("all tasks of an executor would use its first card; set spark.task.resource.gpu.amount to 1")
+
+
+def test_worker_reuse_off_is_told_with_its_cost():
+    (only,) = told(check_settings({"spark.master": "spark://h:7077", **GPU, "spark.python.worker.reuse": "false"}))
+    assert only.startswith(
+        "warning: spark settings: spark.python.worker.reuse is false: each task imports torch and loads"
+    )
+
+
+def test_our_own_gpu_conf_has_nothing_to_tell():
+    path = preflight.__file__.replace("bert_spark/preflight.py", "conf/gpu.conf")
+    with open(path, encoding="utf-8") as lines:
+        conf = dict(line.split() for line in lines if line.startswith("spark."))
+    assert check_settings({"spark.master": "yarn", **conf}) == []
+    assert tasks_per_gpu(conf) == 1
+
+
+@pytest.mark.parametrize(("master", "local"), [("local", True), ("local[4]", True), ("local-cluster[2,1,1024]", False)])
+def test_which_master_is_local(master, local):
+    assert is_local({"spark.master": master}) is local
+
+
+@pytest.mark.parametrize(
+    ("share", "cores", "cpus", "tasks"),
+    [("1", "8", "1", 1), ("0.25", "8", "1", 4), ("0.25", "2", "1", 2), ("0.25", "8", "4", 2), ("0.25", None, "1", 4)],
+)
+def test_tasks_on_one_card(share, cores, cpus, tasks):
+    settings = {**GPU, "spark.task.resource.gpu.amount": share, "spark.task.cpus": cpus}
+    assert tasks_per_gpu(settings | ({"spark.executor.cores": cores} if cores else {})) == tasks
+
+
+def test_models_that_cannot_fit_a_card_together_are_refused_with_the_sum():
+    settings = {**GPU, "spark.task.resource.gpu.amount": "0.125"}
+    (only,) = told(check_cards([{**GOOD, "card_bytes": 8_000_000_000}], settings, 440_000_000))
+    assert only == (
+        "refused: host1, executor 7: 8 tasks x (440 MB model + 629 MB) = 8.6 GB; the card has 8.0 GB; "
+        "set spark.task.resource.gpu.amount to 1"
+    )
+
+
+def test_models_that_share_a_card_are_told_with_the_sum():
+    settings = {**GPU, "spark.task.resource.gpu.amount": "0.5"}
+    (only,) = told(check_cards([{**GOOD, "card_bytes": 80_000_000_000}], settings, 440_000_000))
+    assert only.startswith("warning: host1, executor 7: 2 tasks x (440 MB model + 629 MB) = 2.1 GB of a card's 80.0 GB")
+
+
+def test_one_task_a_card_and_executors_without_cards_have_nothing_to_tell():
+    assert check_cards([{**GOOD, "card_bytes": 8_000_000_000}, GOOD], GPU, 440_000_000) == []
+
+
+def test_an_executor_like_the_driver_has_nothing_to_tell():
+    assert compare([DRIVER, GOOD]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"torch": "2.6.0"}, "torch 2.6.0, the driver has 2.13.0; install one version, or --package-env"),
+        ({"python": "3.12.1"}, "python 3.12.1, the driver has 3.11.7"),
+        ({"model": "bbb"}, "the model is bbb, the driver's is aaa; copy the driver's there"),
+        ({"torch": "missing", "problems": ["torch can't be imported"]}, "torch can't be imported"),
+    ],
+)
+def test_an_executor_that_differs_is_refused_and_named(change, message):
+    (only,) = told(compare([DRIVER, {**GOOD, **change}]))
+    assert only.startswith(f"refused: host1, executor 7: {message}")
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (
+            "pyspark.errors.PySparkRuntimeError: [PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.9",
+            "Python in worker has different version: 3.9; give executors the driver's Python",
+        ),
+        (
+            'java.io.IOException: Cannot run program "python9": error=2',
+            "no Python at python9 there; set PYSPARK_PYTHON",
+        ),
+        ("Job aborted\n at Java", "Job aborted"),
+    ],
+)
+def test_why_no_executor_could_answer(message, reason):
+    assert probe.why(message).startswith(reason)
+
+
+def test_the_probe_runs_where_this_package_is_not(run_fresh):
+    """Pickled whole: an executor without the package names what it lacks."""
+    from pyspark.serializers import CloudPickleSerializer
+
+    pickled = CloudPickleSerializer().dumps(probe._probe({"model": "x"}, 0.0))
+    code = f"""
+import sys
+sys.modules["bert_spark"] = None
+from pyspark.serializers import CloudPickleSerializer
+print(CloudPickleSerializer().loads({pickled!r})(0))
+"""
+    assert "bert_spark can't be used (ModuleNotFoundError" in run_fresh(code)
+
+
+def test_check_prints_a_table_and_embeds_nothing(spark, tiny_bert, tmp_path, capsys):
+    table = tmp_path / "in.csv"
+    table.write_text("id,text\n1,hi\n")
+    arguments = ["--input", str(table), "--model", str(tiny_bert), "--output", str(tmp_path / "out"), "--check"]
+    assert embed.main(arguments) == 0
+    printed = capsys.readouterr().out
+    header, driver, executor, verdict = printed.strip().splitlines()
+    assert header.split() == ["where", "python", "torch", "transformers", "model", "device"]
+    assert driver.split()[0] == "driver"
+    assert "executor" in executor
+    assert executor.split()[-1] == "cpu"
+    assert verdict == "ok: nothing found"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_card_that_is_wanted_and_not_there_is_refused(spark, tiny_bert):
+    config = EncoderConfig(model=str(tiny_bert), device="cuda")
+    with pytest.raises(SetupError, match=r"refused: .+: device='cuda' but torch sees no GPU here"):
+        preflight.ready(spark, config, check_only=True)
+
+
+def test_local_mode_runs_no_job_of_its_own(spark, tiny_bert, monkeypatch):
+    monkeypatch.setattr(preflight, "probe", lambda *_: pytest.fail("a job ran"))
+    assert preflight.ready(spark, EncoderConfig(model=str(tiny_bert))) is True
