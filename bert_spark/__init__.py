@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from bert_spark.config import EncoderConfig
     from bert_spark.encoder import BertEncoder
     from bert_spark.frames import with_embedding, with_score
+    from bert_spark.ml import BertEmbedder
     from bert_spark.spark_encoder import SparkEncoder
     from bert_spark.transformer import BertTransformer, TextCleaner
 
 __all__ = [
     "Artefact",
+    "BertEmbedder",
     "BertEncoder",
     "BertTransformer",
     "EncoderConfig",
@@ -29,6 +31,7 @@ __all__ = [
 # Loaded at first use (PEP 562): importing the package pulls neither torch nor pyspark.
 _HOME = {
     "Artefact": "artefact",
+    "BertEmbedder": "ml",
     "BertEncoder": "encoder",
     "BertTransformer": "transformer",
     "EncoderConfig": "config",
