@@ -57,8 +57,7 @@ def _check_same_encoder(spark: SparkSession, config: OutputConfig, fingerprint: 
 def write(df: DataFrame, config: OutputConfig) -> None:
     """Write the result: one action, which runs the whole plan once."""
     assert config.path is not None
-    mode = "errorifexists" if config.if_exists == "error" else config.if_exists
     if config.format == "table":
-        df.write.mode(mode).saveAsTable(config.path)
+        df.write.mode(config.if_exists).saveAsTable(config.path)
     else:
-        df.write.mode(mode).format(config.format).save(config.path)
+        df.write.mode(config.if_exists).format(config.format).save(config.path)
