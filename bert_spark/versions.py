@@ -5,15 +5,16 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
+VERSION = "0.1.0"  # pyproject.toml's; a checkout that is not installed has no metadata to ask
 _PACKAGES = (
-    *("bert-spark", "joblib", "numpy", "pandas", "pyarrow", "pyspark", "safetensors", "scikit-learn", "scipy", "skops"),
+    *("joblib", "numpy", "pandas", "pyarrow", "pyspark", "safetensors", "scikit-learn", "scipy", "skops"),
     *("tokenizers", "torch", "transformers"),
 )
 
 
 def versions() -> dict[str, str]:
     """Return the installed versions of Python and of the packages that decide a result."""
-    found = {"python": platform.python_version()}
+    found = {"bert-spark": VERSION, "python": platform.python_version()}
     for name in _PACKAGES:
         try:
             found[name] = metadata.version(name)

@@ -5,7 +5,9 @@ import io
 import json
 import os
 import pickle
+import tomllib
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -411,6 +413,11 @@ def test_a_damaged_weight_file_in_a_bundle_is_refused(tmp_path, plain):
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     with pytest.raises(ArtefactError, match=r"model/model.safetensors was changed or damaged"):
         load_artefact(tmp_path / "a")
+
+
+def test_the_version_in_an_artefact_is_the_packages(saved):
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    assert load_artefact(saved).metadata["versions"]["bert-spark"] == project["version"]
 
 
 def test_only_our_few_types_are_trusted():
