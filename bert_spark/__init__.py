@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bert_spark.artefact import Artefact, load_artefact, save_artefact
     from bert_spark.config import EncoderConfig
     from bert_spark.encoder import BertEncoder
-    from bert_spark.frames import with_embedding, with_score
+    from bert_spark.frames import preview, with_embedding, with_score
     from bert_spark.ml import BertEmbedder
     from bert_spark.spark_encoder import SparkEncoder
     from bert_spark.transformer import BertTransformer, TextCleaner
@@ -23,6 +23,7 @@ __all__ = [
     "SparkEncoder",
     "TextCleaner",
     "load_artefact",
+    "preview",
     "save_artefact",
     "with_embedding",
     "with_score",
@@ -39,6 +40,7 @@ _HOME = {
     "TextCleaner": "transformer",
     "load_artefact": "artefact",
     "save_artefact": "artefact",
+    "preview": "frames",
     "with_embedding": "frames",
     "with_score": "frames",
 }

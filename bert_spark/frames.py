@@ -80,6 +80,22 @@ def with_embedding(
     return transform
 
 
+def preview(config: EncoderConfig, rows: int = 10, **options: Any) -> Transform:
+    """Return a function that embeds the first rows of a table: a limit after the embedding would embed them all.
+
+    Parameters
+    ----------
+    config
+        The encoder's settings.
+    rows
+        How many.
+    options
+        As in `with_embedding`.
+    """
+    add = with_embedding(config, **options)
+    return lambda df: add(df.limit(rows))
+
+
 def with_score(
     artefact: str,
     *,

@@ -191,10 +191,10 @@ def _struct(columns: dict[str, pa.Array]) -> pa.StructArray:
 
 
 def windows(batches: Iterable[tuple[pa.Array, ...]], rows: int) -> Iterator[list[tuple[pa.Array, ...]]]:
-    """Group Arrow batches into windows of about `rows` rows and at most WINDOW_BYTES of text; a batch is never lost."""
+    """Group Arrow batches into windows of about `rows` rows and WINDOW_BYTES of text; no row is lost or moved."""
     window: list[tuple[pa.Array, ...]] = []
     held = size = 0
-    for batch in batches:
+    for batch in _slices(batches):
         if window and (held + len(batch[0]) > rows or size + batch[0].nbytes > WINDOW_BYTES):
             yield window
             window, held, size = [], 0, 0
@@ -203,6 +203,14 @@ def windows(batches: Iterable[tuple[pa.Array, ...]], rows: int) -> Iterator[list
         size += batch[0].nbytes
     if window:
         yield window
+
+
+def _slices(batches: Iterable[tuple[pa.Array, ...]]) -> Iterator[tuple[pa.Array, ...]]:
+    """Cut batches of more than WINDOW_BYTES of text: Spark 3.5 bounds a batch by its rows only. Never copies."""
+    for batch in batches:
+        rows = len(batch[0])
+        step = max(1, rows // (batch[0].nbytes // WINDOW_BYTES + 1))
+        yield from (tuple(part.slice(start, step) for part in batch) for start in range(0, max(rows, 1), step))
 
 
 def _as_udf(core: Core, fields: str, rows: int, columns: int = 1) -> Callable[..., Any]:

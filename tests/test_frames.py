@@ -3,16 +3,17 @@
 import os
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 from spark_counts import rows_through_python
 
-from bert_spark import EncoderConfig, with_embedding
+from bert_spark import EncoderConfig, preview, with_embedding
 from bert_spark.columns import ENCODER_KEY, FINGERPRINT_KEY
 from bert_spark.errors import ConfigError, DataError
 from bert_spark.frames import embedding_udf
 from bert_spark.model import config_fingerprint
-from bert_spark.udf import EMBEDDING_FIELDS
+from bert_spark.udf import EMBEDDING_FIELDS, windows
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +166,33 @@ def loads(path):
         return output[0][:, 0, :]
 
     return cls_and_process
+
+
+def test_a_preview_embeds_its_rows_only(spark, table, config):
+    with rows_through_python(spark) as rows:
+        assert len(table.transform(preview(config, 10)).collect()) == 10
+    assert rows == [10]
+
+
+def test_a_batch_of_many_large_texts_is_cut_into_windows(monkeypatch):
+    monkeypatch.setattr("bert_spark.udf.WINDOW_BYTES", 1000)
+    texts = pa.array([f"{i:04d}" * 100 for i in range(11)])
+    found = [sum(len(batch[0]) for batch in window) for window in windows([(texts,), (pa.array(["hi"]),)], 8192)]
+    assert found == [2, 2, 2, 2, 2, 2]
+    parts = [batch[0] for window in windows([(texts,)], 8192) for batch in window]
+    assert pa.concat_arrays(parts).to_pylist() == texts.to_pylist()
+
+
+def test_no_rows_are_no_window_of_rows():
+    assert [len(window[0][0]) for window in windows([(pa.array([], pa.string()),)], 10)] == [0]
+
+
+def test_large_texts_come_out_whole(spark, config):
+    df = spark.range(200).selectExpr("id", "repeat(concat('hi ', id, ' '), 15000) text").coalesce(1)
+    rows = df.transform(with_embedding(config, diagnostics=["truncated"])).selectExpr(
+        "id", "size(embedding) n", "truncated", "length(text) > 70000 AS whole"
+    )
+    assert {tuple(row)[1:] for row in rows.collect()} == {(32, True, True)}
 
 
 def test_pickled_udf_is_small(config):

@@ -188,6 +188,18 @@ def test_folder_names_with_blanks_and_signs_are_read_spread_and_written_beside(s
     assert record(tmp_path, "embed")["rows_out"] == 2
 
 
+def test_records_that_look_swallowed_or_wrongly_decoded_are_counted_and_warned_of(spark, tiny_bert, tmp_path, capfd):
+    lost = "\n".join(f"{i},so" for i in range(2, 30))
+    (tmp_path / "tweets.csv").write_bytes(b'id,text\n0,caf\xe9\n1,"open\n' + lost.encode())
+    base = ["--input", str(tmp_path / "tweets.csv"), "--model", str(tiny_bert), "--output", str(tmp_path / "out")]
+    assert embed.main(base) == 0
+    found = record(tmp_path, "embed")
+    assert (found["rows_out"], found["rows_many_lines"], found["rows_undecodable"]) == (2, 1, 1)
+    printed = capfd.readouterr().out
+    assert "warning 1 texts of over 20 lines: is a quote left open?" in printed
+    assert "warning 1 texts hold U+FFFD: is --encoding right?" in printed
+
+
 def test_append_doubles_the_rows_and_overwrite_replaces_them(spark, tiny_bert, tmp_path):
     (tmp_path / "tweets.csv").write_text("id,text\n1,hi\n2,so\n")
     base = ["--input", str(tmp_path / "tweets.csv"), "--model", str(tiny_bert), "--output", str(tmp_path / "out")]

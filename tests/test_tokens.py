@@ -138,6 +138,12 @@ def test_a_tokenizer_without_a_maximum_is_cut_all_the_same(bert_tokenizer):
     assert (len(tokens.windows[0]), tokens.count[0]) == (60, 2002)
 
 
+def test_the_count_goes_past_a_tokenizers_own_maximum(tiny_bert):
+    tokenizer = BertTokenizerFast.from_pretrained(str(tiny_bert), model_max_length=16)
+    tokens = TokenReader(tokenizer, 60).read(["word " * 100])
+    assert (len(tokens.windows[0]), tokens.count[0]) == (60, 102)
+
+
 def test_truncation_and_padding_saved_in_the_tokenizer_file_do_not_count(tiny_bert, tmp_path):
     tokenizer = BertTokenizerFast.from_pretrained(str(tiny_bert))
     tokenizer.backend_tokenizer.enable_truncation(4)
