@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 from pyspark.sql import functions as F
 
+from bert_spark.arrays import absent, lists, matrix_of, no_diagnostics, reasons, struct_of
 from bert_spark.config import EncoderConfig
 from bert_spark.gpu import broken_device_named, settle_threads
 from bert_spark.text import MISSING_TEXT
@@ -73,7 +74,7 @@ def scoring_udf(
 def embed(texts: pa.Array, encoder: BertEncoder) -> pa.StructArray:
     """Embed one window of texts; a missing text gets a null vector and its reason."""
     encoded, present, errors = _encode(texts, encoder)
-    return _struct(_embedding_columns(encoded, present, errors, len(texts)))
+    return struct_of(_embedding_columns(encoded, present, errors, len(texts)))
 
 
 def score(artefact: Artefact, texts: pa.Array, vectors: pa.Array | None, *, vectors_too: bool) -> pa.StructArray:
@@ -82,8 +83,8 @@ def score(artefact: Artefact, texts: pa.Array, vectors: pa.Array | None, *, vect
         rows = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
         matrix: np.ndarray | None = None
         errors = {int(row): MISSING_TEXT for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False))}
-        columns = {"embedding": pa.nulls(len(texts), pa.list_(pa.float32())), "error": _reasons(errors, len(texts))}
-        columns |= _no_diagnostics(len(texts))
+        columns = {"embedding": pa.nulls(len(texts), pa.list_(pa.float32())), "error": reasons(errors, len(texts))}
+        columns |= no_diagnostics(len(texts))
     elif vectors is None:
         encoded, present, errors = _encode(texts, _encoder(artefact.config))
         columns = _embedding_columns(encoded, present, errors, len(texts))
@@ -93,25 +94,16 @@ def score(artefact: Artefact, texts: pa.Array, vectors: pa.Array | None, *, vect
         rows = np.flatnonzero(vectors.is_valid().to_numpy(zero_copy_only=False))
         matrix = matrix_of(vectors)
         errors = {int(row): MISSING_TEXT for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False))}
-        columns = {"embedding": vectors, "error": _reasons(errors, len(texts))} | _no_diagnostics(len(texts))
+        columns = {"embedding": vectors, "error": reasons(errors, len(texts))} | no_diagnostics(len(texts))
     known = texts.take(pa.array(rows)).to_pylist()
     decision = artefact.decision([text or "" for text in known], matrix)
     winner = np.zeros(len(texts), dtype=np.int32)
     winner[rows] = decision.argmax(axis=1) if len(rows) else 0
-    columns["winner"] = pa.array(winner, mask=_absent(rows, len(texts)))
-    columns["scores"] = _lists(decision.astype(np.float64), rows, len(texts))
+    columns["winner"] = pa.array(winner, mask=absent(rows, len(texts)))
+    columns["scores"] = lists(decision.astype(np.float64), rows, len(texts))
     if not vectors_too:
         columns["embedding"] = pa.nulls(len(texts), pa.list_(pa.float32()))
-    return _struct(columns)
-
-
-def matrix_of(vectors: pa.Array) -> np.ndarray:
-    """Return the non-null lists of an Arrow list array as float32, shape (n_valid, width), without a Python object
-    a row.
-    """
-    width = len(vectors.flatten()) // max(1, len(vectors) - vectors.null_count)
-    flat = vectors.flatten().to_numpy(zero_copy_only=False)
-    return np.ascontiguousarray(flat, dtype=np.float32).reshape(-1, max(1, width))
+    return struct_of(columns)
 
 
 def _encoder(config: EncoderConfig) -> BertEncoder:
@@ -147,47 +139,16 @@ def _embedding_columns(encoded: Encoded, present: np.ndarray, errors: dict[int, 
     good = _good(present, errors)
     matrix = encoded.vectors if len(good) == len(present) else encoded.vectors[good]
     columns = {
-        "embedding": _lists(matrix, present[good], rows),
-        "error": _reasons(errors, rows),
+        "embedding": lists(matrix, present[good], rows),
+        "error": reasons(errors, rows),
     }
-    absent = _absent(present, rows)
+    mask = absent(present, rows)
     for name in ("token_count", "truncated", "unknown_share", "reused"):
         values = getattr(encoded, name)
         full = np.zeros(rows, dtype=values.dtype)
         full[present] = values
-        columns[name] = pa.array(full, mask=absent)
+        columns[name] = pa.array(full, mask=mask)
     return columns
-
-
-def _absent(present: np.ndarray, rows: int) -> np.ndarray:
-    absent = np.ones(rows, dtype=bool)
-    absent[present] = False
-    return absent
-
-
-def _lists(matrix: np.ndarray, present: np.ndarray, rows: int) -> pa.Array:
-    """Return a list array of `rows` rows over the matrix (no copy): row present[i] holds matrix[i], the others are
-    null.
-    """
-    lengths = np.zeros(rows, dtype=np.int64)
-    lengths[present] = matrix.shape[1]
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    return pa.ListArray.from_arrays(
-        pa.array(offsets), pa.array(matrix.reshape(-1)), mask=pa.array(_absent(present, rows))
-    )
-
-
-def _reasons(errors: dict[int, str], rows: int) -> pa.Array:
-    return pa.array([errors.get(row) for row in range(rows)], pa.string()) if errors else pa.nulls(rows, pa.string())
-
-
-def _no_diagnostics(rows: int) -> dict[str, pa.Array]:
-    kinds = {"token_count": pa.int32(), "truncated": pa.bool_(), "unknown_share": pa.float32(), "reused": pa.bool_()}
-    return {name: pa.nulls(rows, kind) for name, kind in kinds.items()}
-
-
-def _struct(columns: dict[str, pa.Array]) -> pa.StructArray:
-    return pa.StructArray.from_arrays(list(columns.values()), names=list(columns))
 
 
 def windows(batches: Iterable[tuple[pa.Array, ...]], rows: int) -> Iterator[list[tuple[pa.Array, ...]]]:

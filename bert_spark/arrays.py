@@ -1,0 +1,50 @@
+"""Arrow columns over numpy matrices, without a Python object a row. Knows nothing of Spark and of encoders."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+
+def matrix_of(vectors: pa.Array) -> np.ndarray:
+    """Return the non-null lists of an Arrow list array as float32, shape (n_valid, width), without a Python object
+    a row.
+    """
+    width = len(vectors.flatten()) // max(1, len(vectors) - vectors.null_count)
+    flat = vectors.flatten().to_numpy(zero_copy_only=False)
+    return np.ascontiguousarray(flat, dtype=np.float32).reshape(-1, max(1, width))
+
+
+def absent(present: np.ndarray, rows: int) -> np.ndarray:
+    """Return a mask of `rows` rows: True where the row is not among those present."""
+    mask = np.ones(rows, dtype=bool)
+    mask[present] = False
+    return mask
+
+
+def lists(matrix: np.ndarray, present: np.ndarray, rows: int) -> pa.Array:
+    """Return a list array of `rows` rows over the matrix (no copy): row present[i] holds matrix[i], the others are
+    null.
+    """
+    lengths = np.zeros(rows, dtype=np.int64)
+    lengths[present] = matrix.shape[1]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(
+        pa.array(offsets), pa.array(matrix.reshape(-1)), mask=pa.array(absent(present, rows))
+    )
+
+
+def reasons(errors: dict[int, str], rows: int) -> pa.Array:
+    """Return the reason of each row, null where it has none."""
+    return pa.array([errors.get(row) for row in range(rows)], pa.string()) if errors else pa.nulls(rows, pa.string())
+
+
+def no_diagnostics(rows: int) -> dict[str, pa.Array]:
+    """Return the diagnostics of rows that BERT did not see: nulls."""
+    kinds = {"token_count": pa.int32(), "truncated": pa.bool_(), "unknown_share": pa.float32(), "reused": pa.bool_()}
+    return {name: pa.nulls(rows, kind) for name, kind in kinds.items()}
+
+
+def struct_of(columns: dict[str, pa.Array]) -> pa.StructArray:
+    """Return columns as one struct array."""
+    return pa.StructArray.from_arrays(list(columns.values()), names=list(columns))
