@@ -28,6 +28,7 @@ usage() {
   cat <<'TEXT'
 usage: ./spark-submit.sh [spark-submit options] jobs/X.py [job options]
        ./spark-submit.sh tests [pytest options]
+       ./spark-submit.sh --package-env [FILE]        Python and packages as an archive for executors that have none
        ./spark-submit.sh exec COMMAND [arguments]    a command in the tests' environment: ruff, mypy, python
 Sets up what is missing, once, then runs. `./spark-submit.sh jobs/embed.py --help` lists a job's options.
 TEXT
@@ -207,6 +208,12 @@ run_tests() {
   exec "$PYTHON" -m pytest "$@"
 }
 
+package_env() { # [file.tar.gz]
+  choose_python "$JOB_EXTRAS"
+  say "packing $PYTHON with its packages; this takes minutes"
+  exec "$PYTHON" "$ROOT/conf/package_env.py" "${1:-$ROOT/temp/bert_spark-env.tar.gz}"
+}
+
 run_command() {
   [ $# -gt 0 ] || fail 2 "exec needs a command, such as ./spark-submit.sh exec ruff check ."
   choose_python "$TEST_EXTRAS"
@@ -220,6 +227,7 @@ main() {
     '') usage >&2 && exit 2 ;;
     -h | --help) usage ;;
     tests) shift && run_tests "$@" ;;
+    --package-env) shift && package_env "$@" ;;
     exec) shift && run_command "$@" ;;
     *) run_job "$@" ;;
   esac
