@@ -105,6 +105,12 @@ class Cluster:
                 continue
             process.kill()
 
+    def end(self, process):
+        """Stop one process that was started here."""
+        process.terminate()
+        process.wait(20)
+        self.processes.remove(process)
+
     def executors(self):
         """Return the executors that run now, as psutil processes."""
         found = []
@@ -114,11 +120,13 @@ class Cluster:
                 found += [child for child in children if "CoarseGrainedExecutorBackend" in " ".join(child.cmdline())]
         return found
 
-    def submit(self, job, *options, fault="", conf=None, **variables):
+    def submit(self, job, *options, fault="", conf=None, model=None, **variables):
         """Start ./spark-submit.sh with a job of the checkout or a script; return the run."""
         self.runs += 1
         folder = self.folder / f"run{self.runs}"
         folder.mkdir()
+        if model is not None:  # a path of the driver's folder, where no executor runs
+            (folder / "drivers_own").symlink_to(model)
         sent = {
             "spark.executorEnv.PYTHONPATH": str(SIDE),
             "spark.executorEnv.SIDE_LOG": str(folder / "side.log"),
