@@ -212,6 +212,15 @@ def test_home_is_expanded(tiny_bert, monkeypatch):
 # The packaged model
 
 
+def test_a_home_that_cannot_be_written_is_no_trouble(tiny_bert, run_fresh):
+    code = f"""
+from bert_spark import BertEncoder, EncoderConfig
+print(BertEncoder.from_config(EncoderConfig(model={str(tiny_bert)!r})).encode(["hi"]).shape)
+"""
+    nowhere = "/proc/nowhere"  # not even root can make it
+    assert run_fresh(code, HOME=nowhere, HF_HOME=nowhere, TORCHINDUCTOR_CACHE_DIR=nowhere).endswith("(1, 32)")
+
+
 def test_an_unknown_packaged_model_lists_the_known_ones():
     with pytest.raises(ModelError, match=r"'packaged:bert' is not packaged; known are \['packaged:minilm-l6'\]"):
         resolve("packaged:bert")
