@@ -218,7 +218,7 @@ from bert_spark import BertEncoder, EncoderConfig
 print(BertEncoder.from_config(EncoderConfig(model={str(tiny_bert)!r})).encode(["hi"]).shape)
 """
     nowhere = "/proc/nowhere"  # not even root can make it
-    assert run_fresh(code, HOME=nowhere, HF_HOME=nowhere, TORCHINDUCTOR_CACHE_DIR=nowhere).endswith("(1, 32)")
+    assert run_fresh(code, HOME=nowhere, HF_HOME=nowhere).endswith("(1, 32)")
 
 
 def test_an_unknown_packaged_model_lists_the_known_ones():
