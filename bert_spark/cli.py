@@ -10,7 +10,7 @@ import typing
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bert_spark.config import from_mapping, read_toml
 from bert_spark.errors import BertSparkError, ConfigError
@@ -18,6 +18,13 @@ from bert_spark.errors import BertSparkError, ConfigError
 logger = logging.getLogger(__name__)
 
 SECTIONS = ("input", "encoder", "output", "embed", "train", "head", "search", "score", "scores", "spark")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises where argparse ends the process: a notebook is to survive a wrong option."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; --help lists the options")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,24 +50,28 @@ def parse(doc: str, kinds: Mapping[str, type], default: Path, argv: list[str] | 
     kinds
         Section name -> settings dataclass.
     default
-        The TOML file that is read when there are no options at all.
+        The TOML file that is read when there are no options at all; a checkout has it, the wheel has not.
     argv
         Command line without the program's name; the process's own by default.
 
     Raises
     ------
     ConfigError
-        For an unknown key or a bad value.
+        For an unknown key or option, a bad value, or no options where there is no such file.
     """
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = _Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="look whether all executors can do the work, and stop")
-    parser.add_argument("--config", help=f"TOML file; with no options at all, {default}")
+    parser.add_argument(
+        "--config", help=f"TOML file; with no options at all, {default}" if default.exists() else "TOML file"
+    )
     for section, kind in kinds.items():
         _add_options(parser.add_argument_group(section), section, kind)
     argv = sys.argv[1:] if argv is None else argv
     given = vars(parser.parse_args(argv))
     check = given.pop("check")
     path = given.pop("config") or (str(default) if argv in ([], ["--check"]) else None)
+    if path == str(default) and not default.exists():
+        raise ConfigError("no options given, and no checkout here whose conf/local.toml would be read; see --help")
     tables = _anchored(read_toml(path, SECTIONS), Path(path).parent) if path else {}
     options = {name: value for name, value in given.items() if value is not None}
     settings: dict[str, Any] = {

@@ -1,1 +1,1 @@
-"""The three jobs: embed, train, score."""
+"""The jobs. In the wheel they are `bert_spark.jobs`, and commands: bert-spark-embed and so on."""

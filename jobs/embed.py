@@ -14,7 +14,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a plain spark-submit of this file from a checkout
+if not __package__:  # a plain spark-submit of this file from a checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bert_spark.cli import parse, run
 from bert_spark.columns import counted_diagnostics, without_hidden

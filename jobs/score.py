@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a plain spark-submit of this file from a checkout
+if not __package__:  # a plain spark-submit of this file from a checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bert_spark.artefact import load_artefact
 from bert_spark.cli import parse, required, run

@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a plain spark-submit of this file from a checkout
+if not __package__:  # a plain spark-submit of this file from a checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fsspec.core import url_to_fs
 

@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a plain spark-submit of this file from a checkout
+if not __package__:  # a plain spark-submit of this file from a checkout
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bert_spark.artefact import check_free_folder, save_artefact
 from bert_spark.cli import Job, parse, required, run
