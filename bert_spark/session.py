@@ -51,14 +51,14 @@ def spark_session(name: str, conf: Mapping[str, str]) -> Iterator[SparkSession]:
     except ImportError as err:
         raise SetupError("pyspark is not installed here; pip install 'bert-spark[spark]'") from err
     active = SparkSession.getActiveSession()
-    spark = active or _build(name, dict(conf))
+    spark = active or build_session(name, conf)
     try:
         _ship(spark)
         yield spark
     except PySparkException as err:
         raise (cause_of(err) or err) from err
     finally:
-        if active is None:
+        if active is None and "DATABRICKS_RUNTIME_VERSION" not in os.environ:  # there the session is the cluster's
             spark.stop()
 
 
@@ -72,13 +72,16 @@ def cause_of(err: Exception) -> BertSparkError | None:
     return None
 
 
-def _build(name: str, conf: dict[str, str]) -> SparkSession:
+def build_session(name: str, conf: Mapping[str, str]) -> SparkSession:
+    """Return a new session, or the process's own where it has one: on this machine, a cluster, or a Connect server."""
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
+    conf = dict(conf)
     remote = conf.pop("spark.remote", None)
-    own_jvm = remote is None and "SPARK_REMOTE" not in os.environ and "PYSPARK_GATEWAY_PORT" not in os.environ
-    if own_jvm and conf.get("spark.master", "local").startswith("local"):
+    server = remote or os.environ.get("SPARK_REMOTE")
+    own_jvm = server is None and "PYSPARK_GATEWAY_PORT" not in os.environ
+    if (own_jvm and conf.get("spark.master", "local").startswith("local")) or (server or "").startswith("local"):
         # local workers would start the first python3 on PATH, which may be another one
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(name)

@@ -28,7 +28,7 @@ _SUFFIXES = {
     "txt": "text",
 }
 _COMPRESSED = re.compile(r"\.(gz|bz2|zst|zstd|lz4|snappy)$")
-_TABLE = re.compile(r"[\w`]+(\.[\w`]+){0,2}$")
+_TABLE = re.compile(r"(\w+|`[^`]+`)(\.(\w+|`[^`]+`)){0,2}$")  # name, schema.name or catalog.schema.name
 # Spark takes a quoted empty text for a missing one where the two are spelt alike: missing is spelt as nobody would.
 _NULL = "\ue000bert_spark:null\ue000"
 

@@ -1,0 +1,129 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC # Tweets to vectors, a classifier, labels
+# MAGIC
+# MAGIC Embeds the texts of a Unity Catalog table with BERT, trains a classifier on the vectors, and labels the table. The widgets
+# MAGIC above are the settings, by the names that the jobs' options have; what is empty is left to its default. Every step is a
+# MAGIC job of the package: it says in its output what it did, and raises where it can't. Use a cluster with a GPU and a
+# MAGIC Databricks Runtime for Machine Learning.
+# MAGIC
+# MAGIC The same file is a script: `./spark-submit.sh jobs/notebook.py input=tweets.csv format=csv artefact=artefact ...`
+
+# COMMAND ----------
+
+# MAGIC %pip install "/Volumes/main/default/bert_spark/bert_spark-0.1.0-py3-none-any.whl[minilm,report]"
+
+# COMMAND ----------
+
+# MAGIC %restart_python
+
+# COMMAND ----------
+
+import sys
+
+try:
+    from bert_spark.jobs import embed, score, train  # the wheel
+except ModuleNotFoundError:
+    from jobs import embed, score, train  # a checkout: a Git folder, or spark-submit.sh
+
+from bert_spark.widgets import options, outside_databricks
+
+if "dbutils" not in globals():
+    spark, dbutils, display = outside_databricks(sys.argv[1:])
+
+# COMMAND ----------
+
+# MAGIC %md ## Settings
+
+# COMMAND ----------
+
+widgets, switch = dbutils.widgets, ["true", "false"]
+
+# Tables are catalog.schema.table; the artefact is a folder of a Volume; config is a TOML file for all that has no widget.
+widgets.text("input", "main.default.tweets", "input table")
+widgets.text("embeddings_table", "main.default.tweet_embeddings")
+widgets.text("scores_table", "main.default.tweet_scores")
+widgets.text("artefact", "/Volumes/main/default/bert_spark/artefact")
+widgets.text("config", "")
+widgets.dropdown("if_exists", "overwrite", ["error", "overwrite", "append"])
+
+widgets.text("text_column", "text")
+widgets.text("label_column", "label")
+widgets.text("id_column", "")
+widgets.text("format", "table")
+widgets.text("delimiter", "")
+widgets.text("encoding", "")
+widgets.dropdown("fail_on_malformed", "false", switch)
+widgets.text("partition_mb", "")
+
+widgets.text("model", "packaged:minilm-l6")
+widgets.text("revision", "")
+widgets.text("max_length", "60")
+widgets.text("pooling", "cls")
+widgets.dropdown("precision", "float32", ["float32", "bfloat16", "float16"])
+widgets.dropdown("clean", "off", ["off", "tweets"])
+widgets.dropdown("long_text", "truncate", ["truncate", "windows"])
+widgets.text("token_budget", "")
+widgets.text("window_rows", "")
+widgets.text("device", "auto")
+widgets.text("embedding_column", "embedding")
+widgets.text("error_column", "error")
+widgets.dropdown("diagnostics", "true", switch)
+
+widgets.dropdown("features", "bert", ["bert", "bert+tfidf"])
+widgets.text("head", "sklearn.svm.LinearSVC")
+widgets.dropdown("calibrate", "off", ["off", "sigmoid", "isotonic"])
+widgets.dropdown("scale", "false", switch)
+widgets.text("tfidf_weight", "")
+widgets.text("max_rows", "")
+widgets.text("seed", "")
+widgets.dropdown("baseline", "true", switch)
+widgets.dropdown("examples", "false", switch)
+widgets.dropdown("bundle", "false", switch)
+
+widgets.dropdown("scores", "false", switch)
+widgets.text("min_probability", "")
+
+embeddings, scored, artefact = (widgets.get(name) for name in ("embeddings_table", "scores_table", "artefact"))
+common = options(widgets, "config", "text_column")
+tables = ["--output-format=table", *options(widgets, "if_exists", "error_column")]
+
+# COMMAND ----------
+
+# MAGIC %md ## Embed
+
+# COMMAND ----------
+
+source = options(widgets, "input", "format", "id_column", "delimiter", "encoding", "fail_on_malformed", "partition_mb")
+arithmetic = options(widgets, "precision", "token_budget", "window_rows", "device")
+encoder = options(widgets, "model", "revision", "max_length", "pooling", "clean", "long_text", "embedding_column")
+shown = options(widgets, "diagnostics")
+embed.embed([*common, *source, *encoder, *arithmetic, *tables, *shown, f"--output={embeddings}"])
+
+# COMMAND ----------
+
+display(spark.table(embeddings).drop(widgets.get("embedding_column")))
+
+# COMMAND ----------
+
+# MAGIC %md ## Train: the report is in the artefact's folder
+
+# COMMAND ----------
+
+learning = options(widgets, "label_column", "embedding_column", "features", "tfidf_weight", "max_rows", "seed")
+judging = options(widgets, "head", "calibrate", "scale", "baseline", "examples", "bundle")
+train.train([*common, *learning, *judging, f"--embeddings={embeddings}", f"--output={artefact}", "--overwrite"])
+
+# COMMAND ----------
+
+# MAGIC %md ## Score: BERT does not run again
+
+# COMMAND ----------
+
+wanted = options(widgets, "embedding_column", "scores", "min_probability")
+table = ["--format=table", f"--input={embeddings}"]
+score.score([*common, *table, *tables, *wanted, f"--artefact={artefact}", f"--output={scored}"])
+
+# COMMAND ----------
+
+display(spark.table(scored))
