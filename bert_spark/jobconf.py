@@ -73,6 +73,7 @@ class TrainConfig:
     baseline: bool = option(True, "fit the same head on TF-IDF alone too, for comparison")
     examples: bool = option(False, "show texts of confused pairs in the report; texts are private by default")
     bundle: bool = option(False, "copy weights and tokenizer into the artefact, for machines without them")
+    mlflow: bool = option(False, "log parameters, figures, report and the artefact, as a model, to MLflow")
 
     def __post_init__(self) -> None:
         check_fields(self)

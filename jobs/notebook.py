@@ -80,6 +80,7 @@ widgets.text("seed", "")
 widgets.dropdown("baseline", "true", switch)
 widgets.dropdown("examples", "false", switch)
 widgets.dropdown("bundle", "false", switch)
+widgets.dropdown("mlflow", "false", switch)
 
 widgets.dropdown("scores", "false", switch)
 widgets.text("min_probability", "")
@@ -111,7 +112,7 @@ display(spark.table(embeddings).drop(widgets.get("embedding_column")))
 # COMMAND ----------
 
 learning = options(widgets, "label_column", "embedding_column", "features", "tfidf_weight", "max_rows", "seed")
-judging = options(widgets, "head", "calibrate", "scale", "baseline", "examples", "bundle")
+judging = options(widgets, "head", "calibrate", "scale", "baseline", "examples", "bundle", "mlflow")
 train.train([*common, *learning, *judging, f"--embeddings={embeddings}", f"--output={artefact}", "--overwrite"])
 
 # COMMAND ----------

@@ -26,6 +26,7 @@ from bert_spark.pipelines import build_pipeline
 from bert_spark.preflight import ready
 from bert_spark.report import model_card, render_report
 from bert_spark.session import spark_session
+from bert_spark.tracking import check_store, log_training
 from bert_spark.training import SPLITS, Stopwatch, fit, judge, mistakes, split
 from bert_spark.versions import versions
 
@@ -42,6 +43,8 @@ def train(argv: list[str] | None = None) -> None:
     folder = required(job.train.artefact, "--output")
     check_free_folder(folder, overwrite=job.train.overwrite)
     build_pipeline(job.encoder, job.train.features, job.head)  # a wrong head shows before Spark starts
+    if job.train.mlflow:
+        check_store()
     clock = Stopwatch()
     with spark_session("bert_spark train", job.spark) as spark, clock("embed_and_collect"):
         if not ready(spark, job.encoder, check_only=job.check):
@@ -62,6 +65,8 @@ def train(argv: list[str] | None = None) -> None:
     files["metrics.json"] = json.dumps({**figures, "timings": clock.seconds}, indent=2)
     save_artefact(folder, pipeline, facts, files, bundle=job.train.bundle)
     print(story(figures, facts, folder))
+    if job.train.mlflow:
+        print(f"mlflow:   {log_training(folder, figures, facts, files)}")
 
 
 def _pipeline(job: Job, config: EncoderConfig, features: str, labels: Any) -> Pipeline:

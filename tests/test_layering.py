@@ -39,6 +39,7 @@ LAYERS = {
     "charts": 8,
     "report": 9,
     "searching": 9,
+    "tracking": 9,
     "udf": 9,
     "frames": 10,
     "collect": 10,
