@@ -26,7 +26,16 @@ def test_code_of_the_readme_runs(spark, number, capsys):
 
 
 def test_every_option_the_readme_names_exists(capsys):
-    known = {"--help", "--master", "--conf", "--properties-file", "--archives", "--package-env", "--no-deps"}
+    known = {
+        "--help",
+        "--master",
+        "--conf",
+        "--properties-file",
+        "--archives",
+        "--package-env",
+        "--no-deps",
+        "--deploy-mode",
+    }
     for job in (embed, train, score, search):
         with pytest.raises(SystemExit, match="0"):
             job.main(["--help"])
