@@ -106,9 +106,9 @@ def _ship(spark: SparkSession) -> None:
         for path in sorted(PACKAGE.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":
                 target.write(path, path.relative_to(PACKAGE.parent))
-    if hasattr(spark, "addArtifacts"):
+    try:
         spark.addArtifacts(str(archive), pyfile=True)
-    else:  # Spark 3.5 without Connect
+    except RuntimeError:  # Spark 3.5 has the method, for Connect alone
         getattr(spark, "sparkContext").addPyFile(str(archive))  # noqa: B009
     spark._bert_spark_shipped = True  # type: ignore[attr-defined]
     logger.info("sent the package to the executors")

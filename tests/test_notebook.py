@@ -15,7 +15,6 @@ from notebook_cells import NOTEBOOK, ROOT, TWEETS, make_tweets, run, settings
 from bert_spark import EncoderConfig
 from bert_spark.errors import ConfigError, DataError
 from bert_spark.jobconf import EmbedConfig, HeadConfig
-from bert_spark.session import spark_session
 from bert_spark.sources import format_of
 from bert_spark.widgets import Widgets, options
 
@@ -84,26 +83,6 @@ def test_every_setting_of_encoder_and_classifier_has_a_widget():
     wanted = {spec.name for kind in (EncoderConfig, EmbedConfig) for spec in dataclasses.fields(kind) if spec.metadata}
     head = {spec.name for spec in dataclasses.fields(HeadConfig)} - {"class_name", "options"} | {"head"}
     assert (wanted | head) - known == set()  # the head's options are in TOML only
-
-
-def test_session_of_databricks_is_never_stopped(monkeypatch):
-    class Session:
-        _bert_spark_shipped = True
-        stopped = False
-
-        def stop(self):
-            Session.stopped = True
-
-    monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
-    monkeypatch.setattr("bert_spark.session.build_session", lambda name, conf: Session())
-    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
-    with spark_session("job", {}):
-        pass
-    assert not Session.stopped
-    monkeypatch.delenv("DATABRICKS_RUNTIME_VERSION")
-    with spark_session("job", {}):
-        pass
-    assert Session.stopped
 
 
 def test_widgets_become_options_and_empty_ones_nothing():

@@ -1,0 +1,47 @@
+"""The session that a job gets: whose it is, and how the package reaches the executors."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bert_spark import session
+from bert_spark.session import spark_session
+
+pytest.importorskip("pyspark", reason="pyspark missing: pip install pyspark")
+
+
+def test_session_of_databricks_is_never_stopped(monkeypatch):
+    class Session:
+        _bert_spark_shipped = True
+        stopped = False
+
+        def stop(self):
+            Session.stopped = True
+
+    monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
+    monkeypatch.setattr("bert_spark.session.build_session", lambda name, conf: Session())
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
+    with spark_session("job", {}):
+        pass
+    assert not Session.stopped
+    monkeypatch.delenv("DATABRICKS_RUNTIME_VERSION")
+    with spark_session("job", {}):
+        pass
+    assert Session.stopped
+
+
+def test_package_goes_the_classic_way_where_artifacts_are_for_connect_alone():
+    """Spark 3.5's classic session has addArtifacts, and refuses it."""
+
+    class Classic:
+        def __init__(self):
+            self.sent = []
+            self.sparkContext = SimpleNamespace(addPyFile=self.sent.append)
+
+        def addArtifacts(self, *paths, pyfile):
+            raise RuntimeError("SparkSession.addArtifact(s) is only supported with Spark Connect")
+
+    classic = Classic()
+    session._ship(classic)
+    assert [Path(path).name for path in classic.sent] == ["bert_spark.zip"]
