@@ -17,7 +17,10 @@ from bert_spark.errors import BertSparkError, ConfigError
 
 logger = logging.getLogger(__name__)
 
-SECTIONS = ("input", "encoder", "output", "embed", "train", "head", "search", "score", "scores", "spark")
+SECTIONS = (
+    *("input", "encoder", "output", "embed", "train", "head", "search", "score", "scores", "schedule", "limits"),
+    "spark",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -127,7 +130,8 @@ def required(value: Any, option: str) -> Any:
 
 
 def run(story: Callable[[], object]) -> int:
-    """Run a job and return its exit code: 0 done, 1 failed, 2 usage, 3 environment; the reason goes to the log."""
+    """Run a job and return its exit code: 0 done, 1 failed, 2 usage, 3 environment, 4 outside limits, 5 no input;
+    the reason goes to the log."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     for noisy in ("py4j", "pyspark", "httpx", "httpx2", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

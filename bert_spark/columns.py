@@ -23,6 +23,7 @@ MALFORMED_COLUMN = "_malformed_record"  # set by sources.read: the raw text of a
 # Metadata of an embedding column; Parquet, Delta and tables keep it, so that vectors say themselves who made them.
 FINGERPRINT_KEY = "bert_spark.fingerprint"
 ENCODER_KEY = "bert_spark.encoder"
+ARTEFACT_KEY = "bert_spark.artefact"  # of a column of labels: the digest of the artefact that gave them
 
 
 def vector_metadata(config: EncoderConfig) -> dict[str, str]:

@@ -41,5 +41,21 @@ class SetupError(BertSparkError, RuntimeError):
     exit_code = 3
 
 
+class LockedError(BertSparkError, RuntimeError):
+    """Another run is at work on the same output."""
+
+
+class LimitError(BertSparkError, RuntimeError):
+    """A result is outside the limits that were set for it; it was not published."""
+
+    exit_code = 4
+
+
+class NoInputError(BertSparkError, RuntimeError):
+    """There was nothing to do where something was required."""
+
+    exit_code = 5
+
+
 class DeviceError(BertSparkError, RuntimeError):
     """A GPU failed in a way that no process recovers from; the process that raises this is to end."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from bert_spark.columns import (
+    ARTEFACT_KEY,
+    FINGERPRINT_KEY,
     MALFORMED_COLUMN,
     check_free,
     check_text_column,
@@ -149,6 +151,7 @@ def with_score(
         )
     diagnostic_names = named_diagnostics(diagnostics)
     labels = [_plain(label) for label in loaded.labels]
+    identity = {ARTEFACT_KEY: loaded.digest, FINGERPRINT_KEY: loaded.fingerprint}
     udf = scoring_udf(
         loaded.path,
         loaded.digest,
@@ -176,7 +179,7 @@ def with_score(
         winner, values = F.col(f"{_WORK}.winner"), F.col(f"{_WORK}.scores")
         best, label = F.get(values, winner), F.get(names, winner)
         sure = label if min_probability is None else F.when(best >= min_probability, label)
-        out: list[Any] = [sure.alias("label"), best.alias("margin")]
+        out: list[Any] = [sure.alias("label", metadata=identity), best.alias("margin")]
         if scores:
             out.append(F.when(winner.isNotNull(), F.map_from_arrays(names, values)).alias("scores"))
         if keep_embedding and embedding_column is None:

@@ -1,12 +1,14 @@
-"""Write a result. What exists is never replaced unless asked; another encoder's vectors are never joined."""
+"""Write a result. What exists is never replaced unless asked; another model's vectors or labels are never joined."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
 
-from bert_spark.columns import ENCODER_KEY, FINGERPRINT_KEY
+from bert_spark.columns import ARTEFACT_KEY, ENCODER_KEY, HIDDEN
 from bert_spark.errors import ConfigError, DataError, FingerprintError
 from bert_spark.jobconf import InputConfig, OutputConfig
 
@@ -24,40 +26,152 @@ def exists(spark: SparkSession, path: str, kind: str) -> bool:
         return False
 
 
-def check_output(spark: SparkSession, config: OutputConfig, source: InputConfig, fingerprint: str | None) -> None:
-    """Refuse, before any work, an output that is there already, is the input, or holds another encoder's vectors."""
-    if config.path is None:
-        raise ConfigError("no output given; pass --output, or set [output] path")
-    if config.path.rstrip("/") == (source.path or "").rstrip("/"):
-        raise ConfigError(f"output {config.path!r} is the input; pass another --output")
-    if not exists(spark, config.path, config.format):
-        return
-    if config.if_exists == "error":
-        raise DataError(f"output {config.path!r} is there already; pass --overwrite, --append or another --output")
-    if config.if_exists == "append" and fingerprint is not None:
-        _check_same_encoder(spark, config, fingerprint)
-
-
-def _check_same_encoder(spark: SparkSession, config: OutputConfig, fingerprint: str) -> None:
-    there = (
-        spark.table(str(config.path))
-        if config.format == "table"
-        else spark.read.format(config.format).load(config.path)
+def table_of(spark: SparkSession, output: OutputConfig) -> DataFrame:
+    """Return what was written to an output."""
+    return (
+        spark.table(str(output.path))
+        if output.format == "table"
+        else spark.read.format(output.format).load(output.path)
     )
-    for field in there.schema.fields:
-        found = field.metadata.get(FINGERPRINT_KEY)
-        if found is not None and found != fingerprint:
-            raise FingerprintError(
-                f"output {config.path!r} holds vectors of encoder {found[:12]} "
-                f"({field.metadata.get(ENCODER_KEY)}), this run "
-                f"makes {fingerprint[:12]}; write to another --output, or --overwrite"
-            )
 
 
-def write(df: DataFrame, config: OutputConfig) -> None:
+def check_free(spark: SparkSession, output: OutputConfig, source: InputConfig, identity: Mapping[str, str]) -> None:
+    """Refuse, before any work, an output that is there already, is the input, or is another model's."""
+    check_given(output, source)
+    if not exists(spark, str(output.path), output.format):
+        return
+    if output.if_exists == "error":
+        raise DataError(f"output {output.path!r} is there already; pass --overwrite, --append or another --output")
+    other = stranger(spark, output, identity) if output.if_exists == "append" else None
+    if other:
+        raise FingerprintError(f"{other}; write to another --output, or --overwrite")
+
+
+def check_given(output: OutputConfig, source: InputConfig) -> None:
+    """Refuse an output that is not named, or that is the input."""
+    if output.path is None:
+        raise ConfigError("no output given; pass --output, or set [output] path")
+    if output.format == "table" and "/" in output.path:
+        raise ConfigError(f"output {output.path!r} is no table's name; expected e.g. main.tweets.scores")
+    if output.path.rstrip("/") == (source.path or "").rstrip("/"):
+        raise ConfigError(f"output {output.path!r} is the input; pass another --output")
+
+
+def stranger(spark: SparkSession, output: OutputConfig, identity: Mapping[str, str]) -> str | None:
+    """Say whose vectors or labels an output holds, where they are not of `identity`; None where they are, or unknown.
+
+    Parameters
+    ----------
+    output
+        A folder or table that is there.
+    identity
+        Key of a column's metadata -> what it must say.
+    """
+    try:
+        fields = table_of(spark, output).schema.fields
+    except AnalysisException:  # a folder without any file in it yet
+        return None
+    for field in fields:
+        for key, mine in identity.items():
+            found = field.metadata.get(key)
+            if found is not None and found != mine:
+                what = "labels of artefact" if key == ARTEFACT_KEY else "vectors of encoder"
+                settings = field.metadata.get(ENCODER_KEY, "")
+                theirs = f"{found[:12]} ({settings})" if settings else found[:12]
+                return f"output {output.path!r} holds {what} {theirs}, this run makes {mine[:12]}"
+    return None
+
+
+def version_for(spark: SparkSession, output: OutputConfig, identity: Mapping[str, str], *, new: bool) -> OutputConfig:
+    """Return the output, or the version of it, OUTPUT_v2 and so on, that is this model's.
+
+    Parameters
+    ----------
+    identity
+        As in `stranger`.
+    new
+        Whether a version may be started where there is none of this model.
+
+    Raises
+    ------
+    FingerprintError
+        When all that is there is of other models, and `new` is not set; both are named.
+    """
+    first: str | None = None
+    version = output
+    number = 1
+    while exists(spark, str(version.path), version.format):
+        other = stranger(spark, version, identity)
+        if other is None:
+            return version
+        first = first or other
+        number += 1
+        version = dataclasses.replace(output, path=f"{str(output.path).rstrip('/')}_v{number}")
+    if first and not new:
+        raise FingerprintError(f"{first}; pass --new-version to start {version.path!r} on purpose")
+    return version
+
+
+def write(df: DataFrame, output: OutputConfig) -> None:
     """Write the result: one action, which runs the whole plan once."""
-    assert config.path is not None
-    if config.format == "table":
-        df.write.mode(config.if_exists).saveAsTable(config.path)
+    writer = df.write.mode(output.if_exists)
+    if output.format == "table":
+        writer.saveAsTable(str(output.path))
     else:
-        df.write.mode(config.if_exists).format(config.format).save(config.path)
+        writer.format(output.format).save(output.path)
+
+
+def check_partition(spark: SparkSession, output: OutputConfig, name: str) -> None:
+    """Refuse an output that is there but not made of partitions by `name`."""
+    if not exists(spark, str(output.path), output.format):
+        return
+    try:
+        columns = table_of(spark, output).columns
+    except AnalysisException:
+        return
+    if name not in columns:
+        raise DataError(
+            f"output {output.path!r} has no column {name!r}: it was not written by runs of this kind; days, increments "
+            "and plain runs each need an --output of their own"
+        )
+
+
+def replace(spark: SparkSession, rows: DataFrame, output: OutputConfig, partition: str) -> int:
+    """Put `rows` in place of one partition, "name=value", and return how many are there then.
+
+    In one step where the format can (Delta, Iceberg); in a folder of Parquet files the old ones go just before the new
+    come.
+    """
+    name, _, value = partition.partition("=")
+    rows = rows.drop(*(column for column in rows.columns if column.startswith(HIDDEN)))
+    literal = value if value.isdigit() else f"DATE'{value}'"
+    path = str(output.path)
+    if output.format == "table":
+        keyed = rows.selectExpr("*", f"{literal} AS {name}")
+        if not spark.catalog.tableExists(path):
+            keyed.limit(0).write.partitionBy(name).saveAsTable(path)
+        columns = ", ".join(f"`{column}`" for column in spark.table(path).columns if column != name)
+        rows.createOrReplaceTempView("bert_spark_staged")
+        spark.sql(
+            f"INSERT OVERWRITE TABLE {path} PARTITION ({name} = {literal}) SELECT {columns} FROM bert_spark_staged"
+        )
+        spark.catalog.dropTempView("bert_spark_staged")
+    elif output.format == "delta":
+        keyed = rows.selectExpr("*", f"{literal} AS {name}")
+        replaced = {"replaceWhere": f"{name} = {literal}"}
+        keyed.write.format("delta").mode("overwrite").options(**replaced).partitionBy(name).save(path)
+    else:
+        rows.write.mode("overwrite").format(output.format).save(f"{path.rstrip('/')}/{partition}")
+    return count(spark, output, partition)
+
+
+def count(spark: SparkSession, output: OutputConfig, partition: str) -> int:
+    """Return how many rows one partition, "name=value", of an output holds."""
+    name, _, value = partition.partition("=")
+    if output.format not in ("table", "delta"):
+        path = f"{str(output.path).rstrip('/')}/{partition}"
+        return spark.read.format(output.format).load(path).count() if exists(spark, path, output.format) else 0
+    if not exists(spark, str(output.path), output.format):
+        return 0
+    literal = value if value.isdigit() else f"DATE'{value}'"
+    return table_of(spark, output).where(f"{name} = {literal}").count()

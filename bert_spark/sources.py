@@ -48,7 +48,7 @@ def read(spark: SparkSession, config: InputConfig) -> DataFrame:
     """
     if config.path is None:
         raise ConfigError("no input given; pass --input, or set [input] path")
-    kind = format_of(config.path) if config.format == "auto" else config.format
+    kind = kind_of(config)
     try:
         df = _load(spark, config, kind)
         df.schema  # noqa: B018 - Connect looks only now
@@ -68,6 +68,11 @@ def read(spark: SparkSession, config: InputConfig) -> DataFrame:
     return df
 
 
+def kind_of(config: InputConfig) -> str:
+    """Return the input's format, as set or as its name tells."""
+    return format_of(str(config.path)) if config.format == "auto" else config.format
+
+
 def format_of(path: str) -> str:
     """Return the format a path's name tells, "table" for what looks like a table's name, else "parquet"."""
     suffix = _suffix(path)
@@ -85,50 +90,64 @@ def _load(spark: SparkSession, config: InputConfig, kind: str) -> DataFrame:
     path = str(config.path)
     if kind == "table":
         return spark.table(path)
+    reader = spark.read.format(kind).options(**options_of(spark, config, kind))
     if kind == "csv":
-        return _read_csv(spark, config)
+        reader = reader.schema(schema_of(spark, config, kind))
+    return named(reader.load(path), config, kind)
+
+
+def named(df: DataFrame, config: InputConfig, kind: str) -> DataFrame:
+    """Return `df` with the column of a text file under the name of the text column."""
+    return df.withColumnRenamed("value", config.text_column) if kind == "text" else df
+
+
+def options_of(spark: SparkSession, config: InputConfig, kind: str) -> dict[str, str]:
+    """Return what Spark's reader is told of a format. Of json files, the first tells lines from arrays.
+
+    Quotes are doubled inside quotes, as RFC 4180 has it.
+    """
+    path = str(config.path)
+    utf8 = config.encoding.upper() == "UTF-8"
+    if kind == "csv":
+        return {
+            "header": "true",
+            "multiLine": "true",
+            "quote": '"',
+            "escape": '"',
+            "sep": "\t" if _suffix(path) == "tsv" and config.delimiter == "," else config.delimiter,
+            "encoding": config.encoding,
+            "mode": "PERMISSIVE",
+            "columnNameOfCorruptRecord": MALFORMED_COLUMN,
+            "maxCharsPerColumn": "-1",
+            "nullValue": _NULL,
+            "enforceSchema": "false",  # else a file whose columns stand in another order is read by position
+        }
     if kind == "json":
-        return _read_json(spark, config)
-    if kind == "text":
-        if config.encoding.upper() != "UTF-8":
-            raise ConfigError(f"encoding={config.encoding!r} can't be had of text files; convert them to UTF-8 first")
-        return spark.read.text(path).withColumnRenamed("value", config.text_column)
-    return spark.read.format(kind).load(path)
+        first = spark.read.text(path).limit(1).collect()
+        array = bool(first) and first[0][0].lstrip("\ufeff \t").startswith("[")
+        other = {} if utf8 else {"encoding": config.encoding, "lineSep": "\n"}
+        malformed = {"columnNameOfCorruptRecord": MALFORMED_COLUMN, "mode": "PERMISSIVE"}
+        return {"multiLine": str(array).lower(), **malformed, **other}
+    if kind == "text" and not utf8:
+        raise ConfigError(f"encoding={config.encoding!r} can't be had of text files; convert them to UTF-8 first")
+    return {}
 
 
-def _read_csv(spark: SparkSession, config: InputConfig) -> DataFrame:
-    """Every column as string, so that ids keep their digits; quotes are doubled inside quotes, as RFC 4180 has it."""
+def schema_of(spark: SparkSession, config: InputConfig, kind: str, **options: str) -> T.StructType:
+    """Return the columns of the input, with the one of malformed records where the format has such.
+
+    Those of csv are all strings, so that ids keep their digits.
+    """
     path = str(config.path)
-    options = {
-        "header": "true",
-        "multiLine": "true",
-        "quote": '"',
-        "escape": '"',
-        "sep": "\t" if _suffix(path) == "tsv" and config.delimiter == "," else config.delimiter,
-        "encoding": config.encoding,
-        "mode": "PERMISSIVE",
-        "columnNameOfCorruptRecord": MALFORMED_COLUMN,
-        "maxCharsPerColumn": "-1",
-        "nullValue": _NULL,
-        "enforceSchema": "false",  # else a file whose columns stand in another order is read by position
-    }
-    reader = spark.read.format("csv").options(**options)
-    names = reader.load(path).columns
-    if not names:
-        raise DataError(f"{path!r} is empty; expected a first line with the names of the columns")
-    fields = [T.StructField(name, T.StringType()) for name in [*names, MALFORMED_COLUMN]]
-    return reader.schema(T.StructType(fields)).load(path)
-
-
-def _read_json(spark: SparkSession, config: InputConfig) -> DataFrame:
-    """One record a line, or files that are one array each."""
-    path = str(config.path)
-    first = spark.read.text(path).limit(1).collect()
-    array = bool(first) and first[0][0].lstrip("\ufeff \t").startswith("[")
-    reader = spark.read.option("columnNameOfCorruptRecord", MALFORMED_COLUMN).option("multiLine", array)
-    if config.encoding.upper() != "UTF-8":
-        reader = reader.option("encoding", config.encoding).option("lineSep", "\n")
-    return reader.json(path, mode="PERMISSIVE")
+    df = spark.read.format(kind).options(**options_of(spark, config, kind), **options).load(path)
+    fields = [field for field in df.schema.fields if field.name != MALFORMED_COLUMN]
+    if kind == "csv":
+        if not fields:
+            raise DataError(f"{path!r} is empty; expected a first line with the names of the columns")
+        fields = [T.StructField(field.name, T.StringType()) for field in fields]
+    if kind in ("csv", "json"):
+        fields.append(T.StructField(MALFORMED_COLUMN, T.StringType()))
+    return T.StructType(fields)
 
 
 def _refuse_malformed(df: DataFrame, config: InputConfig) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 UNKNOWN_SIZE = 200  # tasks for a table whose bytes can't be known, Spark's own number after a shuffle
 
@@ -39,11 +39,22 @@ def partitions_for(size: int, partition_mb: float | None = None) -> int:
 
 def input_bytes(df: DataFrame) -> int | None:
     """Return the bytes of the files a DataFrame reads; None where they can't be known. Lists files, reads none."""
+    found = _of_files(df, F.sum("length"))
+    return None if found is None else int(found)
+
+
+def input_signature(df: DataFrame) -> str | None:
+    """Return what changes when one of the files a DataFrame reads does; None where that can't be known."""
+    found = _of_files(df, F.bit_xor(F.xxhash64("path", "length", "modificationTime")))
+    return None if found is None else str(found)
+
+
+def _of_files(df: DataFrame, aggregate: Column) -> Any:
     files = [unquote(uri) for uri in df.inputFiles()]
     if not files:
         return None
     try:
-        size = df.sparkSession.read.format("binaryFile").load(files).select(F.sum("length")).first()
+        found = df.sparkSession.read.format("binaryFile").load(files).select(aggregate).first()
     except AnalysisException:  # a name with * or [ in it is a pattern to Spark
         return None
-    return int(size[0]) if size and size[0] is not None else None
+    return found[0] if found else None

@@ -144,3 +144,8 @@ def confused_pairs(
             pair["texts"] = [text for text, t, g in rows if (t, g) == (true, predicted)][:3]
         pairs.append(pair)
     return pairs
+
+
+def shares(labels: Sequence[Any]) -> dict[str, float]:
+    """Return label -> its share of the rows."""
+    return {str(label): count / len(labels) for label, count in sorted(Counter(map(str, labels)).items())}

@@ -27,7 +27,7 @@ from bert_spark.preflight import ready
 from bert_spark.report import model_card, render_report
 from bert_spark.session import spark_session
 from bert_spark.tracking import check_store, log_training
-from bert_spark.training import SPLITS, Stopwatch, fit, judge, mistakes, split
+from bert_spark.training import SPLITS, Stopwatch, fit, judge, mistakes, shares, split
 from bert_spark.versions import versions
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def about(job: Job, config: EncoderConfig, parts: dict[str, Any], seconds: dict[
     return {
         "about": made,
         "split": {"seed": job.train.seed, "by": "sha256 of the folded text"} | {n: len(parts[n].texts) for n in SPLITS},
+        "label_shares": shares(parts["train"].labels.tolist()),
         "timings": seconds,
         "encoder": config.settings() | {"device": "auto"} if uses_bert else None,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -45,19 +45,30 @@ LAYERS = {
     "collect": 10,
     "spark_encoder": 11,
     "sources": 11,
-    "runs": 11,
+    "runs": 9,
     "session": 11,
     "cli": 11,
     "widgets": 12,
     "spread": 11,
-    "sinks": 11,
+    "sinks": 8,
+    "files": 1,
+    "counts": 2,
+    "limits": 4,
+    "lock": 2,
+    "summaries": 11,
+    "staging": 12,
+    "arrivals": 12,
+    "tasks": 12,
+    "daily": 13,
+    "incremental": 13,
+    "deliver": 14,
     "examples": 12,
     "probe": 10,
     "ml": 11,
     "preflight": 11,
 }
-JOBS = 13
-NOTEBOOK = 14  # it calls the jobs; a script: to import it is to run it
+JOBS = 15
+NOTEBOOK = 16  # it calls the jobs; a script: to import it is to run it
 
 
 def imports_of(source):

@@ -1,0 +1,74 @@
+"""What is counted of a run, as Spark expressions: of the records as they are read, and of the rows that come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from bert_spark.text import MALFORMED_ROW, MISSING_TEXT
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+# Line ends in one text at which a quote was probably left open, and the record swallowed those after it.
+MANY_LINES = 20
+_LABEL = "label="
+
+
+def of_source(text_column: str) -> list[Column]:
+    """Return the counts of the input: records, and those that look wrongly parsed or decoded."""
+    text = F.col(f"`{text_column}`").cast("string")
+    counts = {
+        "rows_in": F.count(F.lit(1)),
+        "rows_many_lines": F.count_if(F.length(text) - F.length(F.replace(text, F.lit("\n"))) >= MANY_LINES),
+        "rows_undecodable": F.count_if(F.contains(text, F.lit("\ufffd"))),
+    }
+    return [expr.alias(name) for name, expr in counts.items()]
+
+
+def of_result(
+    error_column: str, diagnostics: Mapping[str, str], max_length: int, labels: Sequence[Any] = ()
+) -> list[Column]:
+    """Return the counts of the output: rows by what became of them.
+
+    Parameters
+    ----------
+    error_column
+        Its column of reasons.
+    diagnostics
+        Diagnostic -> its column; empty where BERT does not run.
+    max_length
+        Tokens that are read of a text.
+    labels
+        Labels to count in the column "label".
+    """
+    error = F.col(f"`{error_column}`")
+    counts = {
+        "rows_out": F.count(F.lit(1)),
+        "rows_missing": F.count_if(error == MISSING_TEXT),
+        "rows_malformed": F.count_if(error == MALFORMED_ROW),
+        "rows_failed": F.count_if(error.isNotNull() & ~error.isin(MISSING_TEXT, MALFORMED_ROW)),
+        **(_of_tokens(diagnostics, max_length) if diagnostics else {}),
+        **{f"{_LABEL}{label}": F.count_if(F.col("label") == label) for label in labels},
+    }
+    return [expr.alias(name) for name, expr in counts.items()]
+
+
+def _of_tokens(diagnostics: Mapping[str, str], max_length: int) -> dict[str, Column]:
+    column = {name: F.col(given) for name, given in diagnostics.items()}
+    read = F.least(column["token_count"], F.lit(max_length))
+    return {
+        "rows_truncated": F.count_if(column["truncated"]),
+        "texts_reused": F.count_if(column["reused"]),
+        "tokens_read": F.coalesce(F.sum(read), F.lit(0)),
+        "unknown_token_share": F.coalesce(F.sum(column["unknown_share"] * read) / F.sum(read), F.lit(0.0)),
+    }
+
+
+def with_labels(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return counts with those of labels under one key, "labels"."""
+    labels = {name.removeprefix(_LABEL): n for name, n in counts.items() if name.startswith(_LABEL)}
+    rest = {name: n for name, n in counts.items() if not name.startswith(_LABEL)}
+    return rest | ({"labels": labels} if labels else {})

@@ -1,0 +1,207 @@
+"""Publish a job's result by days: each day is one partition, and running a day again gives the same table."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from bert_spark.columns import check_free
+from bert_spark.errors import ConfigError, DataError, NoInputError
+from bert_spark.jobconf import InputConfig, LimitsConfig, ScheduleConfig
+from bert_spark.lock import Lock
+from bert_spark.runs import RunRecord
+from bert_spark.sinks import exists
+from bert_spark.sources import kind_of, read
+from bert_spark.spread import input_signature
+from bert_spark.staging import Stage, Yard, complete, settle
+from bert_spark.tasks import Task
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+logger = logging.getLogger(__name__)
+
+PARTITION = "run_date"
+_PLACE = "{run_date}"
+_BACKFILL = "backfill.json"
+
+
+def publish_days(
+    spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: LimitsConfig, yard: Yard, lock: Lock
+) -> list[dict[str, Any]]:
+    """Publish the days that are asked for, one after the other, after what an earlier run has left; return the records.
+
+    A range of days that was cut short goes on with the first day that is not published.
+
+    Raises
+    ------
+    NoInputError
+        When a day has no input and some is required.
+    LimitError
+        When a day is outside the limits; the days before it are published.
+    """
+    finished = recover(spark, yard, lock)
+    asked = {"days": schedule.days, "identity": dict(task.identity), "source": dataclasses.asdict(task.source)}
+    done = _done_of(yard, asked)
+    records = []
+    for day in schedule.days:
+        if day in done:
+            logger.info("%s is published already by the run that this one continues", day)
+            continue
+        record = _publish_day(spark, task, schedule, limits, yard, lock, day, finished)
+        if record is None:
+            if schedule.require_input:
+                raise NoInputError(f"no input for {day} ({_source_of(task.source, day).path}); the table is as it was")
+            logger.warning("no input for %s: nothing to do, its partition stays as it is", day)
+        else:
+            records.append(record)
+        done.append(day)
+        if len(schedule.days) > 1:
+            yard.staging.write(_BACKFILL, json.dumps(asked | {"done": done}))
+    yard.staging.remove(_BACKFILL)
+    return records
+
+
+def recover(spark: SparkSession, yard: Yard, lock: Lock) -> dict[str, dict[str, Any]]:
+    """Make good what killed runs have left: publish rows that are complete, remove others; return key -> record.
+
+    Rows that the limits have refused stay, until their day is run again.
+    """
+    finished = {}
+    for name in yard.staging.names():
+        if not name.startswith("day-"):
+            continue
+        stage = Stage(yard.staging / name)
+        state = stage.state
+        if state is None:
+            logger.warning("removing what a killed run left unfinished: %s", stage.folder.uri)
+            stage.remove()
+        elif state["status"] != "refused":
+            logger.warning("publishing what run %s had staged when it ended", state["record"]["run_id"])
+            finished[state["key"]] = settle(spark, yard, lock, stage)
+    return finished
+
+
+def _publish_day(
+    spark: SparkSession,
+    task: Task,
+    schedule: ScheduleConfig,
+    limits: LimitsConfig,
+    yard: Yard,
+    lock: Lock,
+    day: str,
+    finished: dict[str, dict[str, Any]],
+) -> dict[str, Any] | None:
+    source = _source_of(task.source, day)
+    kind = kind_of(source)
+    if _PLACE in str(task.source.path) and not exists(spark, str(source.path), kind):
+        return None
+    tweets = read(spark, source)
+    check_free(tweets, [] if schedule.date_column == PARTITION else [PARTITION])
+    key = _key(task, source, schedule, day, input_signature(tweets))
+    if key in finished:
+        return finished[key]
+    stage = _refused(yard, day, key)
+    if stage is None:
+        stage = _encode(spark, task, schedule, limits, yard, tweets, day, key)
+    state = stage.state or {}
+    if schedule.require_input and not state["record"]["rows_out"]:
+        stage.remove()
+        raise NoInputError(f"the input of {day} holds no records; the table is as it was")
+    return settle(spark, yard, lock, stage, limits)
+
+
+def _source_of(source: InputConfig, day: str) -> InputConfig:
+    return dataclasses.replace(source, path=str(source.path).replace(_PLACE, day))
+
+
+def _key(task: Task, source: InputConfig, schedule: ScheduleConfig, day: str, signature: str | None) -> str:
+    """Return what two runs that would stage the same rows share; of an input that can't be known, nothing."""
+    facts = {
+        "identity": dict(task.identity),
+        "encoder": task.config.settings(),
+        "source": dataclasses.asdict(source),
+        "output": dataclasses.asdict(task.output),
+        "facts": dict(task.facts),
+        "date_column": schedule.date_column,
+        "day": day,
+        "signature": signature or uuid.uuid4().hex,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _refused(yard: Yard, day: str, key: str) -> Stage | None:
+    """Return the rows of this very input that limits have refused; remove older ones of the day."""
+    found = None
+    for name in yard.staging.names():
+        if not name.startswith("day-"):
+            continue
+        stage = Stage(yard.staging / name)
+        state = stage.state or {}
+        if state.get("key") == key:
+            found = stage
+        elif state.get("partitions") == [f"{PARTITION}={day}"]:
+            stage.remove()
+    return found
+
+
+def _encode(
+    spark: SparkSession,
+    task: Task,
+    schedule: ScheduleConfig,
+    limits: LimitsConfig,
+    yard: Yard,
+    tweets: DataFrame,
+    day: str,
+    key: str,
+) -> Stage:
+    partition = f"{PARTITION}={day}"
+    record = task.record(input=task.source.path, partition=partition)
+    stage = Stage(yard.staging / f"day-{record.content['run_id']}")
+    counted = record.count_in(_of_day(record, tweets, schedule.date_column, day), task.source.text_column)
+    result = task.added(counted, task.source.partition_mb)
+    result.write.mode("overwrite").parquet(stage.path(partition))
+    counts = stage.rows(spark, [partition]).agg(*task.counts()).first()
+    content = task.judged(record.finish(counts.asDict() if counts else {}))
+    complete(stage, task.output, [partition], content, limits, key)
+    return stage
+
+
+def _of_day(record: RunRecord, tweets: DataFrame, column: str | None, day: str) -> DataFrame:
+    """Return the records of one day; those whose date can't be read belong to none, and are counted."""
+    if column is None:
+        return tweets
+    if column not in tweets.columns:
+        raise DataError(f"column {column!r} not found; the table has {tweets.columns}; set --date-column")
+    date = F.col(f"`{column}`")
+    kind = tweets.schema[column].dataType
+    if isinstance(kind, T.StringType):
+        date = F.try_to_timestamp(date).cast("date")
+        tweets = record.observed(tweets, [F.count_if(date.isNull()).alias("rows_without_date")])
+    elif isinstance(kind, (T.TimestampType, T.TimestampNTZType)):
+        date = date.cast("date")
+    elif not isinstance(kind, T.DateType):
+        raise DataError(f"column {column!r} is {kind.simpleString()}; --date-column takes dates, timestamps or strings")
+    rows = tweets.where(date == F.lit(day).cast("date"))
+    return rows.drop(column) if column == PARTITION else rows
+
+
+def check_days(task: Task, schedule: ScheduleConfig) -> None:
+    """Refuse a range of days that would each be given the whole input."""
+    if schedule.from_date and schedule.date_column is None and _PLACE not in str(task.source.path):
+        raise ConfigError(
+            f"--from would give all of {task.source.path!r} to each day; set --date-column, or put {_PLACE} into "
+            "--input"
+        )
+
+
+def _done_of(yard: Yard, asked: dict[str, Any]) -> list[str]:
+    found = json.loads(yard.staging.read(_BACKFILL) or "{}")
+    return list(found.pop("done", [])) if {**found, "done": 0} == {**asked, "done": 0} else []

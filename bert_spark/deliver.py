@@ -1,0 +1,47 @@
+"""Run a task the way its settings ask for: once and plainly, or staged, audited and published."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from bert_spark.daily import PARTITION as DAY
+from bert_spark.daily import check_days, publish_days
+from bert_spark.incremental import PARTITION as BATCH
+from bert_spark.incremental import publish_new
+from bert_spark.jobconf import LimitsConfig, ScheduleConfig
+from bert_spark.limits import check_known
+from bert_spark.lock import held
+from bert_spark.sinks import check_given, check_partition, version_for
+from bert_spark.staging import yard_of
+from bert_spark.summaries import LAST, summary
+from bert_spark.tasks import Task, run_once
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def deliver(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: LimitsConfig) -> str:
+    """Run a task and return what to print of it.
+
+    Raises
+    ------
+    BertSparkError
+        Before any work, for settings that don't fit together or an output of another kind or model; after it, for a
+        result outside the limits.
+    """
+    if not schedule.on:
+        return run_once(spark, task)
+    check_given(task.output, task.source)
+    check_days(task, schedule)
+    check_known(limits, task.trained)
+    output = version_for(spark, task.output, task.identity, new=schedule.new_version)
+    check_partition(spark, output, BATCH if schedule.incremental else DAY)
+    task = dataclasses.replace(task, output=output)
+    yard = yard_of(spark, output, schedule.work)
+    publish = publish_new if schedule.incremental else publish_days
+    with held(yard.base / "_locks", f"{yard.name}.json", f"{task.job} {output.path}") as lock:
+        before = yard.published(task.job)[:LAST]
+        records = publish(spark, task, schedule, limits, yard, lock)
+    told = [summary(record, yard.place(record), before) for record in records]
+    return "\n".join(told) or f"{task.job}: nothing to do, {output.path} is as it was"

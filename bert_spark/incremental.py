@@ -1,0 +1,136 @@
+"""Publish what is new in the input since the last run: Structured Streaming, one bounded micro-batch after the other.
+
+Spark's checkpoint knows what was read. Each micro-batch is staged under its number and becomes one partition of the
+output, so that doing one again after a kill doubles nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+from pyspark.errors import AnalysisException, PySparkException
+
+from bert_spark.arrivals import FILE, Arrivals, pinned
+from bert_spark.columns import MALFORMED_COLUMN
+from bert_spark.counts import of_source
+from bert_spark.errors import DataError, LimitError, NoInputError
+from bert_spark.files import Folder
+from bert_spark.jobconf import LimitsConfig, ScheduleConfig
+from bert_spark.lock import Lock
+from bert_spark.spread import UNKNOWN_SIZE, partitions_for
+from bert_spark.staging import Stage, Yard, complete, qualified, settle
+from bert_spark.tasks import Task
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+logger = logging.getLogger(__name__)
+
+PARTITION = "batch"
+_STAGE = "new"
+
+
+def publish_new(
+    spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: LimitsConfig, yard: Yard, lock: Lock
+) -> list[dict[str, Any]]:
+    """Publish what earlier runs have left, then what is new; return the records.
+
+    Raises
+    ------
+    NoInputError
+        When there is nothing new and some input is required.
+    LimitError
+        When what was read is outside the limits. It stays staged, and no later run goes on before it is settled.
+    """
+    stage = Stage(yard.staging / _STAGE)
+    checkpoint = Folder(qualified(spark, str(schedule.checkpoint)))
+    arrivals = pinned(spark, task.source, task.identity, schedule, checkpoint)
+    records = _settle_left(spark, schedule, limits, yard, lock, stage)
+    record = task.record(partition=PARTITION)
+    _stage_new(spark, task, schedule, arrivals, stage, checkpoint)
+    batches = _batches(stage)
+    if batches:
+        rows = stage.rows(spark, batches)
+        counts = rows.agg(*task.counts()).first()
+        content = record.finish((counts.asDict() if counts else {}) | _counts_in(spark, task, arrivals, rows))
+        content["partition"] = batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
+        complete(stage, task.output, batches, task.judged(content), limits)
+        records.append(settle(spark, yard, lock, stage, limits))
+    if not records and schedule.require_input:
+        raise NoInputError(f"nothing is new in {task.source.path!r}; the table is as it was")
+    return records
+
+
+def _settle_left(
+    spark: SparkSession, schedule: ScheduleConfig, limits: LimitsConfig, yard: Yard, lock: Lock, stage: Stage
+) -> list[dict[str, Any]]:
+    """Publish what was staged and not published; what the limits refused is audited anew, or left out on request.
+
+    Staged rows without a state are a killed run's: Spark takes up its micro-batch, and they are published with the new.
+    """
+    state = stage.state
+    if state is None:
+        return []
+    if state["status"] == "refused" and schedule.skip_refused:
+        yard.keep(state["record"] | {"status": "skipped", "problems": state["problems"]})
+        stage.remove()
+        return []
+    logger.warning("settling what run %s had staged", state["record"]["run_id"])
+    try:
+        return [settle(spark, yard, lock, stage, limits)]
+    except LimitError as err:
+        raise LimitError(
+            f"{err}; nothing new is read before that. --skip-refused leaves those rows out for good"
+        ) from err
+
+
+def _stage_new(
+    spark: SparkSession, task: Task, schedule: ScheduleConfig, arrivals: Arrivals, stage: Stage, checkpoint: Folder
+) -> None:
+    """Encode what is new, each micro-batch into a folder named by its number, over whatever a killed run left there."""
+    target = stage.folder.uri
+    size = arrivals.new_bytes
+    size = size if schedule.max_bytes is None or size is None else min(size, schedule.max_bytes)
+    tasks = UNKNOWN_SIZE if size is None else partitions_for(size, task.source.partition_mb)
+
+    def write(
+        rows: DataFrame, number: int
+    ) -> None:  # Connect runs it on the server: it holds two texts, and no names of ours
+        rows.write.mode("overwrite").parquet(f"{target}/batch={number}")
+
+    rows = task.add(arrivals.stream(spark, schedule).repartition(tasks))
+    writer = rows.writeStream.foreachBatch(write).option("checkpointLocation", (checkpoint / "spark").uri)
+    try:
+        writer.trigger(availableNow=True).start().awaitTermination()
+    except PySparkException as err:
+        unread = re.search(r"error while reading file (\S+?)\.?\s", str(err))
+        if unread is None or arrivals.kind != "csv":
+            raise
+        columns = [name for name in arrivals.schema.names if name != MALFORMED_COLUMN]
+        raise DataError(
+            f"can't read {unread[1]} with the columns that the first run saw: its header must be {columns}, in this "
+            "order. Nothing of it is lost: mend it and run again"
+        ) from err
+
+
+def _counts_in(spark: SparkSession, task: Task, arrivals: Arrivals, rows: DataFrame) -> dict[str, Any]:
+    """Count the records of the files that the staged rows come from, by reading those once more without BERT.
+
+    A stream's own counts are gone with its process, so that they could not be compared after a kill.
+    """
+    files = [row[0] for row in rows.select(FILE).distinct().collect()]
+    try:
+        found = arrivals.reread(spark, files).agg(*of_source(task.source.text_column)).first()
+    except AnalysisException as err:  # a table format that has rewritten its files meanwhile
+        logger.warning("the input's records can't be counted again: %s", str(err).splitlines()[0])
+        found = None
+    if found is None:
+        return {"rows_in": rows.count(), "rows_many_lines": 0, "rows_undecodable": 0, "rows_in_recounted": False}
+    return dict(found.asDict())
+
+
+def _batches(stage: Stage) -> list[str]:
+    found = [name for name in stage.folder.names() if name.startswith(f"{PARTITION}=")]
+    return sorted(found, key=lambda name: int(name.partition("=")[2]))

@@ -1,0 +1,100 @@
+"""What a job does to a table, whichever way it is run; and the plain way: read, add, write, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bert_spark.columns import without_hidden
+from bert_spark.config import EncoderConfig
+from bert_spark.counts import of_result
+from bert_spark.errors import DataError
+from bert_spark.jobconf import InputConfig, OutputConfig
+from bert_spark.limits import label_shift
+from bert_spark.runs import RunRecord, save
+from bert_spark.sinks import check_free, write
+from bert_spark.sources import read
+from bert_spark.spread import spread
+from bert_spark.summaries import summary
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a job adds to a table, from where to where.
+
+    Parameters
+    ----------
+    job
+        Its name.
+    config, fingerprint
+        The encoder's settings and identity.
+    identity
+        Key of a column's metadata -> what it must say in an output that this task adds rows to.
+    source, output
+        From where, and to where.
+    add
+        The transformation: with_embedding(...) or with_score(...).
+    counted
+        Diagnostic -> its column; empty where BERT does not run.
+    labels, trained
+        The labels it can give, and the shares they had among the training rows.
+    facts
+        More for the record.
+    """
+
+    job: str
+    config: EncoderConfig
+    fingerprint: str
+    identity: Mapping[str, str]
+    source: InputConfig
+    output: OutputConfig
+    add: Callable[[DataFrame], DataFrame]
+    counted: Mapping[str, str]
+    labels: Sequence[Any] = ()
+    trained: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def judged(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return a record with the distance of its labels to those of the training rows, where both are known."""
+        return record | {"label_shift": label_shift(record.get("labels", {}), self.trained)}
+
+    def record(self, **facts: Any) -> RunRecord:
+        """Return the record of a run that begins now."""
+        known: dict[str, Any] = {"input": self.source.path, **self.facts, **facts}
+        return RunRecord(self.job, str(self.output.path), self.config, self.fingerprint, known)
+
+    def counts(self) -> list[Column]:
+        """Return what is counted of the rows that come out."""
+        return of_result(self.output.error_column, self.counted, self.config.max_length, self.labels)
+
+    def added(self, rows: DataFrame, partition_mb: float | None) -> DataFrame:
+        """Return `rows` with what this task adds, spread over all cores before BERT."""
+        return self.add(spread(rows, partition_mb))
+
+
+def run_once(spark: SparkSession, task: Task) -> str:
+    """Read, add, write, count, in one pass; leave a record and return its summary.
+
+    Raises
+    ------
+    DataError
+        When the output is there already, or rows came out that did not go in.
+    FingerprintError
+        When it is to be appended to and is another model's.
+    """
+    tweets = read(spark, task.source)
+    check_free(spark, task.output, task.source, task.identity)
+    record = task.record()
+    counted = record.count_in(tweets, task.source.text_column)
+    result = record.observed(task.added(counted, task.source.partition_mb), task.counts())
+    write(without_hidden(result), task.output)
+    content = record.finish()
+    if content["rows_in"] != content["rows_out"]:
+        raise DataError(
+            f"{content['rows_in']} records went in and {content['rows_out']} rows came out; don't use the output"
+        )
+    return summary(content, save(spark, content, task.output.format))

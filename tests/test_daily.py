@@ -1,0 +1,200 @@
+"""Runs by days: one partition a day, the same table however often, and nothing published that is outside the limits."""
+
+from pathlib import Path
+
+import pytest
+from nightly import texts
+from spark_counts import rows_through_python
+
+from bert_spark import load_artefact
+from jobs import train
+
+pytest_plugins = ["nightly"]
+DAYS = ["2026-11-22", "2026-11-23", "2026-11-24"]
+BY_COLUMN = ["--date-column", "day"]
+
+
+@pytest.fixture
+def three(nights):
+    """Return nights whose input holds three days: 5, 6 and 7 rows."""
+    for n, day in enumerate(DAYS):
+        nights.arrive(day, 5 + n)
+    return nights
+
+
+def keys_of(day, rows):
+    return sorted(key for key, _, _ in texts(day, rows))
+
+
+def test_a_run_twice_gives_the_same_table_and_leaves_other_days_alone(three):
+    assert three.score("--from", DAYS[0], "--to", DAYS[2], *BY_COLUMN) == 0
+    first = three.rows()
+    assert {day: [key for key, _ in rows] for day, rows in first.items()} == {
+        day: keys_of(day, 5 + n) for n, day in enumerate(DAYS)
+    }
+    others = {name: data for name, data in three.files().items() if DAYS[1] not in name}
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
+    assert three.rows() == first
+    assert {name: data for name, data in three.files().items() if DAYS[1] not in name} == others
+    assert len(three.records(status="published")) == 4
+    assert not list((three.folder / "_staging" / "scores").iterdir())
+
+
+def test_each_row_of_a_day_goes_through_bert_once(spark, three):
+    with rows_through_python(spark) as rows:
+        assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
+    assert rows == [6]
+    (record,) = three.records(status="published")
+    assert (record["rows_in"], record["rows_out"], record["rows_without_date"]) == (6, 6, 0)
+
+
+def test_an_empty_day_replaces_an_earlier_full_one_and_says_so(three, capfd):
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
+    assert three.score("--run-date", DAYS[2], *BY_COLUMN) == 0
+    three.arrive(DAYS[1], 0)
+    capfd.readouterr()
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
+    assert "warning run_date=2026-11-23 is empty; it replaced 6 rows" in capfd.readouterr().out
+    assert {day: len(rows) for day, rows in three.rows().items()} == {DAYS[2]: 7}
+
+
+def test_required_input_that_is_empty_leaves_the_day_and_exits_5(three, caplog):
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
+    before = three.files()
+    three.arrive(DAYS[1], 0)
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN, "--require-input") == 5
+    assert "the input of 2026-11-23 holds no records" in caplog.text
+    assert three.files() == before
+
+
+def test_a_day_whose_folder_is_not_there_is_nothing_to_do(three, capfd):
+    three.input = f"{three.input}/of={{run_date}}"
+    assert three.score("--run-date", DAYS[0]) == 0
+    before = three.files()
+    assert three.score("--run-date", "2026-11-30") == 0
+    assert "score: nothing to do" in capfd.readouterr().out
+    assert three.score("--run-date", "2026-11-30", "--require-input") == 5
+    assert three.files() == before
+    assert three.keys() == keys_of(DAYS[0], 5)
+
+
+def test_a_bad_night_leaves_the_table_byte_for_byte_and_exits_4(three, caplog):
+    """Half the texts are missing, where 10 % are allowed."""
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
+    before = three.files()
+    three.arrive(DAYS[1], 6, missing=3)
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 4
+    assert "rows without a text: 50.00% where max_missing_share allows 10.00%" in caplog.text
+    assert three.files() == before
+    (refused,) = three.records(status="refused")
+    assert (refused["rows_missing"], refused["rows_out"]) == (3, 6)
+
+
+def test_a_raised_limit_publishes_what_was_refused_without_bert(spark, three):
+    three.arrive(DAYS[1], 6, missing=3)
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 4
+    with rows_through_python(spark) as rows:
+        assert three.score("--run-date", DAYS[1], *BY_COLUMN, "--max-missing-share", "0.5") == 0
+    assert rows == []
+    assert three.keys() == keys_of(DAYS[1], 6)
+    assert not three.records(status="refused")  # its record says what became of it
+
+
+def test_labels_far_from_the_training_rows_are_refused_when_asked(three, caplog):
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN, "--max-label-shift", "0.0") == 4
+    assert "distance of the labels to the training rows'" in caplog.text
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN, "--max-label-shift", "1.0") == 0
+
+
+def test_a_range_that_stopped_goes_on_where_it_stopped(spark, three):
+    three.arrive(DAYS[1], 6, missing=3)
+    backfill = ["--from", DAYS[0], "--to", DAYS[2], *BY_COLUMN]
+    assert three.score(*backfill) == 4
+    assert list(three.rows()) == [DAYS[0]]
+    three.arrive(DAYS[1], 6)
+    with rows_through_python(spark) as rows:
+        assert three.score(*backfill) == 0
+    assert rows == [6, 7]
+    assert {day: len(rows) for day, rows in three.rows().items()} == dict(zip(DAYS, (5, 6, 7), strict=True))
+
+
+def test_records_without_a_date_are_counted_and_told(nights, capfd):
+    nights.arrive("no date", 2)
+    nights.arrive(DAYS[0], 3)
+    assert nights.score("--run-date", DAYS[0], *BY_COLUMN) == 0
+    assert "warning 2 records of the input hold no date" in capfd.readouterr().out
+    assert nights.keys() == keys_of(DAYS[0], 3)
+
+
+def test_labels_stand_beside_those_of_the_runs_before(three, capfd):
+    assert three.score("--run-date", DAYS[0], *BY_COLUMN) == 0
+    capfd.readouterr()
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
+    printed = capfd.readouterr().out
+    assert "now / last 1 runs  joy" in printed
+    assert "distance to the training rows'" in printed
+    assert "number 1 of" not in printed  # no text of the data
+
+
+def test_another_model_is_refused_before_any_work_and_starts_a_table_of_its_own_when_asked(
+    spark, three, artefact, caplog, tmp_path
+):
+    assert three.score("--run-date", DAYS[0], *BY_COLUMN) == 0
+    first, before = three.rows(), three.files()
+    three.artefact = retrained(artefact, tmp_path)
+    with rows_through_python(spark) as rows:
+        assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 1
+    assert rows == []
+    assert "holds labels of artefact" in caplog.text
+    assert "pass --new-version to start" in caplog.text
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN, "--new-version") == 0
+    assert three.score("--run-date", DAYS[2], *BY_COLUMN) == 0  # it is known by now
+    assert (three.rows(), three.files()) == (first, before)
+    assert sorted(three.rows(f"{three.output}_v2")) == DAYS[1:]
+
+
+def retrained(artefact, folder):
+    """Return another artefact over the same encoder."""
+    options = ["--input", str(Path(artefact).parent / "train.csv"), "--seed", "1", "--no-baseline"]
+    model = load_artefact(artefact).config.model
+    assert train.main([*options, "--model", model, "--output", str(folder / "second")]) == 0
+    return str(folder / "second")
+
+
+def test_tables_are_published_by_day_too(spark, three):
+    spark.sql("DROP TABLE IF EXISTS nightly_scores")
+    three.output = "nightly_scores"
+    table = ["--output-format", "table", "--work", three.folder / "work", *BY_COLUMN]
+    for day in (DAYS[0], DAYS[1], DAYS[1]):
+        assert three.score("--run-date", day, *table) == 0
+    three.arrive(DAYS[1], 0)
+    assert three.score("--run-date", DAYS[1], *table) == 0
+    found = spark.table("nightly_scores").groupBy("run_date").count().collect()
+    assert [(str(row.run_date), row["count"]) for row in found] == [(DAYS[0], 5)]
+    spark.sql("DROP TABLE nightly_scores")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--run-date", "24.11.2026"], 2, "date '24.11.2026' is no day; expected YYYY-MM-DD"),
+        (
+            ["--run-date", DAYS[0], "--from", DAYS[0], "--to", DAYS[1]],
+            2,
+            "expected one of --run-date, --from with --to",
+        ),
+        (["--from", DAYS[0]], 2, "got one of --from and --to"),
+        (["--from", DAYS[1], "--to", DAYS[0], *BY_COLUMN], 2, "is after --to"),
+        (["--from", DAYS[0], "--to", DAYS[1]], 2, "would give all of"),
+        (["--run-date", DAYS[0], "--date-column", "date"], 1, "column 'date' not found"),
+        (["--run-date", DAYS[0], "--max-missing-share", "10"], 2, "max_missing_share=10.0 is no share"),
+        (["--run-date", DAYS[0], "--output-format", "table"], 2, "is no table's name"),
+        (["--run-date", DAYS[0], "--output-format", "table", "--output", "some_scores"], 2, "set --work to a folder"),
+        (["--incremental"], 2, "got one of --incremental and --checkpoint"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_before_any_work(three, spark, caplog, options, code, said):
+    with rows_through_python(spark) as rows:
+        assert three.score(*options) == code
+    assert said in caplog.text
+    assert rows == []
