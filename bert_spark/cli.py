@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 SECTIONS = (
     *("input", "encoder", "output", "embed", "train", "head", "search", "score", "scores", "schedule", "limits"),
+    "history",
     "spark",
 )
 

@@ -230,3 +230,16 @@ class LimitsConfig:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"{name}={value} is no share; expected 0 to 1")
+
+
+@dataclass(frozen=True)
+class HistoryConfig:
+    """Whose runs jobs/history.py shows."""
+
+    output: str | None = option(None, "folder or table that the runs wrote")
+    work: str | None = option(None, "their --work, where it was set")
+    last: int = option(20, "runs to show, the newest first")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        at_least(self, last=1)

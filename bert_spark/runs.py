@@ -20,6 +20,7 @@ from pyspark.sql import Observation
 
 from bert_spark.config import EncoderConfig
 from bert_spark.counts import of_source, with_labels
+from bert_spark.records import RECORDS
 from bert_spark.versions import versions
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FOLDER = "_manifests"
 _REDACTED = re.compile("secret|password|token|access[.]?key", re.IGNORECASE)  # spark.redaction.regex's default
 
 
@@ -91,7 +91,7 @@ def save(spark: SparkSession, content: Mapping[str, Any], kind: str) -> str:
         line = _unredacted(json.dumps(content, sort_keys=True)).replace("\\", "\\\\").replace("'", "\\'")
         spark.sql(f"ALTER TABLE {output} SET TBLPROPERTIES ('bert_spark.{run_id}' = '{line}')")
         return f"property bert_spark.{run_id} of table {output}"
-    return write_beside(spark, _locate(spark, output, kind), f"{FOLDER}/{run_id}.json", as_text(content))
+    return write_beside(spark, _locate(spark, output, kind), f"{RECORDS}/{run_id}.json", as_text(content))
 
 
 def as_text(content: Mapping[str, Any]) -> str:

@@ -22,7 +22,8 @@ from bert_spark.files import Folder
 from bert_spark.jobconf import LimitsConfig, OutputConfig
 from bert_spark.limits import audit
 from bert_spark.lock import Lock
-from bert_spark.runs import FOLDER, as_text
+from bert_spark.records import RECORDS, records_of
+from bert_spark.runs import as_text
 from bert_spark.sinks import count, replace
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Yard:
     @property
     def records(self) -> Folder:
         """Where records are kept."""
-        return self.base / FOLDER
+        return self.base / RECORDS
 
     def keep(self, record: Mapping[str, Any]) -> str:
         """Write a run's record, over its earlier one; return where it lies."""
@@ -67,9 +68,8 @@ class Yard:
 
     def published(self, job: str) -> list[dict[str, Any]]:
         """Return the records of published runs of a job into this output, newest first."""
-        names = [name for name in self.records.names() if name.startswith(f"{job}-") and name.endswith(".json")]
-        found = [json.loads(self.records.read(name) or "{}") for name in reversed(names[-200:])]
-        return [r for r in found if r.get("status") == "published" and r.get("table") == self.name]
+        found = records_of(self.records, self.name)
+        return [record for record in found if record["job"] == job and record.get("status") == "published"]
 
 
 def yard_of(spark: SparkSession, output: OutputConfig, work: str | None) -> Yard:
@@ -194,7 +194,7 @@ def _publish(spark: SparkSession, yard: Yard, lock: Lock, stage: Stage, state: d
     if there != record["rows_out"]:
         raise DataError(f"{record['rows_out']} rows were staged and {there} are published; run again: it needs no BERT")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    record |= {"status": "published", "published": now, "table": yard.name}
+    record |= {"status": "published", "published": now}
     yard.keep(record)
     stage.remove()
     return dict(record)

@@ -54,6 +54,7 @@ LAYERS = {
     "files": 1,
     "counts": 2,
     "limits": 4,
+    "records": 2,
     "lock": 2,
     "summaries": 11,
     "staging": 12,

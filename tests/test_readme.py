@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import embed, score, search, train
+from jobs import embed, history, score, search, train
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
@@ -36,7 +36,7 @@ def test_every_option_the_readme_names_exists(capsys):
         "--no-deps",
         "--deploy-mode",
     }
-    for job in (embed, train, score, search):
+    for job in (embed, train, score, search, history):
         with pytest.raises(SystemExit, match="0"):
             job.main(["--help"])
         known |= set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))

@@ -1,0 +1,92 @@
+"""The driver killed (SIGKILL) where it hurts: the next run ends with every key once and the labels of a quiet run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from nightly import texts
+from spark_counts import rows_through_python
+
+pytest_plugins = ["nightly"]
+ROOT = Path(__file__).resolve().parent.parent
+APP = ROOT / "tests" / "kill_app.py"
+DAY = "2026-11-24"
+FILES = {"a": 40, "b": 50, "c": 60, "d": 30}
+
+
+def start(point, options, folder):
+    variables = os.environ | {"PYTHONPATH": f"{ROOT}", "PYSPARK_PYTHON": sys.executable}
+    with (folder / "killed.log").open("w") as log:
+        return subprocess.Popen(
+            [sys.executable, str(APP), point, *options], stdout=log, stderr=log, env=variables, cwd=folder
+        )
+
+
+def killed(process):
+    assert process.wait(240) == -signal.SIGKILL
+
+
+@pytest.fixture
+def stream(nights):
+    nights.input.mkdir()
+    for name, rows in FILES.items():
+        lines = [json.dumps({"key": key, "text": text}) for key, _, text in texts(name, rows)]
+        (nights.input / f"{name}.json").write_text("\n".join([*lines, ""]))
+    nights.base = ["--format", "json", "--incremental", "--checkpoint", nights.folder / "seen", "--max-files", "1"]
+    return nights
+
+
+def labels_at_once(nights):
+    """Return the labels of a run that nothing disturbs."""
+    kept, nights.output = nights.output, nights.folder / "quiet"
+    assert nights.score("--format", "json", "--run-date", DAY) == 0
+    found = nights.rows()[DAY]
+    nights.output = kept
+    return found
+
+
+def check(nights):
+    """Every key once, the labels of an uninterrupted run, counts that add up, and nothing left over."""
+    assert sorted(row for rows in nights.rows().values() for row in rows) == labels_at_once(nights)
+    published = [r for r in nights.records(status="published") if r["output"] == str(nights.output)]
+    assert sum(r["rows_out"] for r in published) == sum(r["rows_in"] for r in published) == sum(FILES.values())
+    assert not list((nights.folder / "_staging" / "scores").iterdir())
+
+
+def test_killed_in_a_micro_batch(spark, stream):
+    process = start("in a micro-batch", stream.options(*stream.base), stream.folder)
+    staged = stream.folder / "_staging" / "scores" / "new"
+    end = time.monotonic() + 240
+    while not list(staged.glob("batch=1/*")) and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    killed(process)
+    done = len(list(staged.glob("batch=*/_SUCCESS")))
+    with rows_through_python(spark) as rows:
+        assert stream.score(*stream.base) == 0
+    assert 1 <= len(rows) <= len(FILES) - done + 1  # at most one micro-batch again
+    check(stream)
+
+
+@pytest.mark.parametrize("point", ["between audit and publish", "during publish"])
+def test_killed_after_the_audit_of_what_is_new(spark, stream, point):
+    killed(start(point, stream.options(*stream.base), stream.folder))
+    with rows_through_python(spark) as rows:
+        assert stream.score(*stream.base) == 0
+    assert rows == []
+    check(stream)
+
+
+@pytest.mark.parametrize("point", ["between audit and publish", "during publish"])
+def test_a_day_killed_after_its_audit_is_published_by_the_same_command_without_bert(spark, stream, point):
+    options = ["--format", "json", "--run-date", DAY]
+    killed(start(point, stream.options(*options), stream.folder))
+    with rows_through_python(spark) as rows:
+        assert stream.score(*options) == 0
+    assert rows == []
+    check(stream)
