@@ -90,6 +90,17 @@ def test_settings_of_the_night_are_known():
     assert "{run_date}" in settings["input"].path
 
 
+def test_options_that_schedulers_pass_are_options_of_the_job(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        score.main(["--help"])
+    known = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
+    lines = [cron_line(), unit(UNITS[0])["Service"]["ExecStart"], (FOLDER / "bert_spark_dag.py").read_text()]
+    passed = {option for line in lines for option in re.findall(r"(--(?:config|run)[a-z-]*)", line)}
+    passed |= {parameter.split("=")[0] for parameter in bundle_task()["python_wheel_task"]["parameters"]}
+    assert passed == {"--config", "--run-date", "--incremental", "--checkpoint"}
+    assert passed - known == set()
+
+
 def bundle_job():
     yaml = pytest.importorskip("yaml", reason="PyYAML missing: pip install pyyaml")
     return yaml.safe_load((FOLDER / "databricks.yml").read_text())["resources"]["jobs"]["score"]
