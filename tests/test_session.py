@@ -1,5 +1,6 @@
 """The session that a job gets: whose it is, and how the package reaches the executors."""
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,8 +32,10 @@ def test_session_of_databricks_is_never_stopped(monkeypatch):
     assert Session.stopped
 
 
-def test_package_goes_the_classic_way_where_artifacts_are_for_connect_alone():
+def test_package_goes_the_classic_way_where_artifacts_are_for_connect_alone(monkeypatch):
     """Spark 3.5's classic session has addArtifacts, and refuses it."""
+    sent_before = [entry for entry in sys.path if entry.endswith("bert_spark.zip")]
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in sent_before])
 
     class Classic:
         def __init__(self):
