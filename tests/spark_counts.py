@@ -7,14 +7,12 @@ from contextlib import contextmanager
 def rows_through_python(spark):
     """Give a list to which the rows that came back from Python UDFs are appended, one number a UDF node that ran."""
     store = spark._jsparkSession.sharedState().statusStore()
-    before = store.executionsCount()
+    before = max(_executions(store), default=-1)
     rows = []
     yield rows
     listener_bus = spark.sparkContext._jsc.sc().listenerBus()
     listener_bus.waitUntilEmpty()
-    executions = store.executionsList()
-    for position in range(before, executions.size()):
-        number = executions.apply(position).executionId()
+    for number in (number for number in _executions(store) if number > before):
         values = store.executionMetrics(number)
         nodes = store.planGraph(number).allNodes()
         for node in (nodes.apply(i) for i in range(nodes.size())):
@@ -27,3 +25,9 @@ def _metric(node, values, name):
     for metric in (metrics.apply(i) for i in range(metrics.size())):
         if metric.name() == name and values.contains(metric.accumulatorId()):
             yield int(values.apply(metric.accumulatorId()).replace(",", ""))
+
+
+def _executions(store):
+    """Return the numbers of the executions that Spark remembers: the last 1,000, so that positions mean nothing."""
+    executions = store.executionsList()
+    return [executions.apply(position).executionId() for position in range(executions.size())]
