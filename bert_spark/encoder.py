@@ -1,23 +1,26 @@
-"""Turn texts into vectors with one BERT on one device: deduplicated, sorted by length, in batches of a token budget, in
-the order they came. Knows nothing of Spark and pandas."""
+"""Turn texts into vectors with one BERT on one device: deduplicated, tokenised, run in batches, put back into the order
+they came in. Knows nothing of Spark and pandas."""
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from bert_spark.batches import Batches, Layout
+from bert_spark.budget import CPU_TOKENS, token_budget_of_card
 from bert_spark.config import EncoderConfig
+from bert_spark.engines import torch_vectors_of, vectors_of
 from bert_spark.errors import ConfigError, ModelError
-from bert_spark.gpu import memory_permitting, pick_device
+from bert_spark.gpu import pick_device
 from bert_spark.model import LoadedModel, fingerprint, load
-from bert_spark.pooling import by_name
 from bert_spark.text import check_texts, prepare
-from bert_spark.tokens import TokenReader
+from bert_spark.tokens import TokenReader, Tokens
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +56,14 @@ class Encoded:
     errors: dict[int, str]
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A window of texts, read: tokens of the different ones, and which of them each row has."""
+
+    tokens: Tokens
+    inverse: np.ndarray
+
+
 class BertEncoder:
     """One model on one device, from texts to float32 vectors.
 
@@ -65,8 +76,12 @@ class BertEncoder:
 
     Attributes
     ----------
-    texts_encoded, forward_calls
-        Texts that went through the model, and calls of it: duplicates and padding show here.
+    texts_encoded
+        Texts that went through the model: duplicates show here.
+    batches
+        How they are put together; counts the calls of the model.
+    reads_ahead
+        Whether a window is tokenised in another thread while the one before it runs.
     """
 
     def __init__(self, loaded: LoadedModel, config: EncoderConfig) -> None:
@@ -79,11 +94,14 @@ class BertEncoder:
         if self.reader.room < 1:
             least = self.max_length - self.reader.room + 1
             raise ConfigError(f"max_length={self.max_length} leaves no token of a text; expected {least} or more")
-        self.token_budget = config.token_budget
-        self._per_text = config.embedding_func is not None and not self._is_row_wise()
-        self.width = self._forward([self._probe(1)], "float32").shape[1]
+        self.reads_ahead = loaded.device != "cpu"
+        self._vectors = vectors_of(loaded, config)
+        self._exact = torch_vectors_of(loaded, dataclasses.replace(config, engine="torch", precision="float32"))
+        self.batches = Batches(loaded.device, self._layout(), self.reader.pad_id, config.token_budget or CPU_TOKENS)
+        self.width = self._exact(*self.batches.pad([self._made_up(1)])).reshape(1, -1).shape[1]
+        if not config.token_budget and loaded.device != "cpu":
+            self.batches.token_budget = token_budget_of_card(self._run_tokens, loaded.device)
         self.texts_encoded = 0
-        self.forward_calls = 0
 
     @classmethod
     def from_config(cls, config: EncoderConfig) -> BertEncoder:
@@ -114,7 +132,7 @@ class BertEncoder:
     def encode_rows(self, texts: Sequence[str]) -> Encoded:
         """Embed texts window by window; a text that can't be embedded gets its reason, the others their vectors."""
         step = self.config.window_rows
-        parts = [self._encode_window(texts[start : start + step]) for start in range(0, max(len(texts), 1), step)]
+        parts = list(self.encode_windows(texts[i : i + step] for i in range(0, max(len(texts), 1), step)))
         if len(parts) == 1:
             return parts[0]
         names = ("vectors", "token_count", "truncated", "unknown_share", "reused")
@@ -122,127 +140,83 @@ class BertEncoder:
         errors = {n * step + row: reason for n, part in enumerate(parts) for row, reason in part.errors.items()}
         return Encoded(**arrays, errors=errors)
 
-    def _encode_window(self, texts: Sequence[str]) -> Encoded:
+    def encode_windows(self, windows: Iterable[Sequence[str]]) -> Iterator[Encoded]:
+        """Embed each window of texts in turn; on a GPU the next one is tokenised meanwhile, in a thread of its own."""
+        if not self.reads_ahead:
+            yield from (self._encode(self._read(window)) for window in windows)
+            return
+        with ThreadPoolExecutor(1, "tokenise") as thread:
+            before: Future[_Read] | None = None
+            for window in windows:
+                coming = thread.submit(self._read, window)
+                if before is not None:
+                    yield self._encode(before.result())
+                before = coming
+            if before is not None:
+                yield self._encode(before.result())
+
+    def _read(self, texts: Sequence[str]) -> _Read:
         index: dict[str, int] = {}
         inverse = np.empty(len(texts), dtype=np.int64)
         for row, text in enumerate(texts):
             inverse[row] = index.setdefault(prepare(text, self.config.clean), len(index))
-        reused = np.ones(len(texts), dtype=bool)
+        return _Read(self.reader.read(list(index)), inverse)
+
+    def _encode(self, read: _Read) -> Encoded:
+        tokens, inverse = read.tokens, read.inverse
+        reused = np.ones(len(inverse), dtype=bool)
         reused[np.unique(inverse, return_index=True)[1]] = False
-        tokens = self.reader.read(list(index))
-        vectors, failed = self._encode_windows(tokens.windows)
-        if len(tokens.windows) != len(index):
-            starts = np.searchsorted(tokens.owner, np.arange(len(index)))
+        vectors, failed = self._run(tokens.windows)
+        if len(tokens.windows) != len(tokens.count):
+            starts = np.searchsorted(tokens.owner, np.arange(len(tokens.count)))
             vectors = np.add.reduceat(vectors, starts) / np.bincount(tokens.owner)[:, None].astype(np.float32)
         by_text = {int(tokens.owner[window]): reason for window, reason in failed.items()}
         errors = {row: by_text[i] for row, i in enumerate(inverse.tolist()) if i in by_text} if by_text else {}
-        self.texts_encoded += len(index)
+        self.texts_encoded += len(tokens.count)
         truncated = (tokens.count > self.max_length) & (self.config.long_text == "truncate")
         unknown = tokens.unknown_share[inverse]
         return Encoded(vectors[inverse], tokens.count[inverse], truncated[inverse], unknown, reused, errors)
 
-    def _encode_windows(self, windows: list[list[int]]) -> tuple[np.ndarray, dict[int, str]]:
-        """Embed token windows: float32, shape (n_windows, width), and the reasons of those that failed."""
-        vectors = np.full((len(windows), self.width), np.nan, dtype=np.float32)
-        failed: dict[int, str] = {}
-        order = np.argsort([-len(window) for window in windows], kind="stable")
-        start = 0
-        while start < len(order):
-            batch = order[start : start + self._rows_that_fit(windows, order, start)]
-            result = self._run_if_it_fits([windows[i] for i in batch])
-            if result is not None:
-                vectors[batch] = result
-            elif len(batch) > 1:
-                continue
-            else:
-                failed[int(batch[0])] = OUT_OF_MEMORY
-            start += len(batch)
-        broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    def _run(self, windows: list[list[int]]) -> tuple[np.ndarray, dict[int, str]]:
+        """Embed token windows: float32, shape (n_windows, width), and the reasons of those that failed. A row that
+        half precision can't hold is run again in float32.
+        """
+        vectors, too_large = self.batches.run(windows, self._vectors, self.width)
+        failed = dict.fromkeys(too_large, OUT_OF_MEMORY)
+        broken = [row for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist() if row not in failed]
+        if broken and self.config.precision != "float32":
+            vectors[broken], too_large = self.batches.run([windows[i] for i in broken], self._exact, self.width)
+            failed |= {broken[i]: OUT_OF_MEMORY for i in too_large}
+            broken = [row for row in broken if row not in failed and not np.isfinite(vectors[row]).all()]
         vectors[broken] = np.nan
-        return vectors, dict.fromkeys(broken.tolist(), NOT_FINITE) | failed
+        return vectors, dict.fromkeys(broken, NOT_FINITE) | failed
 
-    def _rows_that_fit(self, windows: list[list[int]], order: np.ndarray, start: int) -> int:
-        """Return how many rows of `order` make the next batch; the first is the longest. At least one, however long."""
-        longest = len(windows[order[start]])
-        if self._per_text:
-            return 1
-        rows = max(1, self.token_budget // (self.max_length if self._fixed_width else longest))
-        if self.config.embedding_func is not None:
-            # a function that is not given the attention mask must never see padding
-            same = (len(windows[i]) == longest for i in order[start : start + rows])
-            rows = next((n for n, equal in enumerate(same) if not equal), rows)
-        return rows
-
-    @property
-    def _fixed_width(self) -> bool:
-        """Whether each row is padded to max_length, so that all have the same number of states."""
-        return self._per_text or (self.config.embedding_func is None and self.config.pooling == "flatten")
-
-    def _run_if_it_fits(self, batch: list[list[int]]) -> np.ndarray | None:
-        """Embed one batch; None where memory does not suffice: then the token budget is halved, for all to come."""
-        with memory_permitting():
-            return self._run(batch)
-        if self.loaded.device != "cpu":  # the error is gone here, and with it the tensors that it held
-            torch.cuda.empty_cache()
-        if len(batch) > 1:
-            self.token_budget = max(1, len(batch) * self._padded(batch) // 2)
-            logger.warning("out of memory: token budget halved to %d", self.token_budget)
-        return None
-
-    def _run(self, batch: list[list[int]]) -> np.ndarray:
-        """Embed one batch: float32, shape (rows, width); a row that half precision can't hold is run in float32."""
-        self.forward_calls += 1
-        vectors = self._forward(batch, self.config.precision)
-        if self.config.precision != "float32":
-            broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-            if len(broken):
-                vectors[broken] = self._forward([batch[i] for i in broken], "float32")
-        return vectors
-
-    def _forward(self, batch: list[list[int]], precision: str) -> np.ndarray:
-        ids, mask = self._pad(batch)
-        with torch.inference_mode(), self._arithmetic(precision):
-            output = self.loaded.model(input_ids=ids, attention_mask=mask)
-            if self.config.embedding_func is None:
-                vectors = by_name(self.config.pooling)(output, mask)
-            else:
-                vectors = self.config.embedding_func(output)
-        result: np.ndarray = vectors.reshape(len(batch), -1).to(torch.float32).cpu().numpy()
-        return result
-
-    def _padded(self, batch: list[list[int]]) -> int:
-        """Return the tokens of a row after padding."""
-        return self.max_length if self._fixed_width else max(len(window) for window in batch)
-
-    def _pad(self, batch: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return ids and attention mask, int64, (rows, tokens), padded on the right: BERT's positions start left."""
-        ids = np.full((len(batch), self._padded(batch)), self.reader.pad_id, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for row, window in enumerate(batch):
-            ids[row, : len(window)] = window
-            mask[row, : len(window)] = 1
-        device = self.loaded.device
-        return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
-
-    def _arithmetic(self, precision: str) -> contextlib.AbstractContextManager[None]:
-        # autocast over float32 weights is nearer to float32 than half-precision weights, and no slower on CPUs
-        half = precision != "float32"
-        return torch.autocast(torch.device(self.loaded.device).type, dtype=getattr(torch, precision), enabled=half)
-
-    def _probe(self, tokens: int) -> list[int]:
-        return [*self.reader.prefix, *([self.reader.unknown_id or self.reader.pad_id] * tokens), *self.reader.suffix]
+    def _layout(self) -> Layout:
+        """Return which rows may stand in one batch: a function is not given the attention mask, so that it must never
+        see padding, and the tutorial's flatten gives no row a text: each is run alone, padded to max_length.
+        """
+        if self.config.embedding_func is None:
+            return Layout(padded_to=self.max_length if self.config.pooling == "flatten" else None)
+        if self._is_row_wise():
+            return Layout(alike=True)
+        return Layout(padded_to=self.max_length, alone=True)
 
     def _is_row_wise(self) -> bool:
         """Tell whether embedding_func gives one row of fixed width a text: the tutorial's flatten does not."""
-        self._per_text = False
         shapes = set()
         for tokens in {1, min(2, self.reader.room)}:
-            ids, mask = self._pad([self._probe(tokens)] * 2)
-            with torch.inference_mode():
-                output = self.loaded.model(input_ids=ids, attention_mask=mask)
-                result = self.config.embedding_func(output)  # type: ignore[misc]
+            ids = torch.tensor([self._made_up(tokens)] * 2, device=self.loaded.device)
+            result = self._exact(ids, torch.ones_like(ids))
             if not isinstance(result, torch.Tensor):
                 raise ConfigError(f"embedding_func gave a {type(result).__name__}; expected a tensor, one row a text")
             shapes.add(tuple(result.shape))
         shape = shapes.pop()
         return not shapes and len(shape) == 2 and shape[0] == 2
+
+    def _run_tokens(self, tokens: int) -> torch.Tensor:
+        """Embed a made-up batch of so many tokens, in rows of max_length."""
+        rows = max(1, tokens // self.max_length)
+        return self._vectors(*self.batches.pad([self._made_up(self.reader.room)] * rows))
+
+    def _made_up(self, tokens: int) -> list[int]:
+        return [*self.reader.prefix, *([self.reader.unknown_id or self.reader.pad_id] * tokens), *self.reader.suffix]

@@ -26,6 +26,7 @@ _FIELDS = {
     "maxLength": "max_length",
     "pooling": "pooling",
     "precision": "precision",
+    "engine": "engine",
     "tokenBudget": "token_budget",
     "windowRows": "window_rows",
     "clean": "clean",
@@ -54,7 +55,7 @@ class BertEmbedder(
     ----------
     inputCol, outputCol, errorCol
         The text column; the new columns: array<float>, and the reason where there is no vector.
-    model, revision, maxLength, pooling, precision, tokenBudget, windowRows, clean, longText, device
+    model, revision, maxLength, pooling, precision, engine, tokenBudget, windowRows, clean, longText, device
         Settings of `bert_spark.EncoderConfig`, with Spark's spelling.
 
     Examples
@@ -69,8 +70,9 @@ class BertEmbedder(
     revision = _param("revision", "branch, tag or commit on the hub")
     maxLength = _param("maxLength", "tokens read of a text, special tokens counted", "int")
     pooling = _param("pooling", "cls, mean, max, pooler or flatten")
-    precision = _param("precision", "arithmetic inside: float32, bfloat16 or float16")
-    tokenBudget = _param("tokenBudget", "padded tokens of one micro-batch", "int")
+    precision = _param("precision", "arithmetic inside: float32, bfloat16, float16 or auto")
+    engine = _param("engine", "torch or openvino")
+    tokenBudget = _param("tokenBudget", "padded tokens of one micro-batch; 0: as many as suit the device", "int")
     windowRows = _param("windowRows", "rows looked at together for duplicates and lengths", "int")
     clean = _param("clean", "cleaning before the tokenizer: off or tweets")
     longText = _param("longText", "truncate, or windows")

@@ -53,8 +53,8 @@ class BertTransformer(_TextInput):
     embedding_func
         Callable on the model's output, e.g. ``lambda x: x[0][:, 0, :]``; in place of `pooling`. It never sees padding;
         one that does not give one row of fixed width a text is run text by text, padded to max_length.
-    revision, pooling, precision, token_budget, clean, long_text, device
-        As in `EncoderConfig`.
+    revision, pooling, precision, engine, token_budget, clean, long_text, device
+        As in `EncoderConfig`. `precision="auto"` is decided by `fit`, and a fitted transformer keeps to it anywhere.
     missing
         "error" refuses None, NaN and pd.NA and names the row; "empty" takes them as "".
     memory
@@ -66,6 +66,8 @@ class BertTransformer(_TextInput):
     ----------
     n_features_out_
         Numbers in one vector.
+    precision_
+        Arithmetic inside: never "auto".
 
     Examples
     --------
@@ -84,7 +86,8 @@ class BertTransformer(_TextInput):
         revision: str | None = None,
         pooling: str = "cls",
         precision: str = "float32",
-        token_budget: int = 2048,
+        engine: str = "torch",
+        token_budget: int = 0,
         clean: str = "off",
         long_text: str = "truncate",
         device: str = "auto",
@@ -99,6 +102,7 @@ class BertTransformer(_TextInput):
         self.revision = revision
         self.pooling = pooling
         self.precision = precision
+        self.engine = engine
         self.token_budget = token_budget
         self.clean = clean
         self.long_text = long_text
@@ -123,7 +127,8 @@ class BertTransformer(_TextInput):
             revision=self.revision,
             max_length=self.max_length,
             pooling=self.pooling,
-            precision=self.precision,
+            precision=getattr(self, "precision_", "auto") if self.precision == "auto" else self.precision,
+            engine=getattr(self, "engine", "torch"),  # an artefact of before there were engines has none
             token_budget=self.token_budget,
             clean=self.clean,
             long_text=self.long_text,
@@ -140,6 +145,7 @@ class BertTransformer(_TextInput):
             When a text is missing or is no str.
         """
         check_texts(X, self.missing)
+        self.precision_ = EncoderConfig(precision=self.precision, device=self.device).precision
         self.n_features_out_ = self.encoder.width(self.config) if self.encoder else self._local().width
         return self
 

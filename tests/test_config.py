@@ -14,7 +14,7 @@ from bert_spark.errors import ConfigError
 def test_defaults():
     config = EncoderConfig()
     assert (config.model, config.max_length, config.pooling) == ("packaged:minilm-l6", 60, "cls")
-    assert (config.precision, config.token_budget, config.window_rows) == ("float32", 2048, 8192)
+    assert (config.precision, config.token_budget, config.window_rows) == ("float32", 0, 8192)
     assert (config.clean, config.long_text, config.device, config.revision) == ("off", "truncate", "auto", None)
 
 
@@ -25,12 +25,12 @@ def test_defaults():
         ({"max_length": 60.0}, r"max_length=60\.0 is a float; expected int"),
         ({"max_length": True}, r"max_length=True is a bool; expected int"),
         ({"max_length": 0}, r"max_length=0 is too small; expected 1 or more"),
-        ({"token_budget": 0}, r"token_budget=0 is too small; expected 1 or more"),
+        ({"token_budget": -1}, r"token_budget=-1 is too small; expected 0 or more"),
         ({"window_rows": -1}, r"window_rows=-1 is too small; expected 1 or more"),
         ({"model": None}, r"model=None is a NoneType; expected str"),
         ({"revision": 5}, r"revision=5 is a int; expected str \| None"),
         ({"pooling": "avg"}, r"pooling 'avg' is unknown; known are \['cls', 'flatten', 'max', 'mean', 'pooler'\]"),
-        ({"precision": "half"}, r"precision='half' is unknown; known are \['float32', 'bfloat16', 'float16'\]"),
+        ({"precision": "half"}, r"precision='half' is unknown; known are \['float32', 'bfloat16', 'float16', 'auto'\]"),
         ({"clean": "html"}, r"clean='html' is unknown; known are \['off', 'tweets'\]"),
         ({"long_text": "cut"}, r"long_text='cut' is unknown; known are \['truncate', 'windows'\]"),
         ({"device": "gpu"}, r"device='gpu' is unknown; expected auto, cpu, cuda or cuda:N"),

@@ -139,14 +139,14 @@ def test_batches_hold_no_more_than_the_token_budget_and_are_sorted_by_length():
     encoder = fake_encoder(token_budget=12)
     encoder.encode([words(2), words(4), words(1, 50), words(2, 60), words(1, 70), words(1, 80), words(1, 90)])
     assert encoder.loaded.model.shapes == [(2, 6), (3, 4), (2, 3)]
-    assert encoder.forward_calls == 3
+    assert encoder.batches.calls == 3
 
 
 def test_a_thousand_rows_are_a_few_calls_of_the_model():
     """One row a call leaves a GPU at 10%."""
     encoder = fake_encoder(token_budget=64 * 5)
     encoder.encode([f"w{i} w5 w6" for i in range(4, 1004)])
-    assert encoder.forward_calls == 16  # 1,000 rows of 5 tokens, 64 a call
+    assert encoder.batches.calls == 16  # 1,000 rows of 5 tokens, 64 a call
     assert encoder.loaded.model.shapes == [(64, 5)] * 15 + [(40, 5)]
 
 
@@ -264,17 +264,17 @@ def test_out_of_memory_halves_the_batch_and_goes_on(caplog):
     assert encoded.vectors[:, 1].tolist() == list(range(10, 110))
     # rows of 3 tokens: 100 rows (300 tokens) fail, then 50 (150), then 25 (75), then 12 (36) fit
     assert encoder.loaded.model.shapes == [(12, 3)] * 8 + [(4, 3)]
-    assert encoder.forward_calls == 3 + 9
+    assert encoder.batches.calls == 3 + 9
     assert caplog.text.count("token budget halved") == 3
 
 
 def test_the_smaller_batch_is_kept_for_all_that_follows():
     encoder = fake_encoder(FakeModel(fits=50), token_budget=400)
     encoder.encode([f"w{i}" for i in range(10, 110)])
-    assert encoder.token_budget == 37
-    encoder.forward_calls = 0
+    assert encoder.batches.token_budget == 37
+    encoder.loaded.model.shapes.clear()
     encoder.encode([f"w{i}" for i in range(200, 212)])
-    assert encoder.forward_calls == 1  # nothing fails again
+    assert encoder.loaded.model.shapes == [(12, 3)]  # nothing fails again
 
 
 def test_out_of_memory_halves_padded_rows_too():

@@ -87,6 +87,7 @@ def test_settings_reach_the_encoder(tiny_bert):
         "max_length": 7,
         "pooling": "mean",
         "precision": "bfloat16",
+        "engine": "openvino",
         "token_budget": 99,
         "clean": "tweets",
         "long_text": "windows",

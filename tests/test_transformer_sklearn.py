@@ -99,11 +99,11 @@ def test_flatten_has_one_width_for_every_row(tiny_bert):
 
 def test_a_matrix_too_large_is_refused_before_any_text_is_encoded(bert, monkeypatch):
     bert.set_params(pooling="flatten").fit(TEXTS)
-    before = cache.get_encoder(bert.config).forward_calls
+    before = cache.get_encoder(bert.config).batches.calls
     monkeypatch.setattr(room, "available_bytes", lambda: 1000)
     with pytest.raises(DataError, match=r"4 rows x 1920 numbers x 4 bytes x 2 .*cls or mean in place of flatten"):
         bert.transform(TEXTS)
-    assert cache.get_encoder(bert.config).forward_calls == before
+    assert cache.get_encoder(bert.config).batches.calls == before
 
 
 def test_two_poolings_stand_side_by_side(bert):

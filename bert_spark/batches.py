@@ -1,0 +1,161 @@
+"""Run token windows through a model in batches of a token budget, sorted by length; on a GPU the next batch is launched
+before the last one's vectors are waited for. Knows nothing of texts and of what the model is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from bert_spark.gpu import memory_permitting
+
+logger = logging.getLogger(__name__)
+
+Vectors = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which rows may stand in one batch.
+
+    Attributes
+    ----------
+    padded_to
+        Tokens of every row after padding; None pads to the longest of the batch.
+    alike
+        Rows of one length only, so that there is no padding.
+    alone
+        One row a batch.
+    """
+
+    padded_to: int | None = None
+    alike: bool = False
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A batch on its way: which rows, and their vectors in host memory once `ready` has come to pass."""
+
+    rows: np.ndarray
+    host: torch.Tensor
+    ready: torch.cuda.Event | None
+
+    def land(self) -> np.ndarray:
+        """Wait for the vectors: float32, shape (rows, width)."""
+        if self.ready is not None:
+            self.ready.synchronize()
+        vectors: np.ndarray = self.host.numpy()
+        return vectors
+
+
+class Batches:
+    """Batches over one device.
+
+    Parameters
+    ----------
+    device
+        "cpu" or "cuda:N".
+    layout
+        Which rows may stand together.
+    pad_id
+        Token id of padding.
+    token_budget
+        Padded tokens of one batch at most; a single row may have more.
+
+    Attributes
+    ----------
+    token_budget
+        Halved for good whenever memory does not suffice.
+    calls
+        Of the model so far.
+    """
+
+    def __init__(self, device: str, layout: Layout, pad_id: int, token_budget: int) -> None:
+        self.device = device
+        self.layout = layout
+        self.pad_id = pad_id
+        self.token_budget = token_budget
+        self.calls = 0
+
+    def run(self, windows: list[list[int]], vectors: Vectors, width: int) -> tuple[np.ndarray, list[int]]:
+        """Embed windows: float32, shape (n_windows, width), and the rows that no memory sufficed for, NaN there."""
+        result = np.full((len(windows), width), np.nan, dtype=np.float32)
+        failed: list[int] = []
+        for flight in self._flights(windows, vectors, failed):
+            result[flight.rows] = flight.land()
+        return result, failed
+
+    def _flights(self, windows: list[list[int]], vectors: Vectors, failed: list[int]) -> Iterator[Flight]:
+        """Launch batch by batch; each is given on when the one after it has been launched."""
+        order = np.argsort([-len(window) for window in windows], kind="stable")
+        start = 0
+        before: Flight | None = None
+        while start < len(order):
+            batch = order[start : start + self._rows_that_fit(windows, order, start)]
+            flight = self._launch(batch, windows, vectors)
+            if before is not None:
+                yield before
+            if flight is None and before is None:  # with nothing else in flight, it is this batch that is too large
+                self._halve([windows[row] for row in batch])
+                if len(batch) == 1:
+                    failed.append(int(batch[0]))
+                    start += 1
+            elif flight is not None:
+                start += len(batch)
+            before = flight
+        if before is not None:
+            yield before
+
+    def _rows_that_fit(self, windows: list[list[int]], order: np.ndarray, start: int) -> int:
+        """Return how many rows of `order` make the next batch; the first is the longest. At least one, however long."""
+        longest = len(windows[order[start]])
+        if self.layout.alone:
+            return 1
+        rows = max(1, self.token_budget // (self.layout.padded_to or longest))
+        if self.layout.alike:
+            same = (len(windows[i]) == longest for i in order[start : start + rows])
+            rows = next((n for n, equal in enumerate(same) if not equal), rows)
+        return rows
+
+    def _launch(self, rows: np.ndarray, windows: list[list[int]], vectors: Vectors) -> Flight | None:
+        """Start one batch; None where memory does not suffice."""
+        self.calls += 1
+        with memory_permitting():
+            ids, mask = self.pad([windows[row] for row in rows])
+            result = vectors(ids, mask).reshape(len(rows), -1).to(torch.float32)
+            if self.device == "cpu":
+                return Flight(rows, result, None)
+            host = torch.empty(result.shape, dtype=torch.float32, pin_memory=True)
+            host.copy_(result, non_blocking=True)
+            ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            ready.record(torch.cuda.current_stream(torch.device(self.device)))
+            return Flight(rows, host, ready)
+        if self.device != "cpu":  # the error is gone here, and with it the tensors that it held
+            torch.cuda.empty_cache()
+        return None
+
+    def _halve(self, batch: list[list[int]]) -> None:
+        if len(batch) > 1:
+            self.token_budget = max(1, len(batch) * self._padded(batch) // 2)
+            logger.warning("out of memory: token budget halved to %d", self.token_budget)
+
+    def _padded(self, batch: list[list[int]]) -> int:
+        """Return the tokens of a row after padding."""
+        return self.layout.padded_to or max(len(window) for window in batch)
+
+    def pad(self, batch: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ids and attention mask, int64, (rows, tokens), padded on the right: BERT's positions start left."""
+        lengths = np.array([len(window) for window in batch])
+        mask = np.arange(self._padded(batch)) < lengths[:, None]
+        ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
+        ids[mask] = np.concatenate(batch)
+        return self._on_device(ids), self._on_device(mask.astype(np.int64))
+
+    def _on_device(self, array: np.ndarray) -> torch.Tensor:
+        tensor = torch.from_numpy(array)
+        # pinned memory is copied while the processor goes on
+        return tensor if self.device == "cpu" else tensor.pin_memory().to(self.device, non_blocking=True)

@@ -1,0 +1,83 @@
+"""The states of a BERT without those that nobody reads: where the CLS state is all that is asked for, the last layer
+runs for the first token alone. Exact.
+
+Of a last layer's work only its keys and values need every token; the query, the attention's output and the feed-forward
+part are needed for the row that is read. At 6 layers that is 14 % of all operations, at 12 layers 7 %.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+# Encoders of the very same modules under the very same names; any other takes its own forward pass.
+FAMILY = ("BertModel", "RobertaModel", "XLMRobertaModel", "CamembertModel")
+
+
+class Output(NamedTuple):
+    """What poolings read of a model's output."""
+
+    last_hidden_state: torch.Tensor
+    pooler_output: torch.Tensor | None
+
+
+def in_family(model: Any) -> bool:
+    """Tell whether `FamilyForward` gives what the model's own forward pass gives.
+
+    Not for another architecture or a subclass of one, a decoder, relative positions, or a model that someone has hung
+    hooks on: those are to be called.
+    """
+    return (
+        type(model).__name__ in FAMILY
+        and type(model).__module__.startswith("transformers.")
+        and not model.config.is_decoder
+        and getattr(model.config, "position_embedding_type", "absolute") == "absolute"
+        and not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    )
+
+
+class FamilyForward(torch.nn.Module):
+    """Forward pass of a model of the FAMILY. Holds the model's own layers: nothing is copied.
+
+    Parameters
+    ----------
+    model
+        For which `in_family` is true.
+    first_only
+        Whether the last layer's states are those of the first token alone: (batch, 1, hidden).
+    pooled
+        Whether to run the model's pooler.
+    """
+
+    def __init__(self, model: Any, *, first_only: bool, pooled: bool = False) -> None:
+        super().__init__()
+        self.embeddings = model.embeddings
+        self.layers = model.encoder.layer
+        self.pooler = model.pooler if pooled else None
+        self.read = slice(0, 1) if first_only else slice(None)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Output:
+        """Return the last layer's states, (batch, tokens or 1, hidden), and the pooled output if asked for."""
+        states = self.embeddings(input_ids=input_ids)
+        mask = attention_mask[:, None, None, :].bool()  # (batch, heads, queries, keys), broadcast
+        *others, last = self.layers
+        for layer in others:
+            states = _layer(layer, states, states, mask)
+        states = _layer(last, states[:, self.read], states, mask)
+        return Output(states, self.pooler(states) if self.pooler is not None else None)
+
+
+def _layer(layer: Any, queries: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Run one layer for some of its rows: (batch, n_queries, hidden), (batch, tokens, hidden) -> as `queries`."""
+    attention = layer.attention.self
+    heads = (-1, attention.attention_head_size)
+    query, key, value = (
+        part(rows).unflatten(-1, heads).transpose(1, 2)  # (batch, tokens, hidden) -> (batch, heads, tokens, per head)
+        for part, rows in ((attention.query, queries), (attention.key, states), (attention.value, states))
+    )
+    context = scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    seen = layer.attention.output(context.transpose(1, 2).flatten(2), queries)
+    result: torch.Tensor = layer.output(layer.intermediate(seen), seen)
+    return result
