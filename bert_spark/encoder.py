@@ -55,6 +55,11 @@ class Encoded:
     reused: np.ndarray
     errors: dict[int, str]
 
+    @property
+    def good(self) -> np.ndarray:
+        """Numbers of the rows that have a vector."""
+        return np.flatnonzero(~np.isin(np.arange(len(self.vectors)), list(self.errors)))
+
 
 @dataclass(frozen=True)
 class _Read:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,8 @@ def _openvino(loaded: LoadedModel, config: EncoderConfig) -> Vectors:
         raise ConfigError(f"engine='openvino' takes BERT and RoBERTa models, got a {kind}; set engine='torch'")
     started = time.monotonic()
     example = torch.ones(2, 4, dtype=torch.int64)
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it traces with torch.jit, which torch calls deprecated
         model = openvino.convert_model(_Pooled(loaded.model, config.pooling), example_input=(example, example))
     options = {
         "PERFORMANCE_HINT": "LATENCY",

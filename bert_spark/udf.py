@@ -1,14 +1,15 @@
 """The vectorised UDFs, thin sandwiches: get the encoder, encode, yield. They close over settings only, never over
 weights.
 
-One core function over Arrow arrays serves both wrappings: Spark's Arrow UDF (4.1 on), which builds the float lists
-on the
-matrix itself, and the pandas UDF, which makes a Python object a row.
+One core function over Arrow arrays serves both wrappings: Spark's Arrow UDF (4.1 on), which builds the float lists on
+the matrix itself, and the pandas UDF, which makes a Python object a row.
 """
 
 from __future__ import annotations
 
 import gc
+import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,8 @@ EMBEDDING_FIELDS = (
 )
 WINDOW_BYTES = 32 << 20  # text of one window at most, so that a window of huge texts takes bounded memory
 
-Core = Callable[..., pa.StructArray]
+Window = tuple[pa.Array, ...]  # the UDF's columns over the same rows
+Core = Callable[[Iterator[Window]], Iterator[pa.StructArray]]
 
 
 def embedding_udf(config: EncoderConfig) -> Callable[..., Any]:
@@ -40,8 +42,8 @@ def embedding_udf(config: EncoderConfig) -> Callable[..., Any]:
     Nondeterministic to Spark, so that a filter on its result does not run it a second time.
     """
 
-    def core(texts: pa.Array) -> pa.StructArray:
-        return embed(texts, _encoder(config))
+    def core(windows: Iterator[Window]) -> Iterator[pa.StructArray]:
+        return embed(windows, _encoder(config))
 
     return _as_udf(core, EMBEDDING_FIELDS, config.window_rows)
 
@@ -63,38 +65,48 @@ def scoring_udf(
         Rows that are looked at together.
     """
 
-    def core(texts: pa.Array, vectors: pa.Array | None = None) -> pa.StructArray:
+    def core(windows: Iterator[Window]) -> Iterator[pa.StructArray]:
         from bert_spark.artefact import cached_artefact
 
-        return score(cached_artefact(path, digest), texts, vectors, vectors_too=vectors_too)
+        return score(cached_artefact(path, digest), windows, from_vectors=from_vectors, vectors_too=vectors_too)
 
     return _as_udf(core, f"{EMBEDDING_FIELDS}, winner int, scores array<double>", window_rows, columns=1 + from_vectors)
 
 
-def embed(texts: pa.Array, encoder: BertEncoder) -> pa.StructArray:
-    """Embed one window of texts; a missing text gets a null vector and its reason."""
-    encoded, present, errors = _encode(texts, encoder)
-    return struct_of(_embedding_columns(encoded, present, errors, len(texts)))
+def embed(windows: Iterator[Window], encoder: BertEncoder) -> Iterator[pa.StructArray]:
+    """Embed windows of texts; a missing text gets a null vector and its reason."""
+    for texts, encoded in _encoded(windows, encoder):
+        yield struct_of(_embedding_columns(encoded, texts))
 
 
-def score(artefact: Artefact, texts: pa.Array, vectors: pa.Array | None, *, vectors_too: bool) -> pa.StructArray:
-    """Score one window of texts, with the vectors given or made here; rows without a vector get a null label."""
-    if not artefact.uses_bert:
-        rows = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
-        matrix: np.ndarray | None = None
-        errors = {int(row): MISSING_TEXT for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False))}
-        columns = {"embedding": pa.nulls(len(texts), pa.list_(pa.float32())), "error": reasons(errors, len(texts))}
-        columns |= no_diagnostics(len(texts))
-    elif vectors is None:
-        encoded, present, errors = _encode(texts, _encoder(artefact.config))
-        columns = _embedding_columns(encoded, present, errors, len(texts))
-        good = _good(present, errors)
-        rows, matrix = present[good], encoded.vectors[good]
-    else:
-        rows = np.flatnonzero(vectors.is_valid().to_numpy(zero_copy_only=False))
-        matrix = matrix_of(vectors)
-        errors = {int(row): MISSING_TEXT for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False))}
-        columns = {"embedding": vectors, "error": reasons(errors, len(texts))} | no_diagnostics(len(texts))
+def score(
+    artefact: Artefact, windows: Iterator[Window], *, from_vectors: bool, vectors_too: bool
+) -> Iterator[pa.StructArray]:
+    """Score windows, with the vectors given or made here; rows without a vector get a null label."""
+    if artefact.uses_bert and not from_vectors:
+        for texts, encoded in _encoded(windows, _encoder(artefact.config)):
+            columns = _embedding_columns(encoded, texts)
+            present, good = _present(texts), encoded.good
+            yield _scored(artefact, texts, present[good], encoded.vectors[good], columns, vectors_too=vectors_too)
+        return
+    for texts, *given in windows:
+        vectors = given[0] if artefact.uses_bert else pa.nulls(len(texts), pa.list_(pa.float32()))
+        rows = _present(given[0] if artefact.uses_bert else texts)
+        columns = {"embedding": vectors, "error": _errors(texts, {})} | no_diagnostics(len(texts))
+        matrix = matrix_of(vectors) if artefact.uses_bert else None
+        yield _scored(artefact, texts, rows, matrix, columns, vectors_too=vectors_too)
+
+
+def _scored(
+    artefact: Artefact,
+    texts: pa.Array,
+    rows: np.ndarray,
+    matrix: np.ndarray | None,
+    columns: dict[str, pa.Array],
+    *,
+    vectors_too: bool,
+) -> pa.StructArray:
+    """Return a window's columns with the winner and every class's score of `rows`, whose vectors are `matrix`."""
     known = texts.take(pa.array(rows)).to_pylist()
     decision = artefact.decision([text or "" for text in known], matrix)
     winner = np.zeros(len(texts), dtype=np.int32)
@@ -121,26 +133,36 @@ def _encoder(config: EncoderConfig) -> BertEncoder:
     return encoder
 
 
-def _encode(texts: pa.Array, encoder: BertEncoder) -> tuple[Encoded, np.ndarray, dict[int, str]]:
-    """Embed the texts that are there: what came out, their row numbers, and the reason of each row without a vector."""
-    present = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
-    encoded = encoder.encode_rows(texts.drop_null().to_pylist())
-    errors = {int(row): MISSING_TEXT for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False))}
-    errors |= {int(present[i]): reason for i, reason in encoded.errors.items()}
-    return encoded, present, errors
+def _encoded(windows: Iterator[Window], encoder: BertEncoder) -> Iterator[tuple[pa.Array, Encoded]]:
+    """Embed each window's texts that are there; the encoder may take in one window more than it has given."""
+    taken: deque[pa.Array] = deque()
+
+    def texts() -> Iterator[list[str]]:
+        for window in windows:
+            taken.append(window[0])
+            yield window[0].drop_null().to_pylist()
+
+    for encoded in encoder.encode_windows(texts()):
+        yield taken.popleft(), encoded
 
 
-def _good(present: np.ndarray, errors: dict[int, str]) -> np.ndarray:
-    """Return which of the texts that are there got a vector: numbers into `present`."""
-    return np.flatnonzero(~np.isin(present, list(errors)))
+def _present(column: pa.Array) -> np.ndarray:
+    """Return the numbers of the rows that are not null."""
+    return np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
 
 
-def _embedding_columns(encoded: Encoded, present: np.ndarray, errors: dict[int, str], rows: int) -> dict[str, pa.Array]:
-    good = _good(present, errors)
+def _errors(texts: pa.Array, failed: dict[int, str]) -> pa.Array:
+    """Return the reason of each row without a vector: the text is missing, or the encoder's reason, by row number."""
+    missing = dict.fromkeys(np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False)).tolist(), MISSING_TEXT)
+    return reasons(missing | failed, len(texts))
+
+
+def _embedding_columns(encoded: Encoded, texts: pa.Array) -> dict[str, pa.Array]:
+    rows, present, good = len(texts), _present(texts), encoded.good
     matrix = encoded.vectors if len(good) == len(present) else encoded.vectors[good]
     columns = {
         "embedding": lists(matrix, present[good], rows),
-        "error": reasons(errors, rows),
+        "error": _errors(texts, {int(present[i]): reason for i, reason in encoded.errors.items()}),
     }
     mask = absent(present, rows)
     for name in ("token_count", "truncated", "unknown_share", "reused"):
@@ -151,9 +173,9 @@ def _embedding_columns(encoded: Encoded, present: np.ndarray, errors: dict[int, 
     return columns
 
 
-def windows(batches: Iterable[tuple[pa.Array, ...]], rows: int) -> Iterator[list[tuple[pa.Array, ...]]]:
+def windows(batches: Iterable[Window], rows: int) -> Iterator[list[Window]]:
     """Group Arrow batches into windows of about `rows` rows and WINDOW_BYTES of text; no row is lost or moved."""
-    window: list[tuple[pa.Array, ...]] = []
+    window: list[Window] = []
     held = size = 0
     for batch in _slices(batches):
         if window and (held + len(batch[0]) > rows or size + batch[0].nbytes > WINDOW_BYTES):
@@ -166,7 +188,7 @@ def windows(batches: Iterable[tuple[pa.Array, ...]], rows: int) -> Iterator[list
         yield window
 
 
-def _slices(batches: Iterable[tuple[pa.Array, ...]]) -> Iterator[tuple[pa.Array, ...]]:
+def _slices(batches: Iterable[Window]) -> Iterator[Window]:
     """Cut batches of more than WINDOW_BYTES of text: Spark 3.5 bounds a batch by its rows only. Never copies."""
     for batch in batches:
         rows = len(batch[0])
@@ -177,11 +199,14 @@ def _slices(batches: Iterable[tuple[pa.Array, ...]]) -> Iterator[tuple[pa.Array,
 def _as_udf(core: Core, fields: str, rows: int, columns: int = 1) -> Callable[..., Any]:
     """Wrap a core function over whole windows as an Arrow UDF where Spark has it, else as a pandas UDF."""
 
-    def run(batches: Iterable[tuple[pa.Array, ...]]) -> Iterator[pa.StructArray]:
-        for window in windows(batches, rows):
+    def run(batches: Iterable[Window]) -> Iterator[pa.StructArray]:
+        whole = (
+            tuple(pa.concat_arrays(list(parts)) for parts in zip(*each, strict=True)) for each in windows(batches, rows)
+        )
+        first = next(whole, None)
+        if first is not None:  # a task without rows loads no model
             with broken_device_named():
-                struct = core(*(pa.concat_arrays(list(parts)) for parts in zip(*window, strict=True)))
-            yield struct
+                yield from core(itertools.chain([first], whole))
 
     def arrow_one(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
         yield from run((batch,) for batch in batches)

@@ -1,0 +1,130 @@
+"""While one batch is on its way the next is launched, and while one window runs the next is tokenised."""
+
+import os
+import threading
+
+import models
+import numpy as np
+import psutil
+import pytest
+import torch
+from fakes import FakeModel, FakeTokenizer, fake_encoder
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from bert_spark import batches
+from bert_spark.batches import Batches, Layout
+from bert_spark.config import EncoderConfig
+from bert_spark.encoder import BertEncoder
+
+
+def first_ids(ids, mask):
+    return ids[:, :1].float()
+
+
+def test_the_next_batch_is_launched_before_the_last_one_is_waited_for(monkeypatch):
+    events = []
+
+    class Flight(batches.Flight):
+        def land(self):
+            events.append(("land", int(self.rows[0])))
+            return super().land()
+
+    def vectors(ids, mask):
+        events.append(("launch", int(ids[0, 0])))
+        return first_ids(ids, mask)
+
+    monkeypatch.setattr(batches, "Flight", Flight)
+    result, failed = Batches("cpu", Layout(), 0, token_budget=2).run([[0, 9], [1, 9], [2, 9]], vectors, 1)
+    assert events == [("launch", 0), ("launch", 1), ("land", 0), ("launch", 2), ("land", 1), ("land", 2)]
+    assert (result.tolist(), failed) == ([[0], [1], [2]], [])
+
+
+def test_memory_that_the_batch_in_flight_holds_is_waited_for_before_the_budget_is_halved():
+    held = []
+
+    def vectors(ids, mask):
+        if held:
+            held.clear()
+            raise torch.OutOfMemoryError("CUDA out of memory (injected)")
+        held.append(1)
+        return first_ids(ids, mask)
+
+    runner = Batches("cpu", Layout(), 0, token_budget=4)
+    result, failed = runner.run([[row, 9] for row in range(8)], vectors, 1)
+    assert (result[:, 0].tolist(), failed) == (list(range(8)), [])
+    assert runner.token_budget == 4
+
+
+def test_a_window_is_tokenised_while_the_one_before_it_runs():
+    second_is_read = threading.Event()
+
+    class Tokenizer(FakeTokenizer):
+        def __call__(self, texts, **options):
+            if "w20" in texts:
+                second_is_read.set()
+            return super().__call__(texts, **options)
+
+    class Model(FakeModel):
+        def forward(self, input_ids, attention_mask):
+            if 10 in input_ids:
+                assert second_is_read.wait(10), "the second window was not read while the first ran"
+            return super().forward(input_ids, attention_mask)
+
+    encoder = fake_encoder(Model(), Tokenizer(), window_rows=1, pooling="max")
+    encoder.reads_ahead = True  # as on a GPU
+    assert encoder.encode(["w10", "w20", "w30"])[:, 1].tolist() == [10, 20, 30]
+
+
+def test_what_fails_in_the_reading_thread_fails_the_encoder():
+    encoder = fake_encoder(window_rows=1)
+    encoder.reads_ahead = True
+    encoder.reader.tokenizer = None
+    with pytest.raises(TypeError, match="'NoneType' object is not callable"):
+        encoder.encode(["w10", "w20"])
+
+
+def test_on_a_cpu_no_window_is_taken_in_before_the_last_one_is_given():
+    taken = []
+    encoder = fake_encoder()
+    results = encoder.encode_windows(taken.append(row) or ["w10"] for row in range(3))
+    next(results)
+    assert taken == [0]
+
+
+def test_padding_is_on_the_right():
+    ids, mask = Batches("cpu", Layout(padded_to=4), 7, 100).pad([[1, 2], [3, 4, 5]])
+    assert ids.tolist() == [[1, 2, 7, 7], [3, 4, 5, 7]]
+    assert mask.tolist() == [[1, 1, 0, 0], [1, 1, 1, 0]]
+    assert ids.dtype == mask.dtype == torch.int64
+
+
+@pytest.fixture(scope="module")
+def model_of_20_mb(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "wide"
+    models.wordpiece(BertTokenizerFast, folder)
+    sizes = {"hidden_size": 384, "num_hidden_layers": 3, "num_attention_heads": 6, "intermediate_size": 1536}
+    torch.manual_seed(0)
+    model = BertModel(BertConfig(vocab_size=models.TOKENS, max_position_embeddings=64, **sizes))
+    return models.save(model, folder)
+
+
+def kb_of_weights(folder, field):
+    """Return how many kB of this process's mapping of the weights are of some kind, e.g. anonymous."""
+    maps = [m for m in psutil.Process().memory_maps(grouped=False) if m.path == str(folder / "model.safetensors")]
+    return sum(getattr(m, field) for m in maps) // 1024
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/smaps"), reason="needs Linux's /proc")
+def test_an_encoder_reads_its_weights_from_the_file_that_others_map_too(model_of_20_mb):
+    """Copied or converted they would be each worker's own: 100 workers of a host, 100 times the weights."""
+    encoder = BertEncoder.from_config(EncoderConfig(model=str(model_of_20_mb), device="cpu"))
+    encoder.encode(["hello world"])
+    size = (model_of_20_mb / "model.safetensors").stat().st_size // 1024
+    assert kb_of_weights(model_of_20_mb, "anonymous") == 0  # no page was written to, which would be a copy
+    assert kb_of_weights(model_of_20_mb, "rss") > 0.9 * size
+    with open("/proc/self/maps", encoding="ascii") as lines:
+        spans = [line.split()[0].split("-") for line in lines if line.rstrip().endswith("wide/model.safetensors")]
+    bounds = [(int(start, 16), int(end, 16)) for start, end in spans]
+    owned = [p for p in encoder.loaded.model.parameters() if not any(a <= p.data_ptr() < b for a, b in bounds)]
+    assert sum(p.numel() * 4 for p in owned) < 0.02 * size * 1024  # a tensor or two that lie unaligned, at most
+    assert np.isfinite(encoder.encode(["hello"])).all()

@@ -1,0 +1,85 @@
+"""The compiled engine gives the vectors of torch, or says why it can't."""
+
+import sys
+
+import models
+import numpy as np
+import pytest
+
+from bert_spark.config import EncoderConfig
+from bert_spark.encoder import BertEncoder
+from bert_spark.engines import vectors_of
+from bert_spark.errors import ConfigError, SetupError
+from bert_spark.model import LoadedModel, config_fingerprint, load
+
+TEXTS = ["hello", "", "happy happy sad " * 30, "hi my name is nicolas, and today is good!", "love you", "a b c d e f"]
+
+
+def encoder(folder, **settings):
+    return BertEncoder.from_config(EncoderConfig(model=str(folder), device="cpu", **settings))
+
+
+@pytest.fixture(scope="module")
+def openvino():
+    return pytest.importorskip("openvino", reason="openvino missing: pip install 'bert-spark[openvino]'")
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max", "pooler", "flatten", "cls+mean"])
+def test_openvino_gives_the_vectors_of_torch(openvino, tiny_bert, pooling):
+    settings = {"pooling": pooling, "token_budget": 70}  # batches of several shapes: one compiled model serves all
+    compiled = encoder(tiny_bert, engine="openvino", **settings)
+    np.testing.assert_allclose(compiled.encode(TEXTS), encoder(tiny_bert, **settings).encode(TEXTS), rtol=0, atol=1e-5)
+
+
+def test_openvino_takes_roberta(openvino, tmp_path):
+    folder = models.roberta(tmp_path / "roberta")
+    expected = encoder(folder, max_length=30).encode(TEXTS)
+    compiled = encoder(folder, max_length=30, engine="openvino", token_budget=70)
+    np.testing.assert_allclose(compiled.encode(TEXTS), expected, rtol=0, atol=1e-5)
+
+
+def test_openvino_in_bfloat16_is_near_float32(openvino, tiny_bert):
+    half = encoder(tiny_bert, engine="openvino", precision="bfloat16").encode(TEXTS)
+    exact = encoder(tiny_bert).encode(TEXTS)
+    cosine = (half * exact).sum(1) / np.linalg.norm(half, axis=1) / np.linalg.norm(exact, axis=1)
+    assert half.dtype == np.float32
+    assert cosine.min() > 0.999
+
+
+@pytest.mark.packaged
+def test_openvino_gives_minilm_vectors(openvino):
+    exact = BertEncoder.from_config(EncoderConfig(device="cpu"))
+    compiled = BertEncoder.from_config(EncoderConfig(device="cpu", engine="openvino"))
+    np.testing.assert_allclose(compiled.encode(TEXTS), exact.encode(TEXTS), rtol=0, atol=1e-5)
+
+
+def test_a_model_it_does_not_take_is_named(openvino, tmp_path):
+    folder = models.distilbert(tmp_path / "distilbert")
+    with pytest.raises(ConfigError, match="takes BERT and RoBERTa models, got a DistilBertModel; set engine='torch'"):
+        encoder(folder, engine="openvino")
+
+
+def test_a_gpu_is_not_for_it(openvino):
+    loaded = LoadedModel(None, None, "cuda:0", "live")
+    with pytest.raises(SetupError, match="runs on CPUs, the device is cuda:0; set device='cpu'"):
+        vectors_of(loaded, EncoderConfig(engine="openvino"))
+
+
+def test_where_it_is_not_installed_the_error_says_what_to_install(tiny_bert, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    config = EncoderConfig(model=str(tiny_bert), device="cpu", engine="openvino")
+    loaded = load(config, "cpu")
+    with pytest.raises(SetupError, match=r"needs its package: pip install 'bert-spark\[openvino\]'"):
+        vectors_of(loaded, config)
+
+
+def test_the_engine_is_no_part_of_the_fingerprint(tiny_bert):
+    config = EncoderConfig(model=str(tiny_bert))
+    assert config_fingerprint(EncoderConfig(model=str(tiny_bert), engine="openvino")) == config_fingerprint(config)
+
+
+def test_what_openvino_has_not_is_refused():
+    with pytest.raises(ConfigError, match="has no float16; set precision='bfloat16'"):
+        EncoderConfig(engine="openvino", precision="float16")
+    with pytest.raises(ConfigError, match="takes a pooling, no embedding_func"):
+        EncoderConfig(engine="openvino", embedding_func=len)

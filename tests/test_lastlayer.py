@@ -1,0 +1,121 @@
+"""Running the last layer for the CLS row alone changes no vector; models it is not for take their own forward pass."""
+
+import models
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModel, BertConfig, BertModel
+
+from bert_spark.config import EncoderConfig
+from bert_spark.encoder import BertEncoder
+from bert_spark.engines import torch_vectors_of
+from bert_spark.lastlayer import FamilyForward, in_family
+from bert_spark.model import load
+
+IDS = torch.tensor([[2, 40, 41, 42, 43, 3], [2, 50, 3, 0, 0, 0], [2, 3, 0, 0, 0, 0]])
+MASK = (IDS != 0).long()
+
+
+@pytest.fixture(scope="module")
+def bert(tiny_bert):
+    return AutoModel.from_pretrained(str(tiny_bert), dtype=torch.float32).eval()
+
+
+@pytest.fixture(scope="module")
+def roberta(tmp_path_factory):
+    folder = models.roberta(tmp_path_factory.mktemp("models") / "roberta")
+    return AutoModel.from_pretrained(str(folder), dtype=torch.float32).eval()
+
+
+def own(model, ids, mask):
+    with torch.no_grad():
+        return model(input_ids=ids, attention_mask=mask)
+
+
+def rows_of_layers(forward):
+    """Return how many token rows each layer's feed-forward part was given."""
+    seen = []
+    for layer in forward.layers:
+        layer.intermediate.register_forward_hook(lambda module, given, out: seen.append(given[0].shape[1]))
+    with torch.no_grad():
+        forward(IDS, MASK)
+    return seen
+
+
+def test_the_cls_state_is_the_models_own_beside_padding(bert):
+    with torch.no_grad():
+        states, pooled = FamilyForward(bert, first_only=True, pooled=True)(IDS, MASK)
+    assert states.shape == (3, 1, 32)
+    torch.testing.assert_close(states[:, 0], own(bert, IDS, MASK)[0][:, 0], rtol=0, atol=1e-6)
+    torch.testing.assert_close(pooled, own(bert, IDS, MASK).pooler_output, rtol=0, atol=1e-6)
+
+
+def test_roberta_counts_its_own_positions(roberta):
+    """Its padding has the id 1 and its positions start behind that."""
+    ids = torch.tensor([[0, 40, 41, 42, 2], [0, 50, 2, 1, 1]])
+    with torch.no_grad():
+        states = FamilyForward(roberta, first_only=True)(ids, (ids != 1).long())[0]
+    torch.testing.assert_close(states[:, 0], own(roberta, ids, (ids != 1).long())[0][:, 0], rtol=0, atol=1e-6)
+
+
+def test_all_states_are_the_models_own_where_they_are_asked_for(bert):
+    with torch.no_grad():
+        states = FamilyForward(bert, first_only=False)(IDS, MASK)[0]
+    real = MASK.bool()
+    torch.testing.assert_close(states[real], own(bert, IDS, MASK)[0][real], rtol=0, atol=1e-6)
+
+
+def test_the_last_layer_runs_for_one_row_a_text(tiny_bert):
+    model = AutoModel.from_pretrained(str(tiny_bert)).eval()
+    assert rows_of_layers(FamilyForward(model, first_only=True)) == [6, 1]
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_is_as_near_to_float32_as_the_models_own(bert, precision):
+    with torch.no_grad(), torch.autocast("cpu", dtype=getattr(torch, precision)):
+        short = FamilyForward(bert, first_only=True)(IDS, MASK)[0][:, 0].float()
+        general = bert(input_ids=IDS, attention_mask=MASK)[0][:, 0].float()
+    exact = own(bert, IDS, MASK)[0][:, 0]
+    assert (short - exact).abs().max() < 1.5 * (general - exact).abs().max() + 1e-3
+
+
+def test_its_layers_are_the_models_own_tensors(bert):
+    mine = {tensor.data_ptr() for tensor in FamilyForward(bert, first_only=True, pooled=True).parameters()}
+    assert mine == {tensor.data_ptr() for tensor in bert.parameters()}
+
+
+@pytest.mark.parametrize("name", ["distilbert", "electra", "mpnet"])
+def test_other_architectures_are_none_of_the_family(tmp_path, name):
+    assert not in_family(AutoModel.from_pretrained(str(models.ARCHITECTURES[name](tmp_path / name))))
+
+
+def test_a_subclass_a_decoder_and_a_hooked_model_are_none_of_the_family(bert):
+    class Mine(BertModel):
+        pass
+
+    assert in_family(bert)
+    assert not in_family(models.tiny(BertConfig, Mine))
+    assert not in_family(models.tiny(BertConfig, BertModel, is_decoder=True))
+    hooked = models.tiny(BertConfig, BertModel)
+    hooked.encoder.layer[0].register_forward_hook(lambda *parts: None)
+    assert not in_family(hooked)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "calls"), [("cls", 0), ("pooler", 0), ("cls+mean", 1), ("mean", 1), ("flatten", 1)]
+)
+def test_only_poolings_of_the_cls_state_leave_the_models_own_forward_pass(tiny_bert, monkeypatch, pooling, calls):
+    config = EncoderConfig(model=str(tiny_bert), device="cpu", pooling=pooling)
+    loaded = load(config, "cpu")
+    seen = []
+    forward = loaded.model.forward
+    monkeypatch.setattr(loaded.model, "forward", lambda **given: seen.append(1) or forward(**given))
+    torch_vectors_of(loaded, config)(IDS, MASK)
+    assert len(seen) == calls
+
+
+def test_an_encoder_gives_what_its_general_path_gives(tiny_bert):
+    texts = ["hello", "", "happy happy sad " * 30, "hi my name is nicolas"]
+    alone = BertEncoder.from_config(EncoderConfig(model=str(tiny_bert), device="cpu"))
+    both = BertEncoder.from_config(EncoderConfig(model=str(tiny_bert), device="cpu", pooling="cls+mean"))
+    np.testing.assert_allclose(alone.encode(texts), both.encode(texts)[:, :32], rtol=0, atol=1e-6)
