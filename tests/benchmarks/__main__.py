@@ -1,0 +1,32 @@
+"""Run every benchmark, each in a process of its own, and show all bars in one table.
+
+python -m tests.benchmarks --texts tweets.csv --column content --json output/bench
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+NAMES = ("encoder", "labels", "output_path", "spark_job", "scaling", "workers", "gpu")
+
+
+def main():
+    options = sys.argv[1:]
+    if "--json" not in options:
+        options += ["--json", "output/bench"]
+    folder = Path(options[options.index("--json") + 1])
+    for name in NAMES:
+        started = time.monotonic()
+        done = subprocess.run([sys.executable, "-W", "ignore", "-m", f"tests.benchmarks.{name}", *options])
+        print(f"{name}: exit code {done.returncode}, {time.monotonic() - started:.0f} s", flush=True)
+    bars = [(file.stem, bar) for file in sorted(folder.glob("*.json")) for bar in json.loads(file.read_text())["bars"]]
+    print(f"\n{'benchmark':12}  {'what':50}  {'figure':>9}  {'bound':>14}")
+    for name, bar in bars:
+        met = "met" if bar["met"] else "NOT MET"
+        print(f"{name:12}  {bar['what']:50}  {bar['figure']:9.3f}  {bar['bound']:>14}  {met}")
+
+
+if __name__ == "__main__":
+    main()

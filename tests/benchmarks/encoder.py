@@ -1,0 +1,98 @@
+"""Rows per second of the encoder beside the other ways to the same vectors, in one process, and the share of the
+machine's own matrix-multiply limit that it reaches.
+
+    python -m tests.benchmarks.encoder --texts tweets.csv --column content --json output/bench
+"""
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from bert_spark.config import EncoderConfig
+from bert_spark.encoder import BertEncoder
+from bert_spark.model import load
+from tests.benchmarks import peers
+from tests.benchmarks.harness import (
+    MAX_LENGTH,
+    MODEL,
+    alternate,
+    arguments,
+    best,
+    matmul_limit,
+    operations,
+    rate,
+    ratio,
+    report,
+)
+from tests.benchmarks.harness import tweets as some_tweets
+
+OURS = {
+    "ours torch": {},
+    "ours openvino": {"engine": "openvino"},
+    "ours torch bfloat16": {"precision": "bfloat16"},
+    "ours openvino bfloat16": {"precision": "bfloat16", "engine": "openvino"},
+}
+LIMIT, LIMIT_16 = "matmul limit float32, GFLOP/s", "matmul limit bfloat16, GFLOP/s"
+
+
+def main():
+    given = arguments(__doc__, rows=1000, rounds=5, slow_rows=250)
+    texts = some_tweets(given)
+    few = texts[: given.slow_rows]
+    config = EncoderConfig(model=MODEL, max_length=MAX_LENGTH, device="cpu")
+    loaded = load(config, "cpu")
+    encoders, absent = peers.available(
+        {name: lambda s=s: BertEncoder(loaded, dataclasses.replace(config, **s)) for name, s in OURS.items()}
+    )
+    sentence, also_absent = peers.available(peers.SENTENCE)
+    vectors = {name: encoder.encode(few) for name, encoder in encoders.items()}
+    vectors |= {name: model.encode(few) for name, model in sentence.items()}
+    contenders = {
+        "one at a time": rate(peers.one_at_a_time(few), len(few)),
+        "transformers pipeline": rate(peers.pipeline(few), len(few)),
+        **{n: rate(lambda m=m: m.encode(texts, batch_size=peers.BATCH), len(texts)) for n, m in sentence.items()},
+        **{n: rate(lambda e=e: e.encode(texts), len(texts)) for n, e in encoders.items()},
+        LIMIT: matmul_limit(),
+        LIMIT_16: matmul_limit(torch.bfloat16),
+    }
+    figures = alternate(contenders, given.rounds)
+    lengths = [len(window) for window in encoders["ours torch"].reader.read(texts).windows]
+    gflop = operations(lengths, loaded.model.config) / len(texts) / 1e9
+    half, exact = best(figures, [name for name in OURS if "bfloat16" in name]), best(figures, list(OURS)[:2])
+    theirs_exact = best(figures, list(peers.SENTENCE)[:3])
+    bars = [
+        ("ours torch / one at a time", ratio(figures, "ours torch", "one at a time"), "at least", 3.3),
+        ("ours openvino / one at a time", ratio(figures, "ours openvino", "one at a time"), "at least", 4.4),
+        ("ours torch / theirs torch", ratio(figures, "ours torch", "sentence-transformers torch"), "at least", 1.4),
+        ("best float32 / their best float32", ratio(figures, exact, theirs_exact), "at least", 1.4),
+        (
+            "best / their best, any precision",
+            ratio(figures, best(figures, OURS), best(figures, peers.SENTENCE)),
+            "at least",
+            1.4,
+        ),
+        ("bfloat16 / float32, same engine", ratio(figures, half, half.removesuffix(" bfloat16")), "at least", 1.8),
+        ("share of the float32 limit", ratio(figures, exact, LIMIT) * gflop, "at least", 0.85),
+        ("share of the bfloat16 limit", ratio(figures, half, LIMIT_16) * gflop, "at least", 0.70),
+    ]
+    report(
+        given,
+        "encoder",
+        "rows per second",
+        figures,
+        bars,
+        gflop_a_row=round(gflop, 4),
+        tokens_a_row=round(float(np.mean(lengths)), 2),
+        mean_cosine_to_float32={name: cosine(each, vectors["ours torch"]) for name, each in vectors.items()},
+        not_measured=absent | also_absent,
+    )
+
+
+def cosine(one, other):
+    """Return the mean cosine of two matrices' rows."""
+    return round(float(((one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)).mean()), 6)
+
+
+if __name__ == "__main__":
+    main()

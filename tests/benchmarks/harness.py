@@ -1,0 +1,210 @@
+"""What all benchmarks share: their texts, contenders that take turns within one run, a table, and a JSON file of what
+was measured, where and with what."""
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import statistics
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bert_spark.versions import versions
+
+ROOT = Path(__file__).resolve().parents[2]
+PEERS = ("sentence-transformers", "optimum-intel", "optimum-onnx", "onnxruntime", "openvino")
+MAX_LENGTH = 60
+MODEL = "packaged:minilm-l6"
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16")
+
+
+def arguments(doc, rows, rounds, **more):
+    """Parse a benchmark's command line; `more` are its own options and their defaults.
+
+    With --threads the process keeps to so many cores: every library then takes that number by itself.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--texts", default=str(ROOT / "conf" / "sample_tweets.csv"), help="csv of tweets")
+    parser.add_argument("--column", default="content", help="its column of texts")
+    parser.add_argument("--rows", type=int, default=rows, help="texts of one round")
+    parser.add_argument("--rounds", type=int, default=rounds, help="turns of each contender")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="cores and threads to use")
+    parser.add_argument("--json", help="folder for the JSON file")
+    for name, default in more.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    given = parser.parse_args()
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: given.threads])
+    torch.set_num_threads(given.threads)
+    os.environ["TOKENIZERS_PARALLELISM"] = "true"
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])  # of Spark's workers
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    return given
+
+
+def tweets(given, rows=None):
+    """Return so many different texts of the file; where it has fewer, they are made different by a number."""
+    import pandas as pd
+
+    texts = pd.read_csv(given.texts, usecols=[given.column], dtype=str)[given.column].dropna().drop_duplicates()
+    texts = texts.sample(frac=1, random_state=0).tolist()
+    rows = rows or given.rows
+    return [texts[i % len(texts)] + (f" {i // len(texts)}" if i >= len(texts) else "") for i in range(rows)]
+
+
+def alternate(contenders, rounds):
+    """Run each contender once for warmth, then in turns; return name -> what each of its turns gave, a figure."""
+    for run in contenders.values():
+        run()
+    figures = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            figures[name].append(run())
+    return figures
+
+
+def rate(work, rows):
+    """Return a contender: rows per second of `work`."""
+
+    def run():
+        started = time.perf_counter()
+        work()
+        return rows / (time.perf_counter() - started)
+
+    return run
+
+
+def matmul_limit(dtype=torch.float32, device="cpu", shape=(1024, 384, 1536)):
+    """Return a contender: GFLOP/s of a linear layer of a batch's shape, weights and states at rest."""
+    rows, inner, columns = shape
+    states, weight = torch.ones(rows, inner, dtype=dtype), torch.ones(columns, inner, dtype=dtype)
+    states, weight = states.to(device), weight.to(device)
+    times = 30 if device == "cpu" else 300
+
+    def run():
+        settle(device)
+        started = time.perf_counter()
+        with torch.inference_mode():
+            for _ in range(times):
+                torch.nn.functional.linear(states, weight)
+        settle(device)
+        return times * 2 * rows * inner * columns / (time.perf_counter() - started) / 1e9
+
+    return run
+
+
+def settle(device):
+    """Wait for a card to be done."""
+    if device != "cpu":
+        torch.cuda.synchronize(device)
+
+
+def operations(lengths, config):
+    """Return the floating-point operations that texts of so many tokens need, the last layer for the CLS row alone.
+
+    A multiplication and an addition are two. Linear layers of L tokens: query, key, value and output 4 h^2, feed-forward
+    2 h i, each times 2 L; attention: scores and context 2 * 2 L^2 h. In the last layer key and value alone are of all
+    tokens. Padding, norms, softmax and GELU are not counted.
+    """
+    h, inner, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    lengths = np.asarray(lengths, dtype=np.float64)
+    full = 2 * lengths * (4 * h * h + 2 * h * inner) + 4 * lengths**2 * h
+    last = 2 * lengths * 2 * h * h + 2 * (2 * h * h + 2 * h * inner) + 4 * lengths * h
+    return float(((layers - 1) * full + last).sum())
+
+
+def machine():
+    """Return what this machine is."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            info = dict(line.split(":", 1) for line in lines if ":" in line)
+        info = {name.strip(): value.strip() for name, value in info.items()}
+    except OSError:
+        info = {}
+    flags = info.get("flags", "").split()
+    return {
+        "cpu": f"{info.get('vendor_id', platform.processor())} {info.get('model name', '')}".strip(),
+        "model": f"family {info.get('cpu family', '?')} model {info.get('model', '?')}",
+        "instructions": [
+            flag for flag in ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16") if flag in flags
+        ],
+        "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1),
+        "load_at_start": os.getloadavg()[0],
+        "card": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+MACHINE = machine()  # before the benchmark itself makes load
+
+
+def installed(names):
+    """Return the versions of the peers that are there."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def report(given, name, unit, figures, bars=(), **facts):
+    """Print a table of medians and spreads and the bars, and write all of it as JSON.
+
+    Parameters
+    ----------
+    figures
+        Name -> figures of its rounds.
+    bars
+        (what, figure, "at least" or "at most", bound) each.
+    facts
+        What else the JSON file holds.
+    """
+    rows = {
+        who: {"median": statistics.median(each), "least": min(each), "most": max(each), "rounds": each}
+        for who, each in figures.items()
+    }
+    width = max(map(len, [*rows, *(bar[0] for bar in bars)]))
+    print(f"\n{name}: {unit}\n{'':{width}}  {'median':>10}  {'least':>10}  {'most':>10}")
+    for who, row in rows.items():
+        print(f"{who:{width}}  {row['median']:10,.1f}  {row['least']:10,.1f}  {row['most']:10,.1f}")
+    kept = [
+        {
+            "what": what,
+            "figure": figure,
+            "bound": f"{sense} {bound}",
+            "met": bool(figure >= bound if sense == "at least" else figure <= bound),
+        }
+        for what, figure, sense, bound in bars
+    ]
+    for bar in kept:
+        print(
+            f"{bar['what']:{width}}  {bar['figure']:10,.3f}  {bar['bound']:>14}  {'met' if bar['met'] else 'NOT MET'}"
+        )
+    for fact, value in facts.items():
+        print(f"{fact}: {value}")
+    if given.json:
+        command = shlex.join([Path(sys.executable).name, "-m", f"tests.benchmarks.{name}", *sys.argv[1:]])
+        about = {"benchmark": name, "command": command, "machine": MACHINE, "settings": vars(given), "unit": unit}
+        content = about | {"versions": versions() | installed(PEERS), "figures": rows, "bars": kept, "facts": facts}
+        folder = Path(given.json)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def ratio(figures, one, other):
+    """Return the median over the rounds of one contender's figure by the other's: what slows a round slows both."""
+    if one not in figures or other not in figures:
+        return float("nan")
+    return statistics.median(a / b for a, b in zip(figures[one], figures[other], strict=True))
+
+
+def best(figures, names):
+    """Return the contender of the largest median among `names`."""
+    return max((name for name in names if name in figures), key=lambda name: statistics.median(figures[name]))

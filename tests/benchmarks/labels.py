@@ -1,0 +1,49 @@
+"""Do vectors of another precision or engine mean the same? A LinearSVC trained on float32 vectors labels held-out
+tweets from each.
+
+    python -m tests.benchmarks.labels --texts tweets.csv --column content --labels sentiment
+"""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+from sklearn.svm import LinearSVC
+
+from bert_spark.config import EncoderConfig
+from bert_spark.encoder import BertEncoder
+from bert_spark.model import load
+from tests.benchmarks import peers
+from tests.benchmarks.encoder import OURS, cosine
+from tests.benchmarks.harness import MAX_LENGTH, MODEL, arguments, report
+
+
+def main():
+    given = arguments(__doc__, rows=6000, rounds=1, labels="sentiment")
+    table = pd.read_csv(given.texts, usecols=[given.column, given.labels], dtype=str).dropna()
+    table = table.drop_duplicates(given.column).sample(frac=1, random_state=0)[: given.rows]
+    texts, labels = table[given.column].tolist(), table[given.labels].to_numpy()
+    train = len(texts) * 2 // 3
+    config = EncoderConfig(model=MODEL, max_length=MAX_LENGTH, device="cpu")
+    loaded = load(config, "cpu")
+    exact = BertEncoder(loaded, config).encode(texts)
+    head = LinearSVC(C=1.0, class_weight="balanced").fit(exact[:train], labels[:train])
+    expected = head.predict(exact[train:])
+    others = {**OURS, "ours torch float16": {"precision": "float16"}}
+    makers = {n: lambda s=s: BertEncoder(loaded, dataclasses.replace(config, **s)) for n, s in others.items() if s}
+    makers |= {n: make for n, make in peers.SENTENCE.items() if "bfloat16" in n or "int8" in n}
+    encoders, absent = peers.available(makers)
+    agreement, cosines, least = {}, {}, {}
+    for name, encoder in encoders.items():
+        vectors = np.asarray(encoder.encode(texts[train:]), dtype=np.float32)
+        agreement[name] = [100 * float(np.mean(head.predict(vectors) == expected))]
+        cosines[name] = cosine(vectors, exact[train:])
+        least[name] = round(float(np.abs(vectors - exact[train:]).max()), 6)
+    bars = [(f"{n}, labels equal", each[0] / 100, "at least", 0.99) for n, each in agreement.items()]
+    bars += [(f"{n}, mean cosine", cosines[n], "at least", 0.9999) for n in agreement]
+    facts = {"mean_cosine": cosines, "largest_difference": least, "not_measured": absent}
+    report(given, "labels", "per cent of labels equal to float32's", agreement, bars, held_out=len(expected), **facts)
+
+
+if __name__ == "__main__":
+    main()

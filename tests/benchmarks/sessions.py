@@ -1,0 +1,69 @@
+"""Spark for the benchmarks: one local session whose Python workers are warm before anything is timed."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+import time
+
+import psutil
+
+
+def local_session(workers):
+    """Return a session of so many tasks at once, each with one thread."""
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    conf = {
+        "spark.ui.enabled": "false",
+        "spark.log.level": "ERROR",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.memory": "2g",
+        "spark.sql.warehouse.dir": tempfile.mkdtemp(prefix="bert_spark-bench-"),
+    }
+    builder = SparkSession.builder.master(f"local[{workers}]")
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def write_csv(texts, folder, name="tweets"):
+    """Write texts as a csv file with ids; return its path."""
+    import pandas as pd
+
+    path = os.path.join(folder, f"{name}.csv")
+    pd.DataFrame({"id": range(len(texts)), "text": texts}).to_csv(path, index=False)
+    return path
+
+
+class PeakMemory:
+    """Largest resident memory of Spark's Python workers while the block runs: of one of them, in MB; and the JVM's."""
+
+    def __enter__(self):
+        self.worker = self.jvm = 0.0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self):
+        while not self._end.wait(0.1):
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    size = process.memory_info().rss / 1e6
+                    if "java" in process.name():
+                        self.jvm = max(self.jvm, size)
+                    else:
+                        self.worker = max(self.worker, size)
+
+
+def seconds(work):
+    """Return how long `work` takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

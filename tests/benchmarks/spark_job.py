@@ -1,0 +1,113 @@
+"""The whole embed job on Spark, after its start-up, beside the encoder alone in as many processes, and beside
+`predict_batch_udf` over sentence-transformers: the way of most notebooks. Layout: one worker with one thread a core.
+
+    python -m tests.benchmarks.spark_job --texts tweets.csv --column content --rows 40000
+"""
+
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from pyspark.sql import types as T
+
+from bert_spark.spread import spread
+from jobs.embed import embed
+from tests.benchmarks.harness import MAX_LENGTH, MODEL, alternate, arguments, rate, ratio, report, tweets
+from tests.benchmarks.sessions import local_session, write_csv
+
+# Half of the rows each; ready before it is told to start, as Spark's workers are.
+ALONE = """
+import sys
+import pandas as pd, torch
+from bert_spark.config import EncoderConfig
+from bert_spark.encoder import BertEncoder
+torch.set_num_threads(1)
+path, part, parts, model, engine = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
+texts = pd.read_csv(path, dtype=str, keep_default_na=False)["text"].tolist()[part::parts]
+encoder = BertEncoder.from_config(EncoderConfig(model=model, device="cpu", engine=engine))
+encoder.encode(texts[:100])
+for line in sys.stdin:
+    encoder.encode(texts)
+    print("done", flush=True)
+"""
+
+
+class Alone:
+    """The encoder in several processes of one thread, without Spark."""
+
+    def __init__(self, path, processes, engine):
+        command = [sys.executable, "-W", "ignore", "-c", ALONE, path]
+        self.processes = [
+            subprocess.Popen(
+                [*command, str(part), str(processes), MODEL, engine],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+            )
+            for part in range(processes)
+        ]  # fmt: skip
+
+    def __call__(self):
+        for process in self.processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in self.processes:
+            assert process.stdout.readline() == "done\n", "a process of the encoder alone ended"
+
+    def close(self):
+        for process in self.processes:
+            process.communicate()
+
+
+def sentence_udf():
+    """Return sentence-transformers behind Spark's predict_batch_udf."""
+    from pyspark.ml.functions import predict_batch_udf
+
+    def make():
+        import torch
+
+        from tests.benchmarks.peers import BATCH, sentence_model
+
+        torch.set_num_threads(1)
+        model = sentence_model()
+        return lambda texts: model.encode(texts.tolist(), batch_size=BATCH)
+
+    return predict_batch_udf(make, return_type=T.ArrayType(T.FloatType()), batch_size=1024)
+
+
+def main():
+    given = arguments(__doc__, rows=8000, rounds=3, engine="torch")
+    folder = tempfile.mkdtemp(prefix="bert_spark-bench-")
+    path, out = write_csv(tweets(given), folder), os.path.join(folder, "out")
+    spark = local_session(given.threads)
+    theirs = sentence_udf()
+
+    def job():
+        options = ["--input", path, "--text-column", "text", "--output", out, "--overwrite", "--engine", given.engine]
+        with contextlib.redirect_stdout(io.StringIO()):
+            embed([*options, "--model", MODEL, "--max-length", str(MAX_LENGTH)])
+
+    def their_job():
+        rows = spread(spark.read.csv(path, header=True, multiLine=True, escape='"'))
+        rows.withColumn("embedding", theirs("text")).write.mode("overwrite").parquet(f"{out}-theirs")
+
+    alone = Alone(path, given.threads, given.engine)
+    work = {"embed job": job, "encoder alone": alone, "predict_batch_udf + sentence-transformers": their_job}
+    figures = alternate({name: rate(each, given.rows) for name, each in work.items()}, given.rounds)
+    alone.close()
+    spark.stop()
+    shutil.rmtree(folder)
+    job_to = {name: ratio(figures, "embed job", name) for name in work}
+    bars = [
+        ("embed job / encoder alone", job_to["encoder alone"], "at least", 0.9),
+        ("embed job / predict_batch_udf", job_to["predict_batch_udf + sentence-transformers"], "at least", 1.5),
+    ]
+    layout = f"{given.threads} workers of 1 thread, for all three; engine {given.engine}"
+    report(given, "spark_job", "rows per second", figures, bars, layout=layout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""What a second Python worker on the same host costs in memory of its own: the weights are a map of one file.
+
+python -m tests.benchmarks.workers
+"""
+
+import subprocess
+import sys
+
+from bert_spark.checkpoint import weight_files
+from bert_spark.model import resolve
+from tests.benchmarks.harness import MODEL, alternate, arguments, report
+
+WORKER = """
+import psutil, sys
+from transformers import AutoTokenizer, BertConfig, BertModel
+from bert_spark.config import EncoderConfig
+from bert_spark.encoder import BertEncoder
+from bert_spark.model import from_objects, resolve
+
+# A small model first: code, tokenizer and kernels are any worker's own, with whatever weights.
+small = BertModel(BertConfig(hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64))
+tokenizer = AutoTokenizer.from_pretrained(str(resolve(sys.argv[1])))
+config = EncoderConfig(model=sys.argv[1], device="cpu", engine=sys.argv[2])
+BertEncoder(from_objects(tokenizer, small), config).encode(["so happy today"])
+me = psutil.Process()
+before = me.memory_full_info().uss
+encoder = BertEncoder.from_config(config)
+encoder.encode(["so happy today"])
+grown = me.memory_full_info().uss - before
+mapped = [m for m in me.memory_maps(grouped=False) if m.path.endswith(".safetensors")]
+print(grown, sum(m.private_clean + m.private_dirty for m in mapped), flush=True)
+sys.stdin.readline()
+"""
+
+
+def worker(engine):
+    """Start a worker; return it and (bytes of its own that loading took, private bytes of the weights' map)."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", WORKER, MODEL, engine],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    return process, [int(number) for number in process.stdout.readline().split()]
+
+
+def second(engine):
+    """Return a contender: MB of its own that the second of two workers takes for its encoder."""
+
+    def run():
+        first, _ = worker(engine)
+        other, (grown, mapped) = worker(engine)
+        for process in (first, other):
+            process.communicate("\n")
+        seen[engine].append((grown, mapped))
+        return grown / 1e6
+
+    seen[engine] = []
+    return run
+
+
+seen = {}
+
+
+def main():
+    given = arguments(__doc__, rows=1, rounds=3)
+    weights = sum(path.stat().st_size for path in weight_files(resolve(MODEL))) / 1e6
+    engines = ["torch"]
+    try:
+        import openvino  # noqa: F401
+
+        engines.append("openvino")
+    except ImportError:
+        pass
+    figures = alternate({engine: second(engine) for engine in engines}, given.rounds)
+    bars = [("torch, of the weights", max(figures["torch"]) / weights, "at most", 0.30)]
+    private = {engine: max(mapped for _, mapped in each) for engine, each in seen.items()}
+    facts = {"weights_mb": round(weights, 1), "private_bytes_of_the_map": private}
+    report(given, "workers", "MB of its own that the second worker's encoder takes", figures, bars, **facts)
+
+
+if __name__ == "__main__":
+    main()
