@@ -196,8 +196,8 @@ def _slices(batches: Iterable[Window]) -> Iterator[Window]:
         yield from (tuple(part.slice(start, step) for part in batch) for start in range(0, max(rows, 1), step))
 
 
-def _as_udf(core: Core, fields: str, rows: int, columns: int = 1, *, arrow: bool | None = None) -> Callable[..., Any]:
-    """Wrap a core function over whole windows as an Arrow UDF, by default where Spark has it, else as a pandas UDF."""
+def _as_udf(core: Core, fields: str, rows: int, columns: int = 1, *, arrow: bool = True) -> Callable[..., Any]:
+    """Wrap a core function over whole windows as an Arrow UDF where Spark has it, unless told not to; else as a pandas UDF."""
 
     def run(batches: Iterable[Window]) -> Iterator[pa.StructArray]:
         whole = (
@@ -225,7 +225,7 @@ def _as_udf(core: Core, fields: str, rows: int, columns: int = 1, *, arrow: bool
         for struct in run(pairs):
             yield _frame(struct)
 
-    if hasattr(F, "arrow_udf") if arrow is None else arrow:
+    if arrow and hasattr(F, "arrow_udf"):
         return F.arrow_udf(arrow_one if columns == 1 else arrow_two, fields).asNondeterministic()  # type: ignore[no-any-return]
     from pyspark.sql.pandas.functions import pandas_udf
 

@@ -107,7 +107,7 @@ def settle(device):
 def operations(lengths, config):
     """Return the floating-point operations that texts of so many tokens need, the last layer for the CLS row alone.
 
-    A multiplication and an addition are two. Linear layers of L tokens: query, key, value and output 4 h^2, feed-forward
+    A multiplication and an addition are two. Linear layers of L tokens: query, key, value, output 4 h^2, feed-forward
     2 h i, each times 2 L; attention: scores and context 2 * 2 L^2 h. In the last layer key and value alone are of all
     tokens. Padding, norms, softmax and GELU are not counted.
     """
