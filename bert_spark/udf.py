@@ -197,7 +197,7 @@ def _slices(batches: Iterable[Window]) -> Iterator[Window]:
 
 
 def _as_udf(core: Core, fields: str, rows: int, columns: int = 1, *, arrow: bool = True) -> Callable[..., Any]:
-    """Wrap a core function over whole windows as an Arrow UDF where Spark has it, unless told not to; else as a pandas UDF."""
+    """Wrap a core function over whole windows: an Arrow UDF where Spark has it, unless told not to; else a pandas one."""
 
     def run(batches: Iterable[Window]) -> Iterator[pa.StructArray]:
         whole = (
