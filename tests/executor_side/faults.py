@@ -1,59 +1,58 @@
-"""What goes wrong on an executor, as the variable FAULT says, at the model's own forward call:
+"""What goes wrong on an executor at the model's own forward call, as the file FAULT_FILE says at that moment:
 
-slow=S       each call takes S seconds more
-straggler=S  one call of all takes S seconds more
-oom=N        out of memory for more than N rows at once
-oom-tokens=N out of memory for rows of more than N tokens, however few
-fatal-once   the first process that runs a batch breaks for ever, no other does
-fatal        every process breaks at its first batch
-cards        torch believes in cards, and models that are sent to one go to the CPU
+hold          one task waits in its third call until its process is dead
+straggler     one task waits until Spark runs a copy of it
+together=N    each process waits in its first call until N processes are in theirs
+oom=N         out of memory for more than N rows at once
+oom-tokens=N  out of memory for rows of more than N tokens, however few
+fatal-once    the first process that runs a batch breaks for ever, no other does
+fatal         every process breaks at its first batch
+cards         torch believes in cards, and models that are sent to one go to the CPU
 
-Logs "load PID DEVICE DAEMON" for each model loaded and "call PID ROWS" for each forward call.
+Appends to SIDE_LOG, one JSON object a line: "load" for each model loaded, "call" for each forward call, "hold" and
+"broke".
 """
 
+import functools
+import json
 import os
 import time
+from collections import Counter
+from pathlib import Path
 
 import torch
+from pyspark import TaskContext
 
 ASSERT = "CUDA error: device-side assert triggered"
-wanted = dict([*part.split("="), ""][:2] for part in os.environ.get("FAULT", "").split(",") if part)
+GIVE_UP_S = 120
 broken = False
+calls = Counter()  # of this process, by task attempt
 
 
-def log(*words):
+def wanted():
+    """Return the faults that are asked for now: name -> value."""
+    text = Path(os.environ["FAULT_FILE"]).read_text()
+    return dict([*part.split("="), ""][:2] for part in text.split(",") if part)
+
+
+def log(what, **facts):
+    task = TaskContext.get()
+    place = {"pid": os.getpid(), "daemon": os.getppid(), "worker": os.environ["WORKER"]}
+    place |= {"partition": task.partitionId(), "attempt": task.attemptNumber()}
     with open(os.environ["SIDE_LOG"], "a") as file:  # one short line: appended whole
-        file.write(" ".join(map(str, words)) + "\n")
+        file.write(json.dumps({"what": what, **place, **facts}) + "\n")
 
 
-def arm(cache):
-    """Change what bert_spark.cache calls to load a model."""
-    real = cache.load
-    if "cards" in wanted:
-        torch.cuda.is_available = lambda: True
-
-    def load(config, device):
-        loaded = real(config, "cpu")
-        log("load", os.getpid(), device, os.getppid())
-        loaded.model.register_forward_pre_hook(before, with_kwargs=True)
-        return loaded
-
-    cache.load = load
+def seen(what):
+    """Return what all processes have logged by now under one name."""
+    lines = map(json.loads, Path(os.environ["SIDE_LOG"]).read_text().splitlines())
+    return [line for line in lines if line["what"] == what]
 
 
-def before(module, arguments, options):
-    """Run before each forward call of a loaded model."""
-    rows, tokens = options["input_ids"].shape
-    if rows == 1 and tokens <= 3:
-        return  # the encoder's own probe
-    log("call", os.getpid(), rows)
-    time.sleep(float(wanted.get("slow", 0)))
-    if "straggler" in wanted and first("straggler"):
-        time.sleep(float(wanted["straggler"]))
-    if rows > int(wanted.get("oom", rows)) or tokens > int(wanted.get("oom-tokens", tokens)):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
-    if breaks():
-        raise torch.AcceleratorError(ASSERT)
+def wait_for(condition):
+    end = time.monotonic() + GIVE_UP_S
+    while time.monotonic() < end and not condition():
+        time.sleep(0.02)
 
 
 def first(what):
@@ -65,10 +64,53 @@ def first(what):
     return True
 
 
-def breaks():
+def arm(cache):
+    """Change what bert_spark.cache calls to load a model."""
+    real = cache.load
+    torch.cuda.is_available = lambda: "cards" in wanted()
+
+    def load(config, device):
+        loaded = real(config, "cpu")
+        log("load", device=device)
+        loaded.model.register_forward_pre_hook(functools.partial(before, device), with_kwargs=True)
+        return loaded
+
+    cache.load = load
+
+
+def before(device, module, arguments, options):
+    """Run before each forward call of a loaded model."""
+    rows, tokens = options["input_ids"].shape
+    if rows == 1 and tokens <= 3:
+        return  # the encoder's own probe
+    faults = wanted()
+    log("call", rows=rows, device=device)
+    wait(faults)
+    if rows > int(faults.get("oom", rows)) or tokens > int(faults.get("oom-tokens", tokens)):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+    if breaks(faults):
+        raise torch.AcceleratorError(ASSERT)
+
+
+def wait(faults):
+    """Wait in this call for what the faults name."""
+    task = TaskContext.get()
+    calls[task.taskAttemptId()] += 1
+    late = task.partitionId() >= 3 and calls[task.taskAttemptId()] == 3  # some tasks are done, some rows of this one
+    if "hold" in faults and late and first("hold"):
+        log("hold")
+        wait_for(lambda: False)
+    if "straggler" in faults and late and first("straggler"):
+        mine = (task.partitionId(), 1)
+        wait_for(lambda: mine in {(line["partition"], line["attempt"]) for line in seen("call")})
+    if "together" in faults and calls.total() == 1:
+        wait_for(lambda: len({line["pid"] for line in seen("call")}) >= int(faults["together"]))
+
+
+def breaks(faults):
     """Tell whether this process's context is broken; a broken one stays so."""
     global broken
-    if not broken and ("fatal" in wanted or ("fatal-once" in wanted and first("fatal"))):
+    if not broken and ("fatal" in faults or ("fatal-once" in faults and first("fatal"))):
         broken = True
-        log("broke", os.getpid())
+        log("broke")
     return broken
