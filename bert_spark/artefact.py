@@ -22,14 +22,13 @@ from bert_spark.checkpoint import file_sha256
 from bert_spark.config import EncoderConfig, from_mapping
 from bert_spark.errors import ArtefactError, FingerprintError
 from bert_spark.fitted import decision, feature_layout, label_type, only_config, transformers_in, with_settings
-from bert_spark.formats import FORMAT_VERSION, upgraded
+from bert_spark.formats import FORMAT_VERSION, METADATA_FILE, upgraded
 from bert_spark.linear import FastLinearSVC
 from bert_spark.model import config_fingerprint
 from bert_spark.transformer import BertTransformer, TextCleaner
 from bert_spark.versions import versions
 
 PIPELINE_FILE = "pipeline.skops"
-METADATA_FILE = "metadata.json"
 OURS: dict[str, type] = {
     f"{kind.__module__}.{kind.__name__}": kind for kind in (BertTransformer, TextCleaner, FastLinearSVC)
 }

@@ -1,4 +1,5 @@
-"""The versions of an artefact's metadata: an older one is brought up to date on loading, a newer one refused."""
+"""An artefact's metadata, where it lies and its versions: an older one is brought up to date on loading, a newer one
+refused."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import Any
 from bert_spark.errors import ArtefactError
 
 FORMAT_VERSION = 2
+METADATA_FILE = "metadata.json"
 
 
 def upgraded(metadata: dict[str, Any], where: str) -> dict[str, Any]:

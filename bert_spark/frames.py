@@ -117,7 +117,8 @@ def with_score(
     Parameters
     ----------
     artefact
-        Folder that `save_artefact` wrote, readable on the executors.
+        Folder that `save_artefact` wrote, readable on the executors; one that only the driver sees goes there by
+        `shipping.ship` first.
     text_column
         Name of a string column.
     embedding_column

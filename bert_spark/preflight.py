@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import SetupError
 from bert_spark.probe import facts_of_driver, probe
+from bert_spark.shipping import can_ship, ship
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from bert_spark.artefact import Artefact
 
 logger = logging.getLogger(__name__)
 
@@ -43,24 +46,29 @@ class Report:
     findings: list[Finding]
 
     def __str__(self) -> str:
-        columns = ("where", *SAME, "model", "device")
+        columns = ("where", *SAME, *(name for name in ("artefact", "model", "device") if name in self.places[-1]))
         rows = [columns, *(tuple(str(place.get(name, "-"))[:40] for name in columns) for place in self.places)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join([*lines, *(map(str, self.findings) if self.findings else ["ok: nothing found"])])
 
 
-def ready(spark: SparkSession, config: EncoderConfig, *, check_only: bool = False) -> bool:
+def ready(
+    spark: SparkSession, config: EncoderConfig | None, *, artefact: Artefact | None = None, check_only: bool = False
+) -> bool:
     """Look at configuration and executors; say whether the job is to go on.
 
-    On this machine alone (master local) executors are the driver, and are looked at with `check_only` only.
+    On this machine alone (master local) executors are the driver, and are looked at with `check_only` only. An artefact
+    that an executor can't read is sent to all, where Spark can.
 
     Parameters
     ----------
     spark
         The session of the job.
     config
-        The encoder's settings.
+        The encoder's settings; None where BERT does not run.
+    artefact
+        What the job loads on the executors.
     check_only
         Print the table and stop there.
 
@@ -71,12 +79,15 @@ def ready(spark: SparkSession, config: EncoderConfig, *, check_only: bool = Fals
     """
     settings = spark_settings(spark)
     findings = check_settings(settings)
-    places = [facts_of_driver(config)]
-    if not any(finding.refused for finding in findings) and (check_only or not is_local(settings)):
-        seen, failure = probe(spark, config)
+    places = [facts_of_driver(config, artefact)]
+    if not any(finding.refused for finding in findings) and (check_only or not _here(spark, settings)):
+        seen, failure = probe(spark, config, artefact)
+        if artefact and can_ship(spark) and any(place.get("artefact") == "missing" for place in seen):
+            ship(spark, artefact.path, artefact.digest)
+            seen, failure = probe(spark, config, artefact)
         places += seen
         findings += [Finding(True, "executors", failure)] if failure else []
-        findings += compare(places) + check_cards(seen, settings, places[0]["model_bytes"])
+        findings += compare(places) + check_cards(seen, settings, places[0].get("model_bytes", 0))
     report = Report(places, findings)
     if any(finding.refused for finding in findings):
         raise SetupError(f"the pre-flight found what would fail later\n{report}")
@@ -96,7 +107,7 @@ def compare(places: list[dict[str, Any]]) -> list[Finding]:
             if place[name] not in (driver[name], "missing"):
                 text = f"{name} {place[name]}, the driver has {driver[name]}; install one version, or --package-env"
                 findings.append(Finding(True, place["where"], text))
-        if "model" in place and place["model"] != driver["model"]:
+        if "model" in place and place["model"] != driver.get("model"):
             text = f"the model is {place['model']}, the driver's is {driver['model']}; copy the driver's there"
             findings.append(Finding(True, place["where"], text))
         findings += [Finding(True, place["where"], problem) for problem in place["problems"]]
@@ -122,6 +133,11 @@ def spark_settings(spark: SparkSession) -> dict[str, str]:
 def is_local(settings: dict[str, str]) -> bool:
     """Tell whether tasks run in the driver's own process."""
     return re.match(r"local(\[|$)", settings.get("spark.master", "local")) is not None
+
+
+def _here(spark: SparkSession, settings: dict[str, str]) -> bool:
+    """Tell whether executors see what this process sees: a Connect server's machine can be another one."""
+    return is_local(settings) and "connect" not in type(spark).__module__
 
 
 def tasks_per_gpu(settings: dict[str, str]) -> int:

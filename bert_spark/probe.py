@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from bert_spark.checkpoint import folder_digest, weight_files
 from bert_spark.config import EncoderConfig
-from bert_spark.errors import BertSparkError
+from bert_spark.errors import ArtefactError, BertSparkError
 from bert_spark.model import resolve
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from bert_spark.artefact import Artefact
+
 ROUNDS = 3
 
 
-def facts_of_driver(config: EncoderConfig) -> dict[str, Any]:
-    """Return the driver's versions and model.
+def facts_of_driver(config: EncoderConfig | None, artefact: Artefact | None = None) -> dict[str, Any]:
+    """Return the driver's versions, artefact and model.
 
     Raises
     ------
@@ -33,25 +35,54 @@ def facts_of_driver(config: EncoderConfig) -> dict[str, Any]:
     import torch
     import transformers
 
-    folder = resolve(config.model, config.revision)
-    return {
+    facts = {
         "where": "driver",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "model": folder_digest(folder)[:12],
-        "model_bytes": sum(path.stat().st_size for path in weight_files(folder)),
     }
+    if artefact is not None:
+        facts["artefact"] = artefact.digest[:12]
+    if config is None:
+        return facts
+    folder = resolve(config.model, config.revision)
+    size = sum(path.stat().st_size for path in weight_files(folder))
+    return facts | {"model": folder_digest(folder)[:12], "model_bytes": size}
 
 
-def facts_of_worker(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return, on an executor, which model and which device it has; what it lacks as a reason under "problems"."""
+def facts_of_worker(settings: dict[str, Any] | None, artefact: tuple[str, str] | None) -> dict[str, Any]:
+    """Return, on an executor, which artefact, model and device it has; what it lacks as a reason under "problems"."""
+    config = EncoderConfig(**settings) if settings else None
+    facts: dict[str, Any] = {"problems": []}
+    try:
+        if artefact is not None:
+            config = _artefacts_encoder(*artefact, facts)
+    except BertSparkError as err:
+        facts["problems"].append(str(err))
+        return facts
+    return facts if config is None else _encoder_facts(config, facts)
+
+
+def _artefacts_encoder(path: str, digest: str, facts: dict[str, Any]) -> EncoderConfig | None:
+    """Load an artefact as a task will; return the settings of its encoder, whose model can be inside it."""
+    from bert_spark.artefact import cached_artefact
+    from bert_spark.shipping import folder_here
+
+    try:
+        folder = folder_here(path, digest)
+    except ArtefactError:
+        facts["artefact"] = "missing"
+        raise
+    facts["artefact"] = digest[:12]
+    artefact = cached_artefact(folder, digest)
+    return artefact.config if artefact.uses_bert else None
+
+
+def _encoder_facts(config: EncoderConfig, facts: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from bert_spark.gpu import pick_device
 
-    config = EncoderConfig(**settings)
-    facts: dict[str, Any] = {"problems": []}
     try:
         facts["model"] = folder_digest(resolve(config.model, config.revision))[:12]
     except BertSparkError as err:
@@ -65,7 +96,9 @@ def facts_of_worker(settings: dict[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def _probe(settings: dict[str, Any], wait_s: float) -> Callable[[int], str]:
+def _probe(
+    settings: dict[str, Any] | None, wait_s: float, artefact: tuple[str, str] | None = None
+) -> Callable[[int], str]:
     """Return the function that runs on executors: pickled whole, so that it runs where this package is not."""
 
     def look(number: int) -> str:
@@ -87,7 +120,7 @@ def _probe(settings: dict[str, Any], wait_s: float) -> Callable[[int], str]:
                 facts["problems"].append(f"{name} can't be imported ({type(err).__name__}: {err})")
         try:
             if not facts["problems"]:
-                facts |= importlib.import_module("bert_spark.probe").facts_of_worker(settings)
+                facts |= importlib.import_module("bert_spark.probe").facts_of_worker(settings, artefact)
         except Exception as err:
             facts["problems"].append(f"bert_spark can't be used ({type(err).__name__}: {err}); send it with --py-files")
         time.sleep(max(0.0, end - time.monotonic()))
@@ -96,12 +129,16 @@ def _probe(settings: dict[str, Any], wait_s: float) -> Callable[[int], str]:
     return look
 
 
-def probe(spark: SparkSession, config: EncoderConfig) -> tuple[list[dict[str, Any]], str]:
+def probe(
+    spark: SparkSession, config: EncoderConfig | None, artefact: Artefact | None = None
+) -> tuple[list[dict[str, Any]], str]:
     """Run a tiny job on every executor; return the facts of each, and why the job failed, or ""."""
     from pyspark.errors import PySparkException
     from pyspark.sql import functions as F
 
-    look = F.udf(_probe(config.settings(), 1.0), "string", useArrow=False).asNondeterministic()
+    settings = config.settings() if config else None
+    loaded = (artefact.path, artefact.digest) if artefact else None
+    look = F.udf(_probe(settings, 1.0, loaded), "string", useArrow=False).asNondeterministic()
     seen: dict[str, dict[str, Any]] = {}
     try:
         for _ in range(ROUNDS):

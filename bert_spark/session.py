@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).resolve().parent
+ARCHIVE = "bert_spark-of-session.zip"  # what one session is sent stays on the driver's sys.path, for the next one too
 # Where this process starts Spark itself; under spark-submit its own options and files decide.
 QUIET = {"spark.log.level": "ERROR", "spark.ui.showConsoleProgress": "false"}
 ARROW = {"spark.sql.execution.arrow.pyspark.enabled": "true"}
@@ -98,10 +99,11 @@ def build_session(name: str, conf: Mapping[str, str]) -> SparkSession:
 
 def _ship(spark: SparkSession) -> None:
     """Send this package to the executors, unless it is installed or was sent with --py-files already."""
-    sent = any(Path(entry).name.startswith("bert_spark") and entry.endswith(".zip") for entry in sys.path)
+    archives = [name for entry in sys.path if (name := Path(entry).name).endswith(".zip")]
+    sent = any(name.startswith("bert_spark") and name != ARCHIVE for name in archives)
     if sent or "site-packages" in PACKAGE.parts or getattr(spark, "_bert_spark_shipped", False):
         return
-    archive = Path(tempfile.mkdtemp(prefix="bert_spark-")) / "bert_spark.zip"
+    archive = Path(tempfile.mkdtemp(prefix="bert_spark-")) / ARCHIVE
     with zipfile.ZipFile(archive, "w") as target:
         for path in sorted(PACKAGE.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":

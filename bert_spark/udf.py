@@ -56,7 +56,7 @@ def scoring_udf(
     Parameters
     ----------
     path, digest
-        Of the artefact; the worker loads it once and verifies it.
+        Of the artefact; the worker loads it once and verifies it, from there or from what the session was sent.
     from_vectors
         Whether the UDF is given the embeddings; then BERT does not run.
     vectors_too
@@ -67,8 +67,9 @@ def scoring_udf(
 
     def core(windows: Iterator[Window]) -> Iterator[pa.StructArray]:
         from bert_spark.artefact import cached_artefact
+        from bert_spark.shipping import folder_here
 
-        return score(cached_artefact(path, digest), windows, from_vectors=from_vectors, vectors_too=vectors_too)
+        return score(cached_artefact(folder_here(path, digest), digest), windows, from_vectors=from_vectors, vectors_too=vectors_too)
 
     return _as_udf(core, f"{EMBEDDING_FIELDS}, winner int, scores array<double>", window_rows, columns=1 + from_vectors)
 

@@ -44,7 +44,8 @@ def score(argv: list[str] | None = None) -> None:
     job = parse(__doc__ or "", SECTIONS, LOCAL, argv)
     artefact = load_artefact(required(job.score.artefact, "--artefact"))
     with spark_session("bert_spark score", job.spark) as spark:
-        if ready(spark, artefact.config, check_only=job.check):
+        encoder = artefact.config if artefact.uses_bert else None
+        if ready(spark, encoder, artefact=artefact, check_only=job.check):
             print(deliver(spark, scoring(job, artefact), job.schedule, job.limits))
             if not job.schedule.on:  # a scheduled run puts no text of the data into its log
                 show(spark, job.scores)

@@ -26,6 +26,7 @@ from bert_spark.given import KnownVectors
 from bert_spark.jobconf import HeadConfig, InputConfig, SearchConfig, TrainConfig
 from bert_spark.pipelines import build_pipeline
 from bert_spark.pooling import parts_of
+from bert_spark.preflight import ready
 from bert_spark.searching import Candidate, search
 from bert_spark.session import spark_session
 from bert_spark.training import SPLITS, Stopwatch, fit, judge, split
@@ -47,6 +48,8 @@ def find(argv: list[str] | None = None) -> None:
     encoder = dataclasses.replace(job.encoder, pooling=_all_poolings(job.search))
     clock = Stopwatch()
     with spark_session("bert_spark search", job.spark) as spark, clock("embed_and_collect"):
+        if not ready(spark, encoder, check_only=job.check):
+            return
         examples, made_with, facts = load_examples(spark, job.input, encoder, job.train, job.head)
     parts = split(examples, job.train.seed)
     with clock("search"):

@@ -30,6 +30,7 @@ def listening(port):
 def client(tmp_path_factory):
     """Start a Connect server; return a function that runs a Python program against it and gives what it prints."""
     folder = tmp_path_factory.mktemp("connect")
+    (folder / "client").mkdir()
     port = free_port()
     settings = {
         "spark.master": "local[2]",
@@ -52,7 +53,7 @@ def client(tmp_path_factory):
         def run(*arguments, code=0):
             mine = environment(SPARK_REMOTE=f"sc://127.0.0.1:{port}", HF_HUB_OFFLINE="1", PYTHONPATH=str(ROOT))
             command = [sys.executable, *map(str, arguments)]
-            done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=mine, timeout=400)
+            done = subprocess.run(command, capture_output=True, text=True, cwd=folder / "client", env=mine, timeout=400)
             assert done.returncode == code, (done.stdout + done.stderr)[-5000:]
             return done.stdout + done.stderr
 
@@ -66,10 +67,11 @@ def client(tmp_path_factory):
 
 def test_the_three_jobs_run_on_connect_and_agree_with_each_other(client, tiny_bert, tmp_path):
     source = ["--input", SAMPLE, "--text-column", "content"]
-    train = ["--label-column", "sentiment", "--model", tiny_bert, "--output", tmp_path / "artefact"]
+    name = "clients_own"  # in the client's folder, which the server and its workers don't see
+    train = ["--label-column", "sentiment", "--model", tiny_bert, "--output", name]
     client(ROOT / "jobs" / "embed.py", *source, "--model", tiny_bert, "--output", tmp_path / "vectors")
     client(ROOT / "jobs" / "train.py", *source, *train)
-    score = ["--artefact", tmp_path / "artefact", "--output", tmp_path / "scores", "--keep-embedding"]
+    score = ["--artefact", name, "--output", tmp_path / "scores", "--keep-embedding"]
     client(ROOT / "jobs" / "score.py", *source, *score)
     vectors = {row["tweet_id"]: row["embedding"] for row in rows_of(tmp_path / "vectors")}
     scores = {row["tweet_id"]: row for row in rows_of(tmp_path / "scores")}

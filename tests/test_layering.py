@@ -46,6 +46,7 @@ LAYERS = {
     "searching": 9,
     "tracking": 9,
     "udf": 9,
+    "shipping": 2,
     "frames": 10,
     "collect": 10,
     "spark_encoder": 11,

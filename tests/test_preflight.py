@@ -5,7 +5,7 @@ import pytest
 from bert_spark import EncoderConfig, preflight, probe
 from bert_spark.errors import SetupError
 from bert_spark.preflight import check_cards, check_settings, compare, is_local, tasks_per_gpu
-from jobs import embed
+from jobs import embed, search, train
 
 GPU = {"spark.executor.resource.gpu.amount": "1", "spark.task.resource.gpu.amount": "1"}
 DRIVER = {"where": "driver", "python": "3.11.7", "torch": "2.13.0", "transformers": "5.24.0", "model": "aaa"}
@@ -140,6 +140,14 @@ def test_check_prints_a_table_and_embeds_nothing(spark, tiny_bert, tmp_path, cap
     assert "executor" in executor
     assert executor.split()[-1] == "cpu"
     assert verdict == "ok: nothing found"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("job", [train, search])
+def test_check_of_a_job_that_learns_prints_the_table_and_stops(spark, job, tiny_bert, tmp_path, capsys):
+    arguments = ["--input", "absent.csv", "--model", str(tiny_bert), "--output", str(tmp_path / "out"), "--check"]
+    assert job.main(arguments) == 0
+    assert capsys.readouterr().out.strip().splitlines()[-1] == "ok: nothing found"
     assert not (tmp_path / "out").exists()
 
 

@@ -72,14 +72,14 @@ def arm(cache):
     def load(config, device):
         loaded = real(config, "cpu")
         log("load", device=device)
-        loaded.model.register_forward_pre_hook(functools.partial(before, device), with_kwargs=True)
+        loaded.model.embeddings.register_forward_pre_hook(functools.partial(before, device), with_kwargs=True)
         return loaded
 
     cache.load = load
 
 
 def before(device, module, arguments, options):
-    """Run before each forward call of a loaded model."""
+    """Run before each forward call of a loaded model: its first step, whatever goes on from there."""
     rows, tokens = options["input_ids"].shape
     if rows == 1 and tokens <= 3:
         return  # the encoder's own probe
