@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def can_ship(spark: SparkSession) -> bool:
     """Tell whether Spark sends files to this session's executors alone: from 4.0 on, on Connect from 3.5 on."""
-    return hasattr(spark, "addArtifacts")
+    return spark.version >= "4" or "connect" in type(spark).__module__
 
 
 def ship(spark: SparkSession, path: str, digest: str) -> None:

@@ -69,7 +69,12 @@ def scoring_udf(
         from bert_spark.artefact import cached_artefact
         from bert_spark.shipping import folder_here
 
-        return score(cached_artefact(folder_here(path, digest), digest), windows, from_vectors=from_vectors, vectors_too=vectors_too)
+        return score(
+            cached_artefact(folder_here(path, digest), digest),
+            windows,
+            from_vectors=from_vectors,
+            vectors_too=vectors_too,
+        )
 
     return _as_udf(core, f"{EMBEDDING_FIELDS}, winner int, scores array<double>", window_rows, columns=1 + from_vectors)
 
@@ -198,7 +203,7 @@ def _slices(batches: Iterable[Window]) -> Iterator[Window]:
 
 
 def _as_udf(core: Core, fields: str, rows: int, columns: int = 1, *, arrow: bool = True) -> Callable[..., Any]:
-    """Wrap a core function over whole windows: an Arrow UDF where Spark has it, unless told not to; else a pandas one."""
+    """Wrap a core function over whole windows as an Arrow UDF where Spark has it and `arrow`, else as a pandas UDF."""
 
     def run(batches: Iterable[Window]) -> Iterator[pa.StructArray]:
         whole = (
