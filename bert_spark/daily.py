@@ -16,6 +16,7 @@ from bert_spark.columns import check_free
 from bert_spark.errors import ConfigError, DataError, NoInputError
 from bert_spark.jobconf import InputConfig, LimitsConfig, ScheduleConfig
 from bert_spark.lock import Lock
+from bert_spark.progress import shown
 from bert_spark.runs import RunRecord
 from bert_spark.sinks import exists
 from bert_spark.sources import kind_of, read
@@ -167,7 +168,8 @@ def _encode(
     stage = Stage(yard.staging / f"day-{record.content['run_id']}")
     counted = record.count_in(_of_day(record, tweets, schedule.date_column, day), task.source.text_column)
     result = task.added(counted, task.source.partition_mb)
-    result.write.mode("overwrite").parquet(stage.path(partition))
+    with shown(spark, f"{task.job} {day}"):
+        result.write.mode("overwrite").parquet(stage.path(partition))
     counts = stage.rows(spark, [partition]).agg(*task.counts()).first()
     content = task.judged(record.finish(counts.asDict() if counts else {}))
     complete(stage, task.output, [partition], content, limits, key)

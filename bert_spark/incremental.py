@@ -19,6 +19,7 @@ from bert_spark.errors import DataError, LimitError, NoInputError
 from bert_spark.files import Folder
 from bert_spark.jobconf import LimitsConfig, ScheduleConfig
 from bert_spark.lock import Lock
+from bert_spark.progress import shown
 from bert_spark.spread import UNKNOWN_SIZE, partitions_for
 from bert_spark.staging import Stage, Yard, complete, qualified, settle
 from bert_spark.tasks import Task
@@ -103,7 +104,8 @@ def _stage_new(
     rows = task.add(arrivals.stream(spark, schedule).repartition(tasks))
     writer = rows.writeStream.foreachBatch(write).option("checkpointLocation", (checkpoint / "spark").uri)
     try:
-        writer.trigger(availableNow=True).start().awaitTermination()
+        with shown(spark, task.job):
+            writer.trigger(availableNow=True).start().awaitTermination()
     except PySparkException as err:
         unread = re.search(r"error while reading file (\S+?)\.?\s", str(err))
         if unread is None or arrivals.kind != "csv":

@@ -12,6 +12,7 @@ from bert_spark.counts import of_result
 from bert_spark.errors import DataError
 from bert_spark.jobconf import InputConfig, OutputConfig
 from bert_spark.limits import label_shift
+from bert_spark.progress import shown
 from bert_spark.runs import RunRecord, save
 from bert_spark.sinks import check_free, write
 from bert_spark.sources import read
@@ -91,7 +92,8 @@ def run_once(spark: SparkSession, task: Task) -> str:
     record = task.record()
     counted = record.count_in(tweets, task.source.text_column)
     result = record.observed(task.added(counted, task.source.partition_mb), task.counts())
-    write(without_hidden(result), task.output)
+    with shown(spark, task.job):
+        write(without_hidden(result), task.output)
     content = record.finish()
     if content["rows_in"] != content["rows_out"]:
         raise DataError(

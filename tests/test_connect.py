@@ -109,7 +109,11 @@ print(type(spark).__module__, *same)
     assert "pyspark.sql.connect.session True True" in client(program)
 
 
-CLASSIC_ONLY = {"probe.py": {"sparkContext", "_jsc"}, "session.py": {"sparkContext"}}
+CLASSIC_ONLY = {
+    "probe.py": {"sparkContext", "_jsc"},
+    "session.py": {"sparkContext"},
+    "progress.py": {"sparkContext"},  # Connect has progress handlers in its place
+}
 FORBIDDEN = {"sparkContext", "SparkContext", "rdd", "broadcast", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_sc"}
 
 

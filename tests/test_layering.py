@@ -63,6 +63,7 @@ LAYERS = {
     "records": 2,
     "lock": 2,
     "summaries": 11,
+    "progress": 11,
     "staging": 12,
     "arrivals": 12,
     "tasks": 12,

@@ -1,0 +1,178 @@
+"""How far a run is: one live line on a terminal, elsewhere a line in the log every minute. Numbers are Spark's own, of
+rows and tasks; no text of the data is in them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
+
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+logger = logging.getLogger(__name__)
+
+LIVE_S = 1.0
+LOG_S = 60.0
+_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was done of the work in hand: of rows where Spark tells them, else of tasks."""
+
+    done: int
+    total: int
+    unit: str
+    failed_tasks: int = 0
+
+
+@contextmanager
+def shown(spark: SparkSession, job: str, *, live: bool | None = None, every_s: float | None = None) -> Iterator[None]:
+    """Show how far Spark is while the block runs.
+
+    Parameters
+    ----------
+    spark
+        The session that does the work.
+    job
+        Name in front of the line.
+    live
+        Whether to keep one line up to date; by default where standard error is a terminal.
+    every_s
+        Seconds between two looks.
+    """
+    live = sys.stderr.isatty() if live is None else live
+    every = every_s or (LIVE_S if live else LOG_S)
+    ended = threading.Event()
+    with _watched(spark) as look:
+        show = _bar(job) if live else _log(job)
+        thread = threading.Thread(
+            target=_watch, args=(look, show, ended, every), name="bert_spark progress", daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join(2 * _TIMEOUT_S)
+            show(None)
+
+
+def _watch(
+    look: Callable[[], Seen | None], show: Callable[[Seen | None], None], ended: threading.Event, every_s: float
+) -> None:
+    while not ended.wait(every_s):
+        try:
+            seen = look()
+        except (OSError, ValueError) as err:  # a page that is not served for a moment
+            logger.debug("no progress to show: %s", err)
+            continue
+        if seen is not None:
+            show(seen)
+
+
+@contextmanager
+def _watched(spark: SparkSession) -> Iterator[Callable[[], Seen | None]]:
+    """Give a function that tells how far Spark is, by whatever this kind of session offers."""
+    if "connect" in type(spark).__module__:
+        connect: Any = spark  # any callable will do, whatever its stubs say
+        latest: list[Seen] = []
+
+        def handler(**facts: Any) -> None:
+            running = [stage for stage in facts.get("stages") or [] if not stage.done]
+            if running:
+                total = sum(stage.num_tasks for stage in running)
+                latest[:] = [Seen(sum(stage.num_completed_tasks for stage in running), total, "tasks")]
+
+        connect.registerProgressHandler(handler)
+        try:
+            yield lambda: latest[-1] if latest else None
+        finally:
+            connect.removeProgressHandler(handler)
+        return
+    context = getattr(spark, "sparkContext", None)  # of a classic session; Connect has been dealt with
+    yield lambda: _classic(context) if context is not None else None
+
+
+def _classic(context: Any) -> Seen | None:
+    if context.uiWebUrl is None:
+        return _of_tasks(context.statusTracker())
+    page = f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/stages"
+    with urlopen(page, timeout=_TIMEOUT_S) as answer:
+        return of_stages(json.load(answer))
+
+
+def _of_tasks(tracker: Any) -> Seen | None:
+    stages = [tracker.getStageInfo(number) for number in tracker.getActiveStageIds()]
+    stages = [stage for stage in stages if stage is not None]
+    if not stages:
+        return None
+    done, total, failed = (
+        sum(getattr(stage, name) for stage in stages) for name in ("numCompletedTasks", "numTasks", "numFailedTasks")
+    )
+    return Seen(done, total, "tasks", failed)
+
+
+def of_stages(stages: list[dict[str, Any]]) -> Seen | None:
+    """Return how many rows the stage that runs BERT has taken, of how many the stage before it has spread.
+
+    Parameters
+    ----------
+    stages
+        As Spark's monitoring API lists them.
+    """
+    active = [stage for stage in stages if stage["status"] == "ACTIVE"]
+    if not active:
+        return None
+    now = max(active, key=lambda stage: int(stage["stageId"]))
+    before = [
+        s for s in stages if s["status"] == "COMPLETE" and s["stageId"] < now["stageId"] and s["shuffleWriteRecords"]
+    ]
+    if not before:
+        return Seen(now["numCompleteTasks"], now["numTasks"], "tasks", now["numFailedTasks"])
+    total = max(before, key=lambda stage: int(stage["stageId"]))["shuffleWriteRecords"]
+    return Seen(min(now["shuffleReadRecords"], total), total, "rows", now["numFailedTasks"])
+
+
+def _bar(job: str) -> Callable[[Seen | None], None]:
+    bar: tqdm[Any] = tqdm(desc=job, unit=" rows", file=sys.stderr, dynamic_ncols=True, leave=False)
+
+    def show(seen: Seen | None) -> None:
+        if seen is None:
+            bar.close()
+            return
+        bar.unit = f" {seen.unit}"
+        if seen.total != bar.total or seen.done < bar.n:  # the next stage, or micro-batch
+            bar.reset(seen.total)
+        bar.n = seen.done
+        bar.set_postfix(failed_tasks=seen.failed_tasks)
+
+    return show
+
+
+def _log(job: str) -> Callable[[Seen | None], None]:
+    began: list[tuple[float, Seen]] = []
+
+    def show(seen: Seen | None) -> None:
+        if seen is None:
+            return
+        now = time.monotonic()
+        if not began or began[0][1].total != seen.total or seen.done < began[0][1].done:
+            began[:] = [(now, seen)]
+        (since, first), done = began[0], seen.done
+        speed = (done - first.done) / (now - since) if now > since else 0.0
+        left = f"{(seen.total - done) / speed / 60:.0f} min left" if speed else "time left unknown"
+        facts = (job, f"{done:,}", f"{seen.total:,}", seen.unit, f"{speed:,.0f}", seen.unit, left, seen.failed_tasks)
+        logger.info("%s: %s of %s %s, %s %s/s, %s, %s failed tasks", *facts)
+
+    return show
