@@ -91,6 +91,22 @@ def test_check_runs_on_connect(client, tiny_bert, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_scheduled_runs_publish_on_connect_what_is_new_and_a_day_twice(client, tiny_bert, tmp_path):
+    source, job = tmp_path / "tweets", ROOT / "jobs" / "embed.py"
+    source.mkdir()
+    base = ["--input", source, "--format", "csv", "--model", tiny_bert]
+    new = [*base, "--output", tmp_path / "new", "--incremental", "--checkpoint", tmp_path / "seen"]
+    for number in range(2):
+        (source / f"{number}.csv").write_text("id,text\n" + "".join(f"{number}-{row},so happy\n" for row in range(5)))
+        client(job, *new)
+        client(job, *base, "--output", tmp_path / "daily", "--run-date", "2026-11-24")
+    for name in ("new", "daily"):
+        rows = rows_of(tmp_path / name)
+        assert sorted(row["id"] for row in rows) == [f"{number}-{row}" for number in range(2) for row in range(5)]
+        assert {row["error"] for row in rows} == {None}
+    assert "embed: nothing to do" in client(job, *new)
+
+
 def test_scikit_learn_and_ml_faces_run_on_connect(client, tiny_bert, tmp_path):
     program = tmp_path / "faces.py"
     program.write_text(f"""
