@@ -104,7 +104,7 @@ def _refuse_attributes(name: str, node: Mapping[str, Any], where: str, ours: Map
         key for key in attributes if key.startswith("__") or hasattr(inspect.getattr_static(kind, key, None), "__get__")
     ]
     if name in ours and name.startswith("bert_spark.transformer."):
-        settings = set(kind._get_param_names())  # type: ignore[union-attr]
+        settings = {*kind._get_param_names(), "precision_"}  # type: ignore[union-attr]
         for key, value in attributes.items():
             plain = value.get("__loader__") == "JsonNode"
             if key not in settings | {"n_features_out_"} | _KEPT_BY_SKLEARN or (key in settings and not plain):
