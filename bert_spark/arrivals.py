@@ -17,7 +17,8 @@ from pyspark.sql import types as T
 from bert_spark.columns import HIDDEN, MALFORMED_COLUMN, check_text_column
 from bert_spark.errors import ConfigError, DataError, FingerprintError
 from bert_spark.files import Folder
-from bert_spark.jobconf import InputConfig, ScheduleConfig
+from bert_spark.jobconf import InputConfig
+from bert_spark.scheduleconf import ScheduleConfig
 from bert_spark.sources import kind_of, named, options_of, schema_of
 from bert_spark.spread import input_bytes
 

@@ -14,10 +14,11 @@ from pyspark.sql import types as T
 
 from bert_spark.columns import check_free
 from bert_spark.errors import ConfigError, DataError, NoInputError
-from bert_spark.jobconf import InputConfig, LimitsConfig, ScheduleConfig
+from bert_spark.jobconf import InputConfig
 from bert_spark.lock import Lock
 from bert_spark.progress import shown
 from bert_spark.runs import RunRecord
+from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
 from bert_spark.sinks import exists
 from bert_spark.sources import kind_of, read
 from bert_spark.spread import input_signature

@@ -9,9 +9,9 @@ from bert_spark.daily import PARTITION as DAY
 from bert_spark.daily import check_days, publish_days
 from bert_spark.incremental import PARTITION as BATCH
 from bert_spark.incremental import publish_new
-from bert_spark.jobconf import LimitsConfig, ScheduleConfig
 from bert_spark.limits import check_known
 from bert_spark.lock import held
+from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
 from bert_spark.sinks import check_given, check_partition, version_for
 from bert_spark.staging import yard_of
 from bert_spark.summaries import LAST, summary

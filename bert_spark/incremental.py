@@ -17,9 +17,9 @@ from bert_spark.columns import MALFORMED_COLUMN
 from bert_spark.counts import of_source
 from bert_spark.errors import DataError, LimitError, NoInputError
 from bert_spark.files import Folder
-from bert_spark.jobconf import LimitsConfig, ScheduleConfig
 from bert_spark.lock import Lock
 from bert_spark.progress import shown
+from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
 from bert_spark.spread import UNKNOWN_SIZE, partitions_for
 from bert_spark.staging import Stage, Yard, complete, qualified, settle
 from bert_spark.tasks import Task

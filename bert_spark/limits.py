@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bert_spark.errors import ConfigError
-from bert_spark.jobconf import LimitsConfig
+from bert_spark.scheduleconf import LimitsConfig
 
 
 def audit(record: Mapping[str, Any], limits: LimitsConfig) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
@@ -14,6 +15,9 @@ from bert_spark.jobconf import InputConfig, OutputConfig
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+
+ADVISORY = "spark.sql.adaptive.advisoryPartitionSizeInBytes"
 
 
 def exists(spark: SparkSession, path: str, kind: str) -> bool:
@@ -114,11 +118,29 @@ def version_for(spark: SparkSession, output: OutputConfig, identity: Mapping[str
 
 def write(df: DataFrame, output: OutputConfig) -> None:
     """Write the result: one action, which runs the whole plan once."""
-    writer = df.write.mode(output.if_exists)
-    if output.format == "table":
-        writer.saveAsTable(str(output.path))
-    else:
-        writer.format(output.format).save(output.path)
+    with _sized(df.sparkSession, df, output) as rows:
+        writer = rows.write.mode(output.if_exists)
+        if output.format == "table":
+            writer.saveAsTable(str(output.path))
+        else:
+            writer.format(output.format).save(output.path)
+
+
+@contextmanager
+def _sized(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> Iterator[DataFrame]:
+    """Give `rows` in tasks of the size a file is to have: dealt out in turn and joined by their bytes, never sorted."""
+    if output.target_file_mb is None:
+        yield rows
+        return
+    before = spark.conf.get(ADVISORY, None)
+    spark.conf.set(ADVISORY, f"{int(output.target_file_mb * 1e6)}b")
+    try:
+        yield rows.hint("rebalance")
+    finally:
+        if before is None:
+            spark.conf.unset(ADVISORY)
+        else:
+            spark.conf.set(ADVISORY, before)
 
 
 def check_partition(spark: SparkSession, output: OutputConfig, name: str) -> None:
@@ -146,6 +168,13 @@ def replace(spark: SparkSession, rows: DataFrame, output: OutputConfig, partitio
     rows = rows.drop(*(column for column in rows.columns if column.startswith(HIDDEN)))
     literal = value if value.isdigit() else f"DATE'{value}'"
     path = str(output.path)
+    with _sized(spark, rows, output) as sized:
+        _replace(spark, sized, output, name, literal, f"{path.rstrip('/')}/{partition}")
+    return count(spark, output, partition)
+
+
+def _replace(spark: SparkSession, rows: DataFrame, output: OutputConfig, name: str, literal: str, folder: str) -> None:
+    path = str(output.path)
     if output.format == "table":
         keyed = rows.selectExpr("*", f"{literal} AS {name}")
         if not spark.catalog.tableExists(path):
@@ -161,8 +190,7 @@ def replace(spark: SparkSession, rows: DataFrame, output: OutputConfig, partitio
         replaced = {"replaceWhere": f"{name} = {literal}"}
         keyed.write.format("delta").mode("overwrite").options(**replaced).partitionBy(name).save(path)
     else:
-        rows.write.mode("overwrite").format(output.format).save(f"{path.rstrip('/')}/{partition}")
-    return count(spark, output, partition)
+        rows.write.mode("overwrite").format(output.format).save(folder)
 
 
 def count(spark: SparkSession, output: OutputConfig, partition: str) -> int:

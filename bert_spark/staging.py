@@ -19,11 +19,12 @@ from pyspark.errors import AnalysisException
 
 from bert_spark.errors import ConfigError, DataError, LimitError, SetupError
 from bert_spark.files import Folder
-from bert_spark.jobconf import LimitsConfig, OutputConfig
+from bert_spark.jobconf import OutputConfig
 from bert_spark.limits import audit
 from bert_spark.lock import Lock
 from bert_spark.records import RECORDS, records_of
 from bert_spark.runs import as_text
+from bert_spark.scheduleconf import LimitsConfig
 from bert_spark.sinks import count, replace
 
 if TYPE_CHECKING:

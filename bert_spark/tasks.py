@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
 
+def _unchanged(rows: DataFrame) -> DataFrame:
+    return rows
+
+
 @dataclass(frozen=True)
 class Task:
     """What a job adds to a table, from where to where.
@@ -45,6 +49,8 @@ class Task:
         The labels it can give, and the shares they had among the training rows.
     facts
         More for the record.
+    before
+        What is put beside the input's rows before they are spread.
     """
 
     job: str
@@ -58,6 +64,7 @@ class Task:
     labels: Sequence[Any] = ()
     trained: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    before: Callable[[DataFrame], DataFrame] = _unchanged
 
     def judged(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return a record with the distance of its labels to those of the training rows, where both are known."""
@@ -74,7 +81,7 @@ class Task:
 
     def added(self, rows: DataFrame, partition_mb: float | None) -> DataFrame:
         """Return `rows` with what this task adds, spread over all cores before BERT."""
-        return self.add(spread(rows, partition_mb))
+        return self.add(spread(self.before(rows), partition_mb))
 
 
 def run_once(spark: SparkSession, task: Task) -> str:

@@ -15,8 +15,10 @@ or every night, on the files that are new:
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 if not __package__:  # a plain spark-submit of this file from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -25,13 +27,21 @@ from bert_spark.cli import Job, parse, run
 from bert_spark.columns import FINGERPRINT_KEY, counted_diagnostics
 from bert_spark.config import EncoderConfig
 from bert_spark.deliver import deliver
+from bert_spark.errors import ConfigError
+from bert_spark.estimate import estimate
 from bert_spark.frames import with_embedding
-from bert_spark.jobconf import EmbedConfig, InputConfig, LimitsConfig, OutputConfig, ScheduleConfig
+from bert_spark.jobconf import EmbedConfig, InputConfig, OutputConfig
 from bert_spark.model import config_fingerprint
 from bert_spark.preflight import ready
+from bert_spark.reuse import check_earlier, known_beside, merged
+from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
 from bert_spark.session import spark_session
+from bert_spark.sinks import table_of
 from bert_spark.summaries import show
 from bert_spark.tasks import Task
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 LOCAL = Path(__file__).resolve().parents[1] / "conf" / "local.toml"
 SECTIONS = {
@@ -49,7 +59,13 @@ def embed(argv: list[str] | None = None) -> None:
     job = parse(__doc__ or "", SECTIONS, LOCAL, argv)
     task = embedding(job)
     with spark_session("bert_spark embed", job.spark) as spark:
-        if ready(spark, job.encoder, check_only=job.check):
+        if not ready(spark, job.encoder, check_only=job.check):
+            return
+        if job.embed.reuse is not None:
+            task = reusing(task, spark, job)
+        if job.schedule.estimate:
+            print(estimate(spark, task, job.schedule.estimate, job.schedule.work))
+        else:
             print(deliver(spark, task, job.schedule, job.limits))
             if not job.schedule.on:  # a scheduled run puts no text of the data into its log
                 show(spark, job.output)
@@ -63,6 +79,17 @@ def embedding(job: Job) -> Task:
     add = with_embedding(job.encoder, text_column=job.input.text_column, **names, diagnostics=counted)
     identity = {FINGERPRINT_KEY: fingerprint}
     return Task("embed", job.encoder, fingerprint, identity, job.input, job.output, add, counted)
+
+
+def reusing(task: Task, spark: SparkSession, job: Job) -> Task:
+    """Return the task with the vectors that an earlier output holds put beside the texts."""
+    names = (job.input.text_column, job.embed.embedding_column)
+    earlier = table_of(spark, dataclasses.replace(job.output, path=job.embed.reuse))
+    check_earlier(earlier, job.embed.reuse, *names, task.fingerprint)
+    if job.schedule.incremental:
+        raise ConfigError("got --reuse with --incremental; what is new is not looked up: leave one out")
+    add = merged(task.add, *names, job.output.error_column, task.counted["reused"])
+    return dataclasses.replace(task, before=known_beside(earlier, *names), add=add, facts={"reuse": job.embed.reuse})
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,8 +13,8 @@ if not __package__:  # a plain run of this file from a checkout
 
 from bert_spark.cli import parse, required, run
 from bert_spark.files import Folder
-from bert_spark.jobconf import HistoryConfig
 from bert_spark.records import RECORDS, records_of, table
+from bert_spark.scheduleconf import HistoryConfig
 
 LOCAL = Path(__file__).resolve().parents[1] / "conf" / "local.toml"
 

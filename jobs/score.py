@@ -22,9 +22,11 @@ from bert_spark.artefact import Artefact, load_artefact
 from bert_spark.cli import Job, parse, required, run
 from bert_spark.columns import ARTEFACT_KEY, FINGERPRINT_KEY, counted_diagnostics
 from bert_spark.deliver import deliver
+from bert_spark.estimate import estimate
 from bert_spark.frames import with_score
-from bert_spark.jobconf import InputConfig, LimitsConfig, OutputConfig, ScheduleConfig, ScoreConfig
+from bert_spark.jobconf import InputConfig, OutputConfig, ScoreConfig
 from bert_spark.preflight import ready
+from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
 from bert_spark.session import spark_session
 from bert_spark.summaries import show
 from bert_spark.tasks import Task
@@ -46,7 +48,11 @@ def score(argv: list[str] | None = None) -> None:
     with spark_session("bert_spark score", job.spark) as spark:
         encoder = artefact.config if artefact.uses_bert else None
         if ready(spark, encoder, artefact=artefact, check_only=job.check):
-            print(deliver(spark, scoring(job, artefact), job.schedule, job.limits))
+            task = scoring(job, artefact)
+            if job.schedule.estimate:
+                print(estimate(spark, task, job.schedule.estimate, job.schedule.work))
+                return
+            print(deliver(spark, task, job.schedule, job.limits))
             if not job.schedule.on:  # a scheduled run puts no text of the data into its log
                 show(spark, job.scores)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from bert_spark.errors import ConfigError
-from bert_spark.jobconf import LimitsConfig
 from bert_spark.limits import audit, check_known, label_shift
+from bert_spark.scheduleconf import LimitsConfig
 
 GOOD = {"rows_in": 100, "rows_out": 100, "rows_missing": 10, "rows_malformed": 1, "rows_failed": 0}
 
