@@ -60,7 +60,8 @@ widgets.text("model", "packaged:minilm-l6")
 widgets.text("revision", "")
 widgets.text("max_length", "60")
 widgets.text("pooling", "cls")
-widgets.dropdown("precision", "float32", ["float32", "bfloat16", "float16"])
+widgets.dropdown("precision", "float32", ["float32", "bfloat16", "float16", "auto"])
+widgets.dropdown("engine", "torch", ["torch", "openvino"])
 widgets.dropdown("clean", "off", ["off", "tweets"])
 widgets.dropdown("long_text", "truncate", ["truncate", "windows"])
 widgets.text("token_budget", "")
@@ -69,6 +70,7 @@ widgets.text("device", "auto")
 widgets.text("embedding_column", "embedding")
 widgets.text("error_column", "error")
 widgets.dropdown("diagnostics", "true", switch)
+widgets.text("reuse", "")
 
 widgets.dropdown("features", "bert", ["bert", "bert+tfidf"])
 widgets.text("head", "sklearn.svm.LinearSVC")
@@ -96,9 +98,9 @@ tables = ["--output-format=table", *options(widgets, "if_exists", "error_column"
 # COMMAND ----------
 
 source = options(widgets, "input", "format", "id_column", "delimiter", "encoding", "fail_on_malformed", "partition_mb")
-arithmetic = options(widgets, "precision", "token_budget", "window_rows", "device")
+arithmetic = options(widgets, "precision", "engine", "token_budget", "window_rows", "device")
 encoder = options(widgets, "model", "revision", "max_length", "pooling", "clean", "long_text", "embedding_column")
-shown = options(widgets, "diagnostics")
+shown = options(widgets, "diagnostics", "reuse")
 embed.embed([*common, *source, *encoder, *arithmetic, *tables, *shown, f"--output={embeddings}"])
 
 # COMMAND ----------
