@@ -107,7 +107,13 @@ def check_vectors(df: DataFrame, name: str, fingerprint: str) -> None:
         )
 
 
+def column_of(name: str) -> Column:
+    """Return the column of exactly this name: with a dot in it, Spark would look for a field of a struct."""
+    quoted = name.replace("`", "``")
+    return F.col(f"`{quoted}`")
+
+
 def usable_text(df: DataFrame, text_column: str) -> Column:
     """Return the text column, null in malformed records: what was parsed of those is not to be trusted."""
-    text = F.col(f"`{text_column}`").cast("string")
+    text = column_of(text_column).cast("string")
     return F.when(F.col(MALFORMED_COLUMN).isNull(), text) if MALFORMED_COLUMN in df.columns else text

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from bert_spark.columns import column_of
 from bert_spark.text import MALFORMED_ROW, MISSING_TEXT
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _LABEL = "label="
 
 def of_source(text_column: str) -> list[Column]:
     """Return the counts of the input: records, and those that look wrongly parsed or decoded."""
-    text = F.col(f"`{text_column}`").cast("string")
+    text = column_of(text_column).cast("string")
     counts = {
         "rows_in": F.count(F.lit(1)),
         "rows_many_lines": F.count_if(F.length(text) - F.length(F.replace(text, F.lit("\n"))) >= MANY_LINES),
@@ -44,7 +45,7 @@ def of_result(
     labels
         Labels to count in the column "label".
     """
-    error = F.col(f"`{error_column}`")
+    error = column_of(error_column)
     counts = {
         "rows_out": F.count(F.lit(1)),
         "rows_missing": F.count_if(error == MISSING_TEXT),
@@ -57,7 +58,7 @@ def of_result(
 
 
 def _of_tokens(diagnostics: Mapping[str, str], max_length: int) -> dict[str, Column]:
-    column = {name: F.col(given) for name, given in diagnostics.items()}
+    column = {name: column_of(given) for name, given in diagnostics.items()}
     read = F.least(column["token_count"], F.lit(max_length))
     return {
         "rows_truncated": F.count_if(column["truncated"]),

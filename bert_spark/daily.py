@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from bert_spark.columns import check_free
+from bert_spark.columns import check_free, column_of
 from bert_spark.errors import ConfigError, DataError, NoInputError
 from bert_spark.jobconf import InputConfig
 from bert_spark.lock import Lock
@@ -183,7 +183,7 @@ def _of_day(record: RunRecord, tweets: DataFrame, column: str | None, day: str) 
         return tweets
     if column not in tweets.columns:
         raise DataError(f"column {column!r} not found; the table has {tweets.columns}; set --date-column")
-    date = F.col(f"`{column}`")
+    date = column_of(column)
     kind = tweets.schema[column].dataType
     if isinstance(kind, T.StringType):
         date = F.try_to_timestamp(date).cast("date")

@@ -10,7 +10,7 @@ import numpy as np
 from pyspark.sql import functions as F
 
 from bert_spark.collect import check_fits, to_arrow, to_matrix
-from bert_spark.columns import DIAGNOSTICS, HIDDEN, check_text_column, check_vectors, encoder_of, usable_text
+from bert_spark.columns import DIAGNOSTICS, HIDDEN, check_text_column, check_vectors, column_of, encoder_of, usable_text
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import DataError
 from bert_spark.frames import with_embedding
@@ -64,22 +64,20 @@ def load_examples(
         texts, labels = _columns(table, "text", "label")
         return Examples(texts, np.empty((len(texts), 0), np.float32), np.array(labels)), config, facts
     check_fits(table.num_rows, SparkEncoder().width(config))
-    wanted = tweets.where(F.col(f"`{train.label_column}`").isNotNull())
+    wanted = tweets.where(column_of(train.label_column).isNotNull())
     if share < 1.0:
         wanted = wanted.where(_point(tweets, source.text_column) < int(share * _SAMPLE))
-    text, label = usable_text(tweets, source.text_column).alias("text"), F.col(f"`{train.label_column}`").alias("label")
+    text, label = usable_text(tweets, source.text_column).alias("text"), column_of(train.label_column).alias("label")
     if stored:
-        shown = [F.col(name) for name in DIAGNOSTICS if set(DIAGNOSTICS) <= set(tweets.columns)]
-        ready = wanted.select(text, label, F.col(f"`{train.embedding_column}`").alias("vector"), *shown)
+        shown = [column_of(name) for name in DIAGNOSTICS if set(DIAGNOSTICS) <= set(tweets.columns)]
+        ready = wanted.select(text, label, column_of(train.embedding_column).alias("vector"), *shown)
     else:
         names = {"embedding_column": _VECTOR, "error_column": _ERROR}
         diagnostics = {name: f"{HIDDEN}{name}" for name in DIAGNOSTICS}
         add = with_embedding(config, text_column=source.text_column, **names, diagnostics=diagnostics)
         done = spread(wanted, source.partition_mb).transform(add)
         shown = [F.col(column).alias(name) for name, column in diagnostics.items()]
-        ready = done.select(
-            F.col(f"`{source.text_column}`").alias("text"), label, F.col(_VECTOR).alias("vector"), *shown
-        )
+        ready = done.select(column_of(source.text_column).alias("text"), label, F.col(_VECTOR).alias("vector"), *shown)
     collected = to_arrow(ready)
     good = collected.filter(collected["vector"].is_valid())
     counts["without_vector"] = table.num_rows - good.num_rows
@@ -94,7 +92,7 @@ def _labelled(tweets: DataFrame, text_column: str, train: TrainConfig) -> tuple[
     if train.label_column not in tweets.columns:
         raise DataError(f"column {train.label_column!r} not found; the table has {tweets.columns}; set --label-column")
     text = usable_text(tweets, text_column)
-    label = F.col(f"`{train.label_column}`")
+    label = column_of(train.label_column)
     found = to_arrow(
         tweets.select(text.alias("text"), label.alias("label"), _point(tweets, text_column).alias("point"))
     )

@@ -16,6 +16,7 @@ from bert_spark.columns import (
     check_free,
     check_text_column,
     check_vectors,
+    column_of,
     named_diagnostics,
     usable_text,
     vector_metadata,
@@ -171,7 +172,7 @@ def with_score(
         text = usable_text(df, text_column) if text_column in df.columns else F.lit("")
         if embedding_column is not None:
             check_vectors(df, embedding_column, loaded.fingerprint)
-            done = df.withColumn(_WORK, udf(text, F.col(embedding_column)))
+            done = df.withColumn(_WORK, udf(text, column_of(embedding_column)))
         else:
             done = df.withColumn(_WORK, udf(text))
         gone = set() if embedding_column is None else {error_column, *([] if keep_embedding else [embedding_column])}
@@ -197,9 +198,9 @@ def _input_columns(df: DataFrame, text_column: str, leave_out: Collection[str] =
         if name == MALFORMED_COLUMN or name in leave_out:
             continue
         if name == text_column and MALFORMED_COLUMN in df.columns:
-            columns.append(F.coalesce(F.col(MALFORMED_COLUMN), F.col(f"`{name}`")).alias(name))
+            columns.append(F.coalesce(F.col(MALFORMED_COLUMN), column_of(name)).alias(name))
         else:
-            columns.append(F.col(f"`{name}`"))
+            columns.append(column_of(name))
     return columns
 
 
@@ -207,7 +208,7 @@ def _error(df: DataFrame, name: str) -> Column:
     """Return the error column: the record's, else the one an embedding output brought along, else the UDF's."""
     reasons = [F.col(f"{_WORK}.error")]
     if name in df.columns:
-        reasons.insert(0, F.col(f"`{name}`"))
+        reasons.insert(0, column_of(name))
     if MALFORMED_COLUMN in df.columns:
         reasons.insert(0, F.when(F.col(MALFORMED_COLUMN).isNotNull(), F.lit(MALFORMED_ROW)))
     return F.coalesce(*reasons).alias(name)

@@ -82,6 +82,12 @@ def resolve(model: str, revision: str | None = None) -> Path:
         raise ModelError(f"model {model!r}: no config.json in {folder}; expected a folder written by save_pretrained")
     with damage_named(folder):
         weights = weight_files(folder)
+        other = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("transformers_weights")
+    if other:
+        raise ModelError(
+            f"model {model!r}: its config.json names weights of another name (transformers_weights={other!r}); expected "
+            "model.safetensors or its shards: load and save it anew with save_pretrained"
+        )
     if not weights:
         found = sorted(p.name for p in folder.glob("*.bin")) or "no weights"
         raise ModelError(
@@ -159,6 +165,12 @@ def load(config: EncoderConfig, device: str) -> LoadedModel:
         raise ModelError(f"pooling 'pooler': model {config.model!r} has no trained pooler; use 'cls' or 'mean'")
     if len(tokenizer) <= len(tokenizer.all_special_tokens):  # transformers 5 makes one up where the files are missing
         raise ModelError(f"model {config.model!r} has no tokenizer vocabulary: save its tokenizer into {folder} too")
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        known = model.get_input_embeddings().num_embeddings
+        raise ModelError(
+            f"model {config.model!r}: its tokenizer knows {len(tokenizer)} tokens, its embedding table {known}: the "
+            "tokenizer is of another model, or grew without model.resize_token_embeddings; save both anew"
+        )
     logger.info("loaded %s on %s", config.model, device)
     return LoadedModel(model.eval().requires_grad_(False).to(device), tokenizer, device, folder_digest(folder))
 

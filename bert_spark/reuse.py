@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from bert_spark.columns import FINGERPRINT_KEY, HIDDEN, check_text_column, usable_text
+from bert_spark.columns import FINGERPRINT_KEY, HIDDEN, check_text_column, column_of, usable_text
 from bert_spark.errors import DataError, FingerprintError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def known_beside(earlier: DataFrame, text_column: str, embedding_column: str) ->
 
     The text column is null where a vector is known, so that BERT does not run for it; `merged` puts it back.
     """
-    text, vector = F.col(f"`{text_column}`"), F.col(f"`{embedding_column}`")
+    text, vector = column_of(text_column), column_of(embedding_column)
     known = earlier.where(vector.isNotNull()).select(text.alias(_KEY), vector.alias(_VECTOR)).dropDuplicates([_KEY])
 
     def beside(rows: DataFrame) -> DataFrame:
@@ -63,12 +63,12 @@ def merged(
         vector = F.coalesce(_VECTOR, embedding_column)
         metadata = done.schema[embedding_column].metadata
         columns = {
-            text_column: F.coalesce(F.col(f"`{text_column}`"), F.when(known, F.col(_TEXT))).alias(text_column),
+            text_column: F.coalesce(column_of(text_column), F.when(known, F.col(_TEXT))).alias(text_column),
             embedding_column: vector.alias(embedding_column, metadata=metadata),
-            error_column: F.when(~known, F.col(f"`{error_column}`")).alias(error_column),
+            error_column: F.when(~known, column_of(error_column)).alias(error_column),
             reused: (known | F.coalesce(reused, F.lit(False))).alias(reused),
         }
         names = [name for name in done.columns if name not in (_TEXT, _VECTOR)]
-        return done.select(*(columns.get(name, F.col(f"`{name}`")) for name in names))
+        return done.select(*(columns.get(name, column_of(name)) for name in names))
 
     return both

@@ -10,7 +10,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from bert_spark.columns import MALFORMED_COLUMN, check_text_column
+from bert_spark.columns import MALFORMED_COLUMN, check_text_column, column_of
 from bert_spark.errors import ConfigError, DataError
 from bert_spark.jobconf import InputConfig
 
@@ -154,7 +154,7 @@ def _refuse_malformed(df: DataFrame, config: InputConfig) -> None:
     if MALFORMED_COLUMN not in df.columns:
         return
     # Spark refuses a csv query of the malformed column alone
-    counts = df.agg(F.count(F.col(MALFORMED_COLUMN)), F.count(F.col(f"`{config.text_column}`"))).first()
+    counts = df.agg(F.count(F.col(MALFORMED_COLUMN)), F.count(column_of(config.text_column))).first()
     if counts and counts[0]:
         raise DataError(
             f"{config.path!r} holds {counts[0]} malformed records; mend them, or leave --fail-on-malformed out: "

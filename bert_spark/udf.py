@@ -226,7 +226,8 @@ def _as_udf(core: Core, fields: str, rows: int, columns: int = 1, *, arrow: bool
 
     def pandas_two(batches: Iterator[tuple[pd.Series, pd.Series]]) -> Iterator[pd.DataFrame]:
         pairs = (
-            (_text_array(texts), pa.Array.from_pandas(vectors, pa.list_(pa.float32()))) for texts, vectors in batches
+            (_text_array(texts), pa.Array.from_pandas(vectors, type=pa.list_(pa.float32())))
+            for texts, vectors in batches
         )
         for struct in run(pairs):
             yield _frame(struct)

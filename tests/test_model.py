@@ -212,6 +212,22 @@ def test_home_is_expanded(tiny_bert, monkeypatch):
 # The packaged model
 
 
+def test_weights_under_a_name_of_their_own_are_refused(copy):
+    """Their bytes would not be those that the fingerprint is of."""
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"transformers_weights": "other.safetensors"}))
+    with pytest.raises(ModelError, match=r"transformers_weights='other\.safetensors'"):
+        resolve(str(copy))
+
+
+def test_a_tokenizer_of_more_tokens_than_the_embedding_table_is_refused(copy):
+    tokenizer = AutoTokenizer.from_pretrained(copy)
+    tokenizer.add_tokens(["#newtag"])
+    tokenizer.save_pretrained(copy)
+    with pytest.raises(ModelError, match=r"its tokenizer knows \d+ tokens, its embedding table \d+"):
+        load_cpu(copy)
+
+
 def test_a_home_that_cannot_be_written_is_no_trouble(tiny_bert, run_fresh):
     code = f"""
 from bert_spark import BertEncoder, EncoderConfig

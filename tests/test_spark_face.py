@@ -6,7 +6,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from spark_counts import rows_through_python
 
-from bert_spark import BertTransformer, SparkEncoder, load_artefact, save_artefact, with_score
+from bert_spark import BertTransformer, SparkEncoder, load_artefact, save_artefact, with_embedding, with_score
 from bert_spark.linear import FastLinearSVC
 
 TEXTS = ["happy today", "i hate this", "like it", "so sad", "love you", "no good"] * 3
@@ -41,3 +41,14 @@ def test_it_scores_on_spark_as_it_predicts_here(spark, distributed):
     rows = df.transform(with_score(str(distributed[2]), scores=True)).orderBy("id").collect()
     assert [row.label for row in rows] == [*load_artefact(distributed[2]).pipeline.predict(TEXTS[:6]), None]
     assert rows[-1].error == "missing text"
+
+
+def test_vectors_that_are_there_score_alike_whatever_their_column_is_called(spark, distributed):
+    """A dot or a backtick in its name names no field of a struct; the pandas way that Spark 3.5 takes does the same."""
+    folder = str(distributed[2])
+    config = load_artefact(distributed[2]).config
+    df = spark.createDataFrame([*enumerate(TEXTS[:6]), (6, None)], "id int, text string")
+    embedded = df.transform(with_embedding(config, embedding_column="a.`vector`"))
+    scored = embedded.transform(with_score(folder, embedding_column="a.`vector`")).orderBy("id").collect()
+    assert [row.label for row in scored] == [*load_artefact(distributed[2]).pipeline.predict(TEXTS[:6]), None]
+    assert scored[-1].error == "missing text"
