@@ -153,7 +153,8 @@ def test_a_worker_loads_the_model_once_over_many_partitions(spark, tiny_bert, tm
     df.transform(with_embedding(config)).write.format("noop").mode("overwrite").save()
     seen = [line.split() for line in log.read_text().splitlines()]
     models = {(pid, model) for pid, model in seen}
-    assert len(models) == len({pid for pid, _ in models}) <= 2
+    # a task of two UDFs has two workers: Spark keeps as many as the busiest query of the session had
+    assert len(models) == len({pid for pid, _ in models}) <= 4
 
 
 def loads(path):
