@@ -85,7 +85,7 @@ def resolve(model: str, revision: str | None = None) -> Path:
         other = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("transformers_weights")
     if other:
         raise ModelError(
-            f"model {model!r}: its config.json names weights of another name (transformers_weights={other!r}); expected "
+            f"model {model!r}: its config.json names other weights (transformers_weights={other!r}); expected "
             "model.safetensors or its shards: load and save it anew with save_pretrained"
         )
     if not weights:

@@ -3,6 +3,7 @@
 import models
 import numpy as np
 import pytest
+from any_text import TEXTS, as_transformers_takes_it
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
@@ -13,39 +14,10 @@ from bert_spark.encoder import BertEncoder
 from bert_spark.model import load
 from bert_spark.tokens import TokenReader
 
-CHARACTERS = st.one_of(
-    st.characters(),
-    st.characters(categories=["Cs"]),  # halves of surrogate pairs
-    st.characters(categories=["Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "So"]),
-    st.sampled_from(" \t\n\r\0\u200b\u200d\ufffd\ufeff\u202e#@&'😀日é"),
-)
-WORDS = st.sampled_from(
-    ["hello", "happy", "working", "[SEP]", "[PAD]", "[UNK]", "##s", "a" * 101, "@user", "&amp;", "."]
-)
-TEXTS = st.one_of(
-    st.text(CHARACTERS, max_size=30),
-    st.lists(WORDS, max_size=90).map(" ".join),  # up to well over max_length
-    st.text(st.sampled_from("ab \ud83d\ude00"), max_size=80),
-)
 # Few texts, so that there are duplicates
 LISTS = st.lists(TEXTS, max_size=6).flatmap(
     lambda few: st.lists(st.sampled_from(few), max_size=12) if few else st.just([])
 )
-
-
-def as_transformers_takes_it(text):
-    """Return `text` with each half of a surrogate pair that stands alone as U+FFFD; two that make a pair as one."""
-    result, position = [], 0
-    while position < len(text):
-        code = ord(text[position])
-        following = ord(text[position + 1]) if position + 1 < len(text) else 0
-        if 0xD800 <= code < 0xDC00 and 0xDC00 <= following < 0xE000:
-            result.append(chr(0x10000 + ((code - 0xD800) << 10) + (following - 0xDC00)))
-            position += 1
-        else:
-            result.append("\ufffd" if 0xD800 <= code < 0xE000 else text[position])
-        position += 1
-    return "".join(result)
 
 
 @pytest.fixture(scope="module")

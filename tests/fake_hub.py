@@ -1,0 +1,56 @@
+"""As little of the Hugging Face hub as its client needs to fetch one model: what a repository holds, and its files."""
+
+import contextlib
+import hashlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@contextlib.contextmanager
+def hub(folder, name):
+    """Serve a model's folder under `name`; yield the hub's address and the list of files fetched, which grows."""
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    fetched = []
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.do_GET(with_body=False)
+
+        def do_GET(self, with_body=True):
+            path = self.path.split("?")[0]
+            if path in (f"/api/models/{name}/revision/main", f"/api/models/{name}/revision/{COMMIT}"):
+                about = {"id": name, "sha": COMMIT, "private": False, "downloads": 0, "tags": [], "likes": 0}
+                self.give(json.dumps(about | {"siblings": [{"rfilename": file} for file in files]}).encode())
+            elif path == f"/api/models/{name}/tree/{COMMIT}":
+                kept = [{"type": "file", "path": file, "size": len(data), "oid": "0"} for file, data in files.items()]
+                self.give(json.dumps(kept).encode())
+            elif path.startswith(f"/{name}/resolve/{COMMIT}/") and path.rsplit("/", 1)[1] in files:
+                file = path.rsplit("/", 1)[1]
+                if with_body:
+                    fetched.append(file)
+                self.give(files[file], etag=hashlib.sha256(files[file]).hexdigest(), with_body=with_body)
+            else:
+                self.send_error(404)
+
+        def give(self, data, etag="0", with_body=True):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("ETag", f'"{etag}"')
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.end_headers()
+            if with_body:
+                self.wfile.write(data)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", fetched
+    finally:
+        server.shutdown()
+        server.server_close()
