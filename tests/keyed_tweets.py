@@ -38,5 +38,9 @@ def check(folder, model):
 
 
 def attempts(cluster):
-    """Return how many attempts of each partition have called the model."""
-    return Counter(part for part, _ in {(line["partition"], line["attempt"]) for line in cluster.seen("call")})
+    """Return how many tasks of each partition have called the model.
+
+    Tasks have numbers of their own: when shuffled rows die with an executor, Spark runs the stage again, and counts its
+    attempts from 0 again.
+    """
+    return Counter(part for part, _ in {(line["partition"], line["task"]) for line in cluster.seen("call")})

@@ -22,7 +22,7 @@ def test_a_process_killed_mid_write_costs_no_row(cluster, tiny_bert, tmp_path, k
         run(tiny_bert, tmp_path)
     (held,) = cluster.seen("hold")
     assert not psutil.pid_exists(held["pid"])
-    assert attempts(cluster)[held["partition"]] == 2
+    assert attempts(cluster)[held["partition"]] >= 2
     check(tmp_path, tiny_bert)
 
 

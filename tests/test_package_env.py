@@ -1,10 +1,11 @@
 """The archive of --package-env runs from wherever it is unpacked, with nothing of this machine's environment."""
 
 import subprocess
+import sys
 import tarfile
 
 import pytest
-from cluster import ROOT, environment
+from cluster import ROOT, environment, rows_of
 
 pytest_plugins = ["cluster"]
 
@@ -38,4 +39,9 @@ def test_executors_use_it(cluster, archive, tiny_bert, tmp_path):
     table.write_text("id,text\n1,hi\n")
     options = ["--input", table, "--model", tiny_bert, "--output", tmp_path / "out"]
     conf = {"spark.archives": f"{archive}#environment", "spark.cores.max": "1"}
-    cluster.submit(ROOT / "jobs" / "embed.py", *options, conf=conf, PYSPARK_PYTHON="./environment/bin/python").wait(900)
+    its_own = {"PYSPARK_PYTHON": "./environment/bin/python", "PYSPARK_DRIVER_PYTHON": sys.executable}
+    cluster.submit(ROOT / "jobs" / "embed.py", *options, conf=conf, seconds=900, **its_own)
+    (row,) = rows_of(tmp_path / "out")
+    assert len(row["embedding"]) == 32
+    executor = next(cluster.folder.glob("worker*/app-*/0/environment/bin/python"))
+    assert not executor.is_symlink()

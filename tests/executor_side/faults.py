@@ -38,7 +38,7 @@ def wanted():
 def log(what, **facts):
     task = TaskContext.get()
     place = {"pid": os.getpid(), "daemon": os.getppid(), "worker": os.environ["WORKER"]}
-    place |= {"partition": task.partitionId(), "attempt": task.attemptNumber()}
+    place |= {"partition": task.partitionId(), "attempt": task.attemptNumber(), "task": task.taskAttemptId()}
     with open(os.environ["SIDE_LOG"], "a") as file:  # one short line: appended whole
         file.write(json.dumps({"what": what, **place, **facts}) + "\n")
 
