@@ -4,6 +4,7 @@ can't fit.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from bert_spark.errors import DataError
 from bert_spark.room import available_bytes, check_fits
 
-__all__ = ["available_bytes", "check_fits", "to_arrow", "to_matrix"]
+__all__ = ["available_bytes", "check_fits", "gather", "released", "to_arrow", "to_matrix"]
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +26,52 @@ def to_arrow(df: DataFrame) -> pa.Table:
     import pyarrow
 
     return pyarrow.Table.from_pandas(df.toPandas(), preserve_index=False)
+
+
+def released(df: DataFrame) -> Iterator[pa.RecordBatch]:
+    """Collect a DataFrame; each batch is let go when the next one is asked for."""
+    batches = to_arrow(df).to_batches()[::-1]
+    while batches:
+        yield batches.pop()
+
+
+def gather(batches: Iterable[pa.RecordBatch], rows: int) -> tuple[np.ndarray, pa.Table]:
+    """Fill one float32 matrix from batches as they come, so that numbers stand in memory once.
+
+    Parameters
+    ----------
+    batches
+        With a column "vector" of equally long lists, null where there is none.
+    rows
+        Vectors there are at most.
+
+    Returns
+    -------
+    tuple
+        The matrix, shape (n_vectors, width), and a table of the other columns of the rows that have a vector.
+
+    Raises
+    ------
+    DataError
+        When there are more vectors than `rows`.
+    """
+    import pyarrow
+
+    matrix, others, filled = np.empty((0, 0), dtype=np.float32), [], 0
+    for batch in batches:
+        vectors = batch["vector"]
+        count = len(vectors) - vectors.null_count
+        others.append(batch.drop_columns(["vector"]).filter(vectors.is_valid()))
+        if not count:
+            continue
+        numbers = vectors.flatten().to_numpy(zero_copy_only=False).reshape(count, -1)
+        if not filled:
+            matrix = np.empty((rows, numbers.shape[1]), dtype=np.float32)
+        if filled + count > rows:
+            raise DataError(f"got more than the {rows:,} rows that were counted: the table changed; run again")
+        matrix[filled : filled + count] = numbers
+        filled += count
+    return matrix[:filled], pyarrow.Table.from_batches(others)
 
 
 def to_matrix(vectors: pa.ChunkedArray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -68,7 +68,19 @@ def without_hidden(df: DataFrame) -> DataFrame:
     return df.drop(*(name for name in df.columns if name.startswith(HIDDEN)))
 
 
-def check_text_column(df: DataFrame, name: str) -> None:
+class Table(Protocol):
+    """What has columns of Spark's types: a DataFrame, or files that are read without Spark."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Their names."""
+
+    @property
+    def schema(self) -> T.StructType:
+        """Their types."""
+
+
+def check_text_column(df: Table, name: str) -> None:
     """Raise DataError when a table has no string column `name`."""
     if name not in df.columns:
         found = [column for column in df.columns if column != MALFORMED_COLUMN]
@@ -92,7 +104,7 @@ def check_free(df: DataFrame, names: Sequence[str]) -> None:
         )
 
 
-def check_vectors(df: DataFrame, name: str, fingerprint: str) -> None:
+def check_vectors(df: Table, name: str, fingerprint: str) -> None:
     """Raise when column `name` holds no vectors, or vectors of another encoder than `fingerprint`."""
     if name not in df.columns:
         raise DataError(f"column {name!r} not found; the table has {df.columns}; set --embedding-column")

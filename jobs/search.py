@@ -21,14 +21,12 @@ from fsspec.core import url_to_fs
 from bert_spark.cli import Job, parse, required, run
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import ConfigError
-from bert_spark.examples import load_examples
+from bert_spark.examples import examples_of
 from bert_spark.given import KnownVectors
 from bert_spark.jobconf import HeadConfig, InputConfig, SearchConfig, TrainConfig
 from bert_spark.pipelines import build_pipeline
 from bert_spark.pooling import parts_of
-from bert_spark.preflight import ready
 from bert_spark.searching import Candidate, search
-from bert_spark.session import spark_session
 from bert_spark.training import SPLITS, Stopwatch, fit, judge, split
 
 LOCAL = Path(__file__).resolve().parents[1] / "conf" / "local.toml"
@@ -47,10 +45,11 @@ def find(argv: list[str] | None = None) -> None:
     folder = required(job.train.artefact, "--output")
     encoder = dataclasses.replace(job.encoder, pooling=_all_poolings(job.search))
     clock = Stopwatch()
-    with spark_session("bert_spark search", job.spark) as spark, clock("embed_and_collect"):
-        if not ready(spark, encoder, check_only=job.check):
-            return
-        examples, made_with, facts = load_examples(spark, job.input, encoder, job.train, job.head)
+    with clock("embed_and_collect"):
+        loaded = examples_of("bert_spark search", job, encoder)
+    if loaded is None:
+        return
+    examples, made_with, facts = loaded
     parts = split(examples, job.train.seed)
     with clock("search"):
         candidates = search(parts["train"], made_with, job.head, job.search, job.train.features)

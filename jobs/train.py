@@ -19,13 +19,11 @@ if not __package__:  # a plain spark-submit of this file from a checkout
 from bert_spark.artefact import check_free_folder, save_artefact
 from bert_spark.cli import Job, parse, required, run
 from bert_spark.config import EncoderConfig
-from bert_spark.examples import load_examples
+from bert_spark.examples import examples_of
 from bert_spark.jobconf import HeadConfig, InputConfig, TrainConfig
 from bert_spark.model import config_fingerprint
 from bert_spark.pipelines import build_pipeline
-from bert_spark.preflight import ready
 from bert_spark.report import model_card, render_report
-from bert_spark.session import spark_session
 from bert_spark.tracking import check_store, log_training
 from bert_spark.training import SPLITS, Stopwatch, fit, judge, mistakes, shares, split
 from bert_spark.versions import versions
@@ -46,10 +44,11 @@ def train(argv: list[str] | None = None) -> None:
     if job.train.mlflow:
         check_store()
     clock = Stopwatch()
-    with spark_session("bert_spark train", job.spark) as spark, clock("embed_and_collect"):
-        if not ready(spark, job.encoder, check_only=job.check):
-            return
-        examples, config, facts = load_examples(spark, job.input, job.encoder, job.train, job.head)
+    with clock("embed_and_collect"):
+        loaded = examples_of("bert_spark train", job, job.encoder)
+    if loaded is None:
+        return
+    examples, config, facts = loaded
     parts = split(examples, job.train.seed)
     with clock("fit"):
         pipeline = fit(_pipeline(job, config, job.train.features, parts["train"].labels), parts["train"])
