@@ -120,7 +120,9 @@ def test_what_would_not_fit_is_refused_before_any_text_is_read(stored, monkeypat
 
 
 def batch(vectors):
-    return pa.record_batch({"vector": pa.array(vectors, pa.list_(pa.float32())), "n": pa.array(range(len(vectors)), pa.int64())})
+    return pa.record_batch(
+        {"vector": pa.array(vectors, pa.list_(pa.float32())), "n": pa.array(range(len(vectors)), pa.int64())}
+    )
 
 
 def test_batches_fill_one_matrix_and_rows_without_a_vector_go():

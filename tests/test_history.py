@@ -1,0 +1,59 @@
+"""The last runs into an output as a table, newest first, without Spark."""
+
+import json
+
+import pytest
+
+from jobs import history
+
+RUN = {"job": "score", "rows_out": 10, "rows_missing": 1, "rows_malformed": 1, "rows_failed": 2, "rows_per_second": 7.5}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder with the records of ten nights, and of another output."""
+    (tmp_path / "_manifests").mkdir()
+    for day in range(10, 20):
+        facts = {
+            "started": f"2026-11-{day}T03:00:00+00:00",
+            "output": str(tmp_path / "scores"),
+            "fingerprint": "ab" * 32,
+        }
+        facts |= {"partition": f"run_date=2026-11-{day}", "status": "published" if day % 2 else "refused"}
+        facts |= {"label_shift": 0.25 if day == 19 else None}
+        (tmp_path / "_manifests" / f"{day}.json").write_text(json.dumps(RUN | facts))
+    other = RUN | {"started": "2026-12-01T00:00:00", "output": str(tmp_path / "others"), "fingerprint": "f" * 64}
+    (tmp_path / "_manifests" / "other.json").write_text(json.dumps(other))
+    return tmp_path
+
+
+def test_the_last_runs_are_shown_newest_first(folder, capsys):
+    assert history.main(["--output", str(folder / "scores"), "--last", "3"]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == "started job partition status rows missing wrong rows/s shift encoder".split()
+    assert [line.split()[3] for line in lines] == [f"run_date=2026-11-{day}" for day in (19, 18, 17)]
+    assert lines[0].split()[4:] == ["published", "10", "1", "3", "7.5", "0.250", "abababab"]
+    assert lines[1].split()[4:] == ["refused", "10", "1", "3", "7.5", "abababab"]
+
+
+@pytest.mark.parametrize("output", ["scores", "scores/", "never"])
+def test_an_output_is_found_however_it_is_written(folder, capsys, monkeypatch, output):
+    monkeypatch.chdir(folder)
+    assert history.main(["--output", output]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == (1 if output == "never" else 11)
+
+
+def test_records_may_lie_elsewhere(folder, capsys):
+    assert history.main(["--output", "catalog.schema.scores", "--work", str(folder)]) == 0
+    assert capsys.readouterr().out == "no runs are recorded for this output\n"
+
+
+def test_it_starts_no_spark(folder, run_fresh):
+    code = f"""
+import sys
+from jobs import history
+history.main(["--output", {str(folder / "scores")!r}])
+assert "pyspark" not in sys.modules
+"""
+    assert run_fresh(code).count("\n") == 10
