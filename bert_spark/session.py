@@ -48,19 +48,34 @@ def spark_session(name: str, conf: Mapping[str, str]) -> Iterator[SparkSession]:
     """
     try:
         from pyspark.errors import PySparkException
-        from pyspark.sql import SparkSession
     except ImportError as err:
         raise SetupError("pyspark is not installed here; pip install 'bert-spark[spark]'") from err
-    active = SparkSession.getActiveSession()
-    spark = active or build_session(name, conf)
+    found = current_session()
+    spark = found or build_session(name, conf)
     try:
         _ship(spark)
         yield spark
     except PySparkException as err:
         raise (cause_of(err) or err) from err
     finally:
-        if active is None and "DATABRICKS_RUNTIME_VERSION" not in os.environ:  # there the session is the cluster's
+        if found is None and "DATABRICKS_RUNTIME_VERSION" not in os.environ:  # there the session is the cluster's
             spark.stop()
+
+
+def current_session() -> SparkSession | None:
+    """Return this thread's session, else the process's; None where there is none.
+
+    A thread can be without one where the process has one, which must then be neither built again nor stopped.
+    """
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    try:
+        session = SparkSession.active()
+    except PySparkException:
+        return None
+    context = getattr(session, "_sc", None)  # only classic Spark has one; it loses its JVM when it is stopped
+    return None if context is not None and getattr(context, "_jsc", None) is None else session
 
 
 def cause_of(err: Exception) -> BertSparkError | None:

@@ -13,6 +13,7 @@ from bert_spark.config import EncoderConfig
 from bert_spark.errors import ModelError, SetupError
 from bert_spark.frames import with_embedding
 from bert_spark.pooling import parts_of
+from bert_spark.session import current_session
 from bert_spark.text import make_safe
 
 
@@ -38,9 +39,7 @@ class SparkEncoder(BaseEstimator):  # type: ignore[misc]
         ModelError
             When a text can't be embedded; the message names its row.
         """
-        from pyspark.sql import SparkSession
-
-        spark = SparkSession.getActiveSession()
+        spark = current_session()
         if spark is None:
             raise SetupError("no active Spark session; create one with SparkSession.builder.getOrCreate() first")
         if config.embedding_func is None:

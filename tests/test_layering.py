@@ -53,7 +53,7 @@ LAYERS = {
     "spark_encoder": 11,
     "sources": 11,
     "runs": 9,
-    "session": 11,
+    "session": 10,
     "cli": 11,
     "widgets": 12,
     "spread": 11,
