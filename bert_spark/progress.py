@@ -105,11 +105,12 @@ def _watched(spark: SparkSession) -> Iterator[Callable[[], Seen | None]]:
 
 
 def _classic(context: Any) -> Seen | None:
-    if context.uiWebUrl is None:
-        return _of_tasks(context.statusTracker())
     page = f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/stages"
-    with urlopen(page, timeout=_TIMEOUT_S) as answer:
-        return of_stages(json.load(answer))
+    try:
+        with urlopen(page, timeout=_TIMEOUT_S) as answer:
+            return of_stages(json.load(answer))
+    except (OSError, ValueError):  # no pages, or none that are served to this process: behind a proxy or a login
+        return _of_tasks(context.statusTracker())
 
 
 def _of_tasks(tracker: Any) -> Seen | None:

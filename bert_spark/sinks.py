@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
 
-from bert_spark.columns import ARTEFACT_KEY, ENCODER_KEY, HIDDEN
+from bert_spark.columns import ARTEFACT_KEY, ENCODER_KEY, FINGERPRINT_KEY, HIDDEN
 from bert_spark.errors import ConfigError, DataError, FingerprintError
 from bert_spark.jobconf import InputConfig, OutputConfig
 
@@ -75,15 +75,34 @@ def stranger(spark: SparkSession, output: OutputConfig, identity: Mapping[str, s
         fields = table_of(spark, output).schema.fields
     except AnalysisException:  # a folder without any file in it yet
         return None
-    for field in fields:
+    for said in [*(field.metadata for field in fields), _properties(spark, output)]:
         for key, mine in identity.items():
-            found = field.metadata.get(key)
+            found = said.get(key)
             if found is not None and found != mine:
                 what = "labels of artefact" if key == ARTEFACT_KEY else "vectors of encoder"
-                settings = field.metadata.get(ENCODER_KEY, "")
+                settings = said.get(ENCODER_KEY, "")
                 theirs = f"{found[:12]} ({settings})" if settings else found[:12]
                 return f"output {output.path!r} holds {what} {theirs}, this run makes {mine[:12]}"
     return None
+
+
+def _properties(spark: SparkSession, output: OutputConfig) -> dict[str, str]:
+    if output.format != "table":
+        return {}
+    return {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {output.path}").collect()}
+
+
+def _mark(spark: SparkSession, rows: DataFrame, table: str) -> None:
+    """Say in a table's properties whose vectors or labels it holds: Iceberg keeps no metadata of columns."""
+    said = {
+        key: field.metadata[key]
+        for field in rows.schema.fields
+        for key in (FINGERPRINT_KEY, ARTEFACT_KEY)
+        if key in field.metadata
+    }
+    if said:
+        pairs = ", ".join(f"'{key}' = '{value}'" for key, value in said.items())
+        spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({pairs})")
 
 
 def version_for(spark: SparkSession, output: OutputConfig, identity: Mapping[str, str], *, new: bool) -> OutputConfig:
@@ -122,6 +141,7 @@ def write(df: DataFrame, output: OutputConfig) -> None:
         writer = rows.write.mode(output.if_exists)
         if output.format == "table":
             writer.saveAsTable(str(output.path))
+            _mark(df.sparkSession, df, str(output.path))
         else:
             writer.format(output.format).save(output.path)
 
@@ -179,6 +199,7 @@ def _replace(spark: SparkSession, rows: DataFrame, output: OutputConfig, name: s
         keyed = rows.selectExpr("*", f"{literal} AS {name}")
         if not spark.catalog.tableExists(path):
             keyed.limit(0).write.partitionBy(name).saveAsTable(path)
+            _mark(spark, rows, path)
         columns = ", ".join(f"`{column}`" for column in spark.table(path).columns if column != name)
         rows.createOrReplaceTempView("bert_spark_staged")
         spark.sql(

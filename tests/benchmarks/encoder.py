@@ -5,6 +5,8 @@ machine's own matrix-multiply limit that it reaches.
 """
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -60,18 +62,15 @@ def main():
     lengths = [len(window) for window in encoders["ours torch"].reader.read(texts).windows]
     gflop = operations(lengths, loaded.model.config) / len(texts) / 1e9
     half, exact = best(figures, [name for name in OURS if "bfloat16" in name]), best(figures, list(OURS)[:2])
+    left_out = other_labels(given.json)
+    ours, theirs = [n for n in OURS if n not in left_out], [n for n in peers.SENTENCE if n not in left_out]
     theirs_exact = best(figures, list(peers.SENTENCE)[:3])
     bars = [
         ("ours torch / one at a time", ratio(figures, "ours torch", "one at a time"), "at least", 3.3),
         ("ours openvino / one at a time", ratio(figures, "ours openvino", "one at a time"), "at least", 4.4),
         ("ours torch / theirs torch", ratio(figures, "ours torch", "sentence-transformers torch"), "at least", 1.4),
         ("best float32 / their best float32", ratio(figures, exact, theirs_exact), "at least", 1.4),
-        (
-            "best / their best, any precision",
-            ratio(figures, best(figures, OURS), best(figures, peers.SENTENCE)),
-            "at least",
-            1.4,
-        ),
+        ("best / their best", ratio(figures, best(figures, ours), best(figures, theirs)), "at least", 1.4),
         ("bfloat16 / float32, same engine", ratio(figures, half, half.removesuffix(" bfloat16")), "at least", 1.8),
         ("share of the float32 limit", ratio(figures, exact, LIMIT) * gflop, "at least", 0.85),
         ("share of the bfloat16 limit", ratio(figures, half, LIMIT_16) * gflop, "at least", 0.70),
@@ -85,8 +84,18 @@ def main():
         gflop_a_row=round(gflop, 4),
         tokens_a_row=round(float(np.mean(lengths)), 2),
         mean_cosine_to_float32={name: cosine(each, vectors["ours torch"]) for name, each in vectors.items()},
+        left_out_of_the_best_for_other_labels=left_out,
         not_measured=absent | also_absent,
     )
+
+
+def other_labels(folder):
+    """Return engine -> per cent of labels it leaves as they are, where that is under 99: `labels` has measured it."""
+    path = Path(folder or "") / "labels.json"
+    if not path.is_file():
+        return {}
+    figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    return {name: round(row["median"], 1) for name, row in figures.items() if row["median"] < 99}
 
 
 def cosine(one, other):
