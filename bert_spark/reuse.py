@@ -60,7 +60,7 @@ def merged(
     def both(rows: DataFrame) -> DataFrame:
         done = add(rows)
         known = F.col(_VECTOR).isNotNull()
-        vector = F.coalesce(_VECTOR, embedding_column)
+        vector = F.coalesce(F.col(_VECTOR), column_of(embedding_column))
         metadata = done.schema[embedding_column].metadata
         columns = {
             text_column: F.coalesce(column_of(text_column), F.when(known, F.col(_TEXT))).alias(text_column),

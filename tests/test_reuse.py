@@ -49,6 +49,15 @@ def test_only_new_texts_are_encoded_and_every_row_has_its_own_vector(
     assert job("third", FIRST, "--reuse", str(tmp_path / "second")) == 0  # its vectors say whose they are
 
 
+def test_a_dot_in_a_columns_name_names_no_field(spark, job, tiny_bert, tmp_path):
+    named = ["--embedding-column", "a.vector", "--error-column", "an.error"]
+    assert job("first", FIRST, *named) == 0
+    assert job("second", SECOND, *named, "--reuse", str(tmp_path / "first")) == 0
+    found = {int(row.id): row["a.vector"] for row in spark.read.parquet(str(tmp_path / "second")).collect()}
+    expected = BertEncoder.from_config(EncoderConfig(model=str(tiny_bert))).encode(["hello", "so happy", "so sad"])
+    np.testing.assert_allclose([found[key] for key in (5, 6, 7)], expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
