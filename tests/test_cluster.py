@@ -22,7 +22,8 @@ def test_a_process_killed_mid_write_costs_no_row(cluster, tiny_bert, tmp_path, k
         run(tiny_bert, tmp_path)
     (held,) = cluster.seen("hold")
     assert not psutil.pid_exists(held["pid"])
-    assert attempts(cluster)[held["partition"]] >= 2
+    tries = attempts(cluster)[held["partition"]]
+    assert tries == 2 if kind == "python" else tries >= 2  # with an executor go shuffled rows: its stage may run again
     check(tmp_path, tiny_bert)
 
 
