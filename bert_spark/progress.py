@@ -72,11 +72,7 @@ def _watch(
     look: Callable[[], Seen | None], show: Callable[[Seen | None], None], ended: threading.Event, every_s: float
 ) -> None:
     while not ended.wait(every_s):
-        try:
-            seen = look()
-        except (OSError, ValueError) as err:  # a page that is not served for a moment
-            logger.debug("no progress to show: %s", err)
-            continue
+        seen = look()
         if seen is not None:
             show(seen)
 
