@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 
 VERSION = "0.1.0"  # pyproject.toml's; a checkout that is not installed has no metadata to ask
@@ -14,8 +15,13 @@ _PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Return the installed versions of Python and of the packages that decide a result."""
-    found = {"bert-spark": VERSION, "python": platform.python_version()}
-    for name in _PACKAGES:
+    return {"bert-spark": VERSION, "python": platform.python_version(), **installed(_PACKAGES)}
+
+
+def installed(packages: Iterable[str]) -> dict[str, str]:
+    """Return the version of each package, "not installed" for what is not there."""
+    found = {}
+    for name in packages:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -9,13 +9,12 @@ import shlex
 import statistics
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from bert_spark.versions import versions
+from bert_spark.versions import installed, versions
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ("sentence-transformers", "optimum-intel", "optimum-onnx", "onnxruntime", "openvino")
@@ -141,17 +140,6 @@ def machine():
 
 
 MACHINE = machine()  # before the benchmark itself makes load
-
-
-def installed(names):
-    """Return the versions of the peers that are there."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 def report(given, name, unit, figures, bars=(), **facts):
