@@ -127,7 +127,7 @@ print(type(spark).__module__, *same)
 
 CLASSIC_ONLY = {
     "probe.py": {"sparkContext", "_jsc"},
-    "session.py": {"sparkContext"},
+    "session.py": {"sparkContext", "_sc", "_jsc"},  # is a classic session's JVM still there
     "progress.py": {"sparkContext"},  # Connect has progress handlers in its place
 }
 FORBIDDEN = {"sparkContext", "SparkContext", "rdd", "broadcast", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_sc"}
