@@ -56,10 +56,11 @@ class PeakMemory:
             for process in psutil.Process().children(recursive=True):
                 with contextlib.suppress(psutil.Error):
                     size = process.memory_info().rss / 1e6
-                    if "java" in process.name():
-                        self.jvm = max(self.jvm, size)
-                    else:
+                    command = process.cmdline()
+                    if "pyspark.daemon" in command:
                         self.worker = max(self.worker, size)
+                    elif command and command[0].endswith("java"):  # and its children until they have their own program
+                        self.jvm = max(self.jvm, size)
 
 
 def seconds(work):
