@@ -1,12 +1,10 @@
 """All but the classic-only look at the number of executors runs on Spark Connect: a real server, clients of its own."""
 
-import ast
 import contextlib
 import json
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pyspark
@@ -123,20 +121,3 @@ same = [bool(np.abs(here - other).max() < 1e-5) for other in (there, [row.embedd
 print(type(spark).__module__, *same)
 """)
     assert "pyspark.sql.connect.session True True" in client(program)
-
-
-CLASSIC_ONLY = {
-    "probe.py": {"sparkContext", "_jsc"},
-    "session.py": {"sparkContext", "_sc", "_jsc"},  # is a classic session's JVM still there
-    "progress.py": {"sparkContext"},  # Connect has progress handlers in its place
-}
-FORBIDDEN = {"sparkContext", "SparkContext", "rdd", "broadcast", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_sc"}
-
-
-@pytest.mark.parametrize("path", sorted([*(ROOT / "bert_spark").glob("*.py"), *(ROOT / "jobs").glob("*.py")]), ids=str)
-def test_nothing_that_connect_lacks_is_used(path: Path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    names |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert names & FORBIDDEN == CLASSIC_ONLY.get(path.name, set())

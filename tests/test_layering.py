@@ -212,3 +212,24 @@ for name in {names!r}:
 print(len(touched), torch.cuda.is_initialized())
 """
     assert run_fresh(code) == "0 False"
+
+
+# What Spark Connect has no counterpart of, and the modules that use it where a session is a classic one.
+CLASSIC_ONLY = {
+    "probe.py": {"sparkContext", "_jsc"},
+    "session.py": {"sparkContext", "_sc", "_jsc"},  # is a classic session's JVM still there
+    "progress.py": {"sparkContext"},  # Connect has progress handlers in its place
+}
+FORBIDDEN = {"sparkContext", "SparkContext", "rdd", "broadcast", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_sc"}
+
+
+SOURCES = sorted([*(ROOT / "bert_spark").glob("*.py"), *(ROOT / "jobs").glob("*.py")])
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_nothing_that_connect_lacks_is_used(path: Path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert names & FORBIDDEN == CLASSIC_ONLY.get(path.name, set())
