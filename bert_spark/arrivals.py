@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from pyspark.errors import AnalysisException, ParseException, PySparkException
@@ -108,7 +108,7 @@ def pinned(
         schema = T.StructType.fromJson(pin["schema"])
         _check_columns(found, schema, source)
     else:
-        first = _given(schedule.schema, source) or found
+        first = _given(spark, schedule.schema, source) or found
         if first is None:
             raise DataError(
                 f"no files in {source.path!r} to take the columns from; set --schema, or wait for the first"
@@ -161,11 +161,11 @@ def _columns_of(
         raise DataError(f"the files in {path!r} don't agree on their columns: {str(err).splitlines()[0]}") from err
 
 
-def _given(ddl: str | None, source: InputConfig) -> T.StructType | None:
+def _given(spark: SparkSession, ddl: str | None, source: InputConfig) -> T.StructType | None:
     if ddl is None:
         return None
     try:
-        fields = list(cast(T.StructType, T.StructType.fromDDL(ddl)).fields)
+        fields = list(spark.createDataFrame([], ddl).schema.fields)
     except ParseException as err:
         raise ConfigError(f"schema={ddl!r} is no list of columns; expected e.g. 'id STRING, text STRING'") from err
     if kind_of(source) in ("csv", "json"):

@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 # Line ends in one text at which a quote was probably left open, and the record swallowed those after it.
 MANY_LINES = 20
 _LABEL = "label="
+OF_SOURCE = ("rows_in", "rows_many_lines", "rows_undecodable")
 
 
 def of_source(text_column: str) -> list[Column]:
     """Return the counts of the input: records, and those that look wrongly parsed or decoded."""
     text = column_of(text_column).cast("string")
-    counts = {
-        "rows_in": F.count(F.lit(1)),
-        "rows_many_lines": F.count_if(F.length(text) - F.length(F.replace(text, F.lit("\n"))) >= MANY_LINES),
-        "rows_undecodable": F.count_if(F.contains(text, F.lit("\ufffd"))),
-    }
-    return [expr.alias(name) for name, expr in counts.items()]
+    counts = (
+        F.count(F.lit(1)),
+        F.count_if(F.length(text) - F.length(F.replace(text, F.lit("\n"))) >= MANY_LINES),
+        F.count_if(F.contains(text, F.lit("\ufffd"))),
+    )
+    return [expr.alias(name) for name, expr in zip(OF_SOURCE, counts, strict=True)]
 
 
 def of_result(

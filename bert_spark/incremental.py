@@ -14,7 +14,7 @@ from pyspark.errors import AnalysisException, PySparkException
 
 from bert_spark.arrivals import FILE, Arrivals, pinned
 from bert_spark.columns import MALFORMED_COLUMN
-from bert_spark.counts import of_source
+from bert_spark.counts import OF_SOURCE, of_source
 from bert_spark.errors import DataError, LimitError, NoInputError
 from bert_spark.files import Folder
 from bert_spark.lock import Lock
@@ -107,7 +107,7 @@ def _stage_new(
         with shown(spark, task.job):
             writer.trigger(availableNow=True).start().awaitTermination()
     except PySparkException as err:
-        unread = re.search(r"error while reading file (\S+?)\.?\s", str(err))
+        unread = re.search(r"(?:error while reading file|CSV file:) (\S+?)\.?\s", str(err))
         if unread is None or arrivals.kind != "csv":
             raise
         columns = [name for name in arrivals.schema.names if name != MALFORMED_COLUMN]
@@ -129,7 +129,7 @@ def _counts_in(spark: SparkSession, task: Task, arrivals: Arrivals, rows: DataFr
         logger.warning("the input's records can't be counted again: %s", str(err).splitlines()[0])
         found = None
     if found is None:
-        return {"rows_in": rows.count(), "rows_many_lines": 0, "rows_undecodable": 0, "rows_in_recounted": False}
+        return dict.fromkeys(OF_SOURCE, 0) | {"rows_in": rows.count(), "rows_in_recounted": False}
     return dict(found.asDict())
 
 

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from pyspark.sql import Observation
 
 from bert_spark.config import EncoderConfig
-from bert_spark.counts import of_source, with_labels
+from bert_spark.counts import OF_SOURCE, of_source, with_labels
 from bert_spark.records import RECORDS
 from bert_spark.versions import versions
 
@@ -66,6 +66,8 @@ class RunRecord:
 
     def count_in(self, df: DataFrame, text_column: str) -> DataFrame:
         """Return `df` with its records counted as they are read; see `counts.of_source`."""
+        # Spark 3.5 drops a plan, and what observes it, once it has seen that no row comes
+        self.content |= dict.fromkeys(OF_SOURCE, 0)
         return self.observed(df, of_source(text_column))
 
     def observed(self, df: DataFrame, counts: Sequence[Column]) -> DataFrame:

@@ -134,9 +134,10 @@ class Cluster:
 
     @contextlib.contextmanager
     def application(self, conf=None):
-        """Give a session of an application of its own, whose driver is this process."""
+        """Give a session of an application of its own, whose driver is this process; no fault of another's is left."""
         from pyspark.sql import SparkSession
 
+        self.inject("")
         os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
         builder = SparkSession.builder.master(self.master).appName("cluster tests")
         for key, value in (SETTINGS | (conf or {})).items():

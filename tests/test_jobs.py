@@ -222,7 +222,7 @@ def test_json_lines_and_tables_work_as_input_and_output(spark, tiny_bert, tmp_pa
     ]
     again = ["--input", "first_table", "--output", "second_table", "--error-column", "why", *base]
     assert embed.main(again) == 1  # it holds a column embedding
-    spark.sql("CREATE TABLE plain AS SELECT id, text FROM first_table")
+    spark.sql("CREATE TABLE plain USING parquet AS SELECT id, text FROM first_table")
     assert embed.main(["--input", "plain", "--output", "second_table", *base]) == 0
     properties = {row.key: row.value for row in spark.sql("SHOW TBLPROPERTIES second_table").collect()}
     (run,) = (json.loads(value) for key, value in properties.items() if key.startswith("bert_spark.embed-"))
