@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,11 +47,14 @@ class Arrivals:
         Its pinned columns.
     new_bytes
         Of the files that may be new; None where they can't be known.
+    pin
+        What the checkpoint has kept beside Spark's own files.
     """
 
     source: InputConfig
     schema: T.StructType
     new_bytes: int | None
+    pin: Mapping[str, Any]
 
     @property
     def kind(self) -> str:
@@ -68,32 +72,45 @@ class Arrivals:
         if kind == "table":
             df = reader.table(path)
         else:
-            options = options_of(spark, self.source, kind)
-            df = named(reader.format(kind).options(**options).schema(self.schema).load(path), self.source, kind)
+            reader = reader.format(kind).options(**options_of(spark, self.source, kind))
+            reader = reader if kind == "delta" else reader.schema(self.schema)  # Delta takes none but its own
+            df = named(reader.load(path), self.source, kind)
         check_text_column(df, self.source.text_column)
         return df.select("*", F.col("_metadata.file_path").alias(FILE))
 
     def reread(self, spark: SparkSession, files: list[str]) -> DataFrame:
-        """Return the records of some files once more, without BERT, to be counted."""
-        kind = self.kind
-        if kind == "table":
-            return spark.table(str(self.source.path)).where(F.col("_metadata.file_path").isin(files))
+        """Return the records of some files once more, without BERT, to be counted; those of a table say their file."""
+        kind, path = self.kind, str(self.source.path)
+        if kind in ("table", "delta"):
+            table = spark.table(path) if kind == "table" else spark.read.format(kind).load(path)
+            file = F.col("_metadata.file_path")
+            return table.where(file.isin(files)).select("*", file.alias(FILE))
         reader = spark.read.format(kind).options(**options_of(spark, self.source, kind))
-        base = {} if kind == "text" else {"basePath": _root(str(self.source.path))}
+        base = {} if kind == "text" else {"basePath": _root(path)}
         return named(
             reader.options(**base).schema(self.schema).load([unquote(uri) for uri in files]), self.source, kind
         )
 
 
 def pinned(
-    spark: SparkSession, source: InputConfig, identity: Mapping[str, str], schedule: ScheduleConfig, checkpoint: Folder
+    spark: SparkSession,
+    source: InputConfig,
+    identity: Mapping[str, str],
+    schedule: ScheduleConfig,
+    checkpoint: Folder,
+    output: str,
 ) -> Arrivals:
     """Return the arrivals of an input, with the columns that its checkpoint has kept, or keeps from now on.
+
+    Parameters
+    ----------
+    output
+        Address of what the rows go to: another one would lack what was read before.
 
     Raises
     ------
     ConfigError
-        When the checkpoint is of another input.
+        When the checkpoint is of another input or output.
     FingerprintError
         When it is of another model.
     DataError
@@ -101,7 +118,7 @@ def pinned(
     """
     now = datetime.datetime.now(datetime.UTC)
     pin = json.loads(checkpoint.read(PIN) or "{}")
-    _check_same(pin, source, identity, checkpoint)
+    _check_same(pin, {"input": source.path, "output": output}, identity, checkpoint)
     since = datetime.datetime.fromisoformat(pin["since"]) - SLACK if pin else None
     found, size = _columns_of(spark, source, since)
     if pin:
@@ -116,19 +133,30 @@ def pinned(
         schema = first
         if schedule.schema is not None:
             _check_columns(found, schema, source)
-    facts = {"input": source.path, "identity": dict(identity), "schema": json.loads(schema.json())}
-    checkpoint.write(PIN, json.dumps(facts | {"since": now.isoformat()}, indent=2))
-    return Arrivals(source, schema, size)
+    facts = {"input": source.path, "output": output, "identity": dict(identity), "schema": json.loads(schema.json())}
+    kept = {"id": pin.get("id") or secrets.token_hex(4), "begun": pin.get("begun", False)}
+    pin = facts | kept | {"since": now.isoformat()}
+    checkpoint.write(PIN, json.dumps(pin, indent=2))
+    return Arrivals(source, schema, size, pin)
 
 
-def _check_same(pin: Mapping[str, Any], source: InputConfig, identity: Mapping[str, str], checkpoint: Folder) -> None:
+def begin(checkpoint: Folder, arrivals: Arrivals) -> None:
+    """Note that rows are about to be published: from now on the output may hold some."""
+    if not arrivals.pin["begun"]:
+        checkpoint.write(PIN, json.dumps({**arrivals.pin, "begun": True}, indent=2))
+
+
+def _check_same(
+    pin: Mapping[str, Any], places: Mapping[str, Any], identity: Mapping[str, str], checkpoint: Folder
+) -> None:
     if not pin:
         return
-    if pin["input"] != source.path:
-        raise ConfigError(
-            f"checkpoint {checkpoint.uri} is of input {pin['input']!r}, this run reads {source.path!r}; each "
-            "input needs a --checkpoint of its own"
-        )
+    for what, mine in places.items():
+        if pin[what] != mine:
+            raise ConfigError(
+                f"checkpoint {checkpoint.uri} is of {what} {pin[what]!r}, this run's is {mine!r}; each input, and each "
+                f"output, needs a --checkpoint of its own. If it was only moved, change it in {checkpoint.uri}/{PIN}"
+            )
     for key, mine in identity.items():
         if pin["identity"].get(key) != mine:
             theirs = str(pin["identity"].get(key))[:12]

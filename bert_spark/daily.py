@@ -22,7 +22,7 @@ from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
 from bert_spark.sinks import exists
 from bert_spark.sources import kind_of, read
 from bert_spark.spread import input_signature
-from bert_spark.staging import Stage, Yard, complete, settle
+from bert_spark.staging import Stage, Yard, check_same_model, complete, settle
 from bert_spark.tasks import Task
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def publish_days(
     LimitError
         When a day is outside the limits; the days before it are published.
     """
-    finished = recover(spark, yard, lock)
-    asked = {"days": schedule.days, "identity": dict(task.identity), "source": dataclasses.asdict(task.source)}
+    finished = recover(spark, task, yard, lock)
+    asked = {"days": schedule.days, "rows": _digest(_facts(spark, task, schedule))}
     done = _done_of(yard, asked)
     records = []
     for day in schedule.days:
@@ -71,10 +71,15 @@ def publish_days(
     return records
 
 
-def recover(spark: SparkSession, yard: Yard, lock: Lock) -> dict[str, dict[str, Any]]:
+def recover(spark: SparkSession, task: Task, yard: Yard, lock: Lock) -> dict[str, dict[str, Any]]:
     """Make good what killed runs have left: publish rows that are complete, remove others; return key -> record.
 
     Rows that the limits have refused stay, until their day is run again.
+
+    Raises
+    ------
+    FingerprintError
+        When complete rows are of another model than this run's.
     """
     finished = {}
     for name in yard.staging.names():
@@ -82,10 +87,11 @@ def recover(spark: SparkSession, yard: Yard, lock: Lock) -> dict[str, dict[str, 
             continue
         stage = Stage(yard.staging / name)
         state = stage.state
-        if state is None:
+        if state is None or stage.is_garbage:
             logger.warning("removing what a killed run left unfinished: %s", stage.folder.uri)
             stage.remove()
         elif state["status"] != "refused":
+            check_same_model(stage, task)
             logger.warning("publishing what run %s had staged when it ended", state["record"]["run_id"])
             finished[state["key"]] = settle(spark, yard, lock, stage)
     return finished
@@ -107,16 +113,13 @@ def _publish_day(
         return None
     tweets = read(spark, source)
     check_free(tweets, [] if schedule.date_column == PARTITION else [PARTITION])
-    key = _key(task, source, schedule, day, input_signature(tweets))
+    signature = input_signature(tweets) or uuid.uuid4().hex  # of an input that can't be known, never the same
+    key = _digest(_facts(spark, task, schedule) | {"path": source.path, "day": day, "signature": signature})
     if key in finished:
         return finished[key]
     stage = _refused(yard, day, key)
     if stage is None:
         stage = _encode(spark, task, schedule, limits, yard, tweets, day, key)
-    state = stage.state or {}
-    if schedule.require_input and not state["record"]["rows_out"]:
-        stage.remove()
-        raise NoInputError(f"the input of {day} holds no records; the table is as it was")
     return settle(spark, yard, lock, stage, limits)
 
 
@@ -124,19 +127,26 @@ def _source_of(source: InputConfig, day: str) -> InputConfig:
     return dataclasses.replace(source, path=str(source.path).replace(_PLACE, day))
 
 
-def _key(task: Task, source: InputConfig, schedule: ScheduleConfig, day: str, signature: str | None) -> str:
-    """Return what two runs that would stage the same rows share; of an input that can't be known, nothing."""
-    facts = {
+def _facts(spark: SparkSession, task: Task, schedule: ScheduleConfig) -> dict[str, Any]:
+    """Return all that decides which rows come out of an input: runs that agree in it would stage the same."""
+    return {
         "identity": dict(task.identity),
         "encoder": task.config.settings(),
-        "source": dataclasses.asdict(source),
+        "source": dataclasses.asdict(task.source),
         "output": dataclasses.asdict(task.output),
         "facts": dict(task.facts),
         "date_column": schedule.date_column,
-        "day": day,
-        "signature": signature or uuid.uuid4().hex,
+        "time_zone": _time_zone(spark),
     }
+
+
+def _digest(facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _time_zone(spark: SparkSession) -> str | None:
+    """Return the zone in which timestamps become days."""
+    return spark.conf.get("spark.sql.session.timeZone")
 
 
 def _refused(yard: Yard, day: str, key: str) -> Stage | None:
@@ -165,7 +175,8 @@ def _encode(
     key: str,
 ) -> Stage:
     partition = f"{PARTITION}={day}"
-    record = task.record(input=task.source.path, partition=partition)
+    zone = {} if schedule.date_column is None else {"time_zone": _time_zone(spark)}
+    record = task.record(input=task.source.path, partition=partition, **zone)
     stage = Stage(yard.staging / f"day-{record.content['run_id']}")
     counted = record.count_in(_of_day(record, tweets, schedule.date_column, day), task.source.text_column)
     result = task.added(counted, task.source.partition_mb)
@@ -173,7 +184,10 @@ def _encode(
         result.write.mode("overwrite").parquet(stage.path(partition))
     counts = stage.rows(spark, [partition]).agg(*task.counts()).first()
     content = task.judged(record.finish(counts.asDict() if counts else {}))
-    complete(stage, task.output, [partition], content, limits, key)
+    if schedule.require_input and not content["rows_out"]:
+        stage.remove()
+        raise NoInputError(f"the input of {day} holds no records; the table is as it was")
+    complete(stage, task, [partition], content, limits, key)
     return stage
 
 
@@ -187,17 +201,22 @@ def _of_day(record: RunRecord, tweets: DataFrame, column: str | None, day: str) 
     kind = tweets.schema[column].dataType
     if isinstance(kind, T.StringType):
         date = F.try_to_timestamp(date).cast("date")
-        tweets = record.observed(tweets, [F.count_if(date.isNull()).alias("rows_without_date")])
     elif isinstance(kind, (T.TimestampType, T.TimestampNTZType)):
         date = date.cast("date")
     elif not isinstance(kind, T.DateType):
         raise DataError(f"column {column!r} is {kind.simpleString()}; --date-column takes dates, timestamps or strings")
+    tweets = record.observed(tweets, [F.count_if(date.isNull()).alias("rows_without_date")])
     rows = tweets.where(date == F.lit(day).cast("date"))
     return rows.drop(column) if column == PARTITION else rows
 
 
 def check_days(task: Task, schedule: ScheduleConfig) -> None:
-    """Refuse a range of days that would each be given the whole input."""
+    """Refuse a range of days that would each be given the whole input, and settings of plain runs."""
+    if task.output.if_exists != "error":
+        raise ConfigError(
+            f"got if_exists={task.output.if_exists!r} with a scheduled run, which replaces its own partition and no "
+            "other: leave it out"
+        )
     if schedule.from_date and schedule.date_column is None and _PLACE not in str(task.source.path):
         raise ConfigError(
             f"--from would give all of {task.source.path!r} to each day; set --date-column, or put {_PLACE} into "

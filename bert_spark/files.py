@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import secrets
 
 from bert_spark.errors import SetupError
+
+
+def _here(uri: str) -> str:
+    """Return how this process reaches an address: Databricks shows its storage to Python as folders."""
+    if uri.startswith("dbfs:/"):
+        path = uri.removeprefix("dbfs:")
+        return path if path.startswith("/Volumes/") else f"/dbfs{path}"
+    if re.match(r"(?!file:)[a-z][a-z0-9+.-]*:/(?!/)", uri):  # fsspec would take it for a path below this folder
+        raise ValueError("no storage of that name is known")
+    return uri
 
 
 class Folder:
@@ -27,8 +38,8 @@ class Folder:
 
         self.uri = uri.rstrip("/")
         try:
-            self._fs, self._path = url_to_fs(self.uri)
-        except (ImportError, ValueError) as err:
+            self._fs, self._path = url_to_fs(_here(self.uri))
+        except (ImportError, ValueError, OSError) as err:
             raise SetupError(
                 f"can't reach {uri!r} from here ({err}); a scheduled run keeps state beside its output: install the "
                 "package for that storage (s3fs, gcsfs, adlfs), or set --work to a folder that can be reached"

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import AnalysisException, PySparkException
 
-from bert_spark.arrivals import FILE, Arrivals, pinned
+from bert_spark.arrivals import FILE, Arrivals, begin, pinned
 from bert_spark.columns import MALFORMED_COLUMN
 from bert_spark.counts import OF_SOURCE, of_source
-from bert_spark.errors import DataError, LimitError, NoInputError
+from bert_spark.errors import ConfigError, DataError, LimitError, NoInputError
 from bert_spark.files import Folder
 from bert_spark.lock import Lock
 from bert_spark.progress import shown
 from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
+from bert_spark.sinks import is_empty
 from bert_spark.spread import UNKNOWN_SIZE, partitions_for
-from bert_spark.staging import Stage, Yard, complete, qualified, settle
+from bert_spark.staging import Stage, Yard, check_same_model, complete, qualified, settle
 from bert_spark.tasks import Task
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PARTITION = "batch"
-_STAGE = "new"
 
 
 def publish_new(
@@ -40,14 +40,30 @@ def publish_new(
 
     Raises
     ------
+    ConfigError
+        When the output holds rows that this checkpoint knows nothing of.
     NoInputError
         When there is nothing new and some input is required.
     LimitError
         When what was read is outside the limits. It stays staged, and no later run goes on before it is settled.
     """
-    stage = Stage(yard.staging / _STAGE)
+    if task.source.fail_on_malformed:
+        raise ConfigError(
+            "got --fail-on-malformed with --incremental, which reads no row twice; set --max-error-share 0"
+        )
+    path = str(task.output.path)
+    address = path if task.output.format == "table" else qualified(spark, path)
     checkpoint = Folder(qualified(spark, str(schedule.checkpoint)))
-    arrivals = pinned(spark, task.source, task.identity, schedule, checkpoint)
+    arrivals = pinned(spark, task.source, task.identity, schedule, checkpoint, address)
+    if not arrivals.pin["begun"] and not is_empty(spark, task.output):
+        raise ConfigError(
+            f"output {path!r} holds batches that checkpoint {checkpoint.uri} knows nothing of: its own, numbered from "
+            "0, would replace them. Go on with the checkpoint they were made with, or write to another --output"
+        )
+    stage = Stage(yard.staging / f"new-{arrivals.pin['id']}")
+    check_same_model(stage, task)
+    if stage.state is not None:
+        begin(checkpoint, arrivals)
     records = _settle_left(spark, schedule, limits, yard, lock, stage)
     record = task.record(partition=PARTITION)
     _stage_new(spark, task, schedule, arrivals, stage, checkpoint)
@@ -57,7 +73,8 @@ def publish_new(
         counts = rows.agg(*task.counts()).first()
         content = record.finish((counts.asDict() if counts else {}) | _counts_in(spark, task, arrivals, rows))
         content["partition"] = batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
-        complete(stage, task.output, batches, task.judged(content), limits)
+        complete(stage, task, batches, task.judged(content), limits)
+        begin(checkpoint, arrivals)
         records.append(settle(spark, yard, lock, stage, limits))
     if not records and schedule.require_input:
         raise NoInputError(f"nothing is new in {task.source.path!r}; the table is as it was")
@@ -71,6 +88,8 @@ def _settle_left(
 
     Staged rows without a state are a killed run's: Spark takes up its micro-batch, and they are published with the new.
     """
+    if stage.is_garbage:
+        stage.remove()
     state = stage.state
     if state is None:
         return []
@@ -124,11 +143,14 @@ def _counts_in(spark: SparkSession, task: Task, arrivals: Arrivals, rows: DataFr
     """
     files = [row[0] for row in rows.select(FILE).distinct().collect()]
     try:
-        found = arrivals.reread(spark, files).agg(*of_source(task.source.text_column)).first()
-    except AnalysisException as err:  # a table format that has rewritten its files meanwhile
-        logger.warning("the input's records can't be counted again: %s", str(err).splitlines()[0])
+        again = arrivals.reread(spark, files)
+        gone = again.select(FILE).distinct().count() < len(files) if FILE in again.columns else False
+        found = None if gone else again.agg(*of_source(task.source.text_column)).first()
+    except AnalysisException as err:
+        logger.warning("%s", str(err).splitlines()[0])
         found = None
-    if found is None:
+    if found is None:  # a table format that has rewritten its files meanwhile
+        logger.warning("the input's records can't be counted again: files of %s are gone", task.source.path)
         return dict.fromkeys(OF_SOURCE, 0) | {"rows_in": rows.count(), "rows_in_recounted": False}
     return dict(found.asDict())
 

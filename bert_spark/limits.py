@@ -32,7 +32,9 @@ def audit(record: Mapping[str, Any], limits: LimitsConfig) -> list[str]:
     }
     for name, (what, share) in shares.items():
         limit = getattr(limits, name)
-        if limit is not None and share is not None and share > limit:
+        if limit is not None and share is None and rows:
+            found.append(f"no row has a label, so that {name} can't be judged")
+        elif limit is not None and share is not None and share > limit:
             found.append(f"{what}: {share:.2%} where {name} allows {limit:.2%}")
     return found
 

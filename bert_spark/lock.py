@@ -76,10 +76,15 @@ def held(folder: Folder, name: str, run: str) -> Iterator[Lock]:
     """
     token = secrets.token_hex(8)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    me = {"token": token, "run": run, "host": socket.gethostname(), "pid": os.getpid(), "space": _space(), "since": now}
+    pid = os.getpid()
+    me = {"token": token, "run": run, "host": socket.gethostname(), "pid": pid, "space": _space(), "since": now}
+    me["began"] = _began(pid)
     text = json.dumps(me | {"beat": time.time()})
     if not folder.create(name, text):
         found = _parsed(folder.read(name))
+        if not found:  # it may be in the middle of being written
+            time.sleep(SETTLE_S)
+            found = _parsed(folder.read(name))
         if not _dead(found):
             raise LockedError(
                 f"{_told(found)} is at work on this output (lock {folder.uri}/{name}); wait for its end. Should it be "
@@ -111,7 +116,7 @@ def _told(found: dict[str, Any]) -> str:
 
 def _dead(found: dict[str, Any]) -> bool:
     if found.get("space") == _space() and isinstance(found.get("pid"), int):
-        return not _runs(found["pid"])
+        return not _runs(found["pid"]) or found.get("began") != _began(found["pid"])
     return time.time() - float(found.get("beat", 0)) > STALE_S
 
 
@@ -123,6 +128,15 @@ def _runs(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _began(pid: int) -> str | None:
+    """Return when a process began, in the machine's ticks: its number alone may be another's by now."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()[19]  # field 22, proc(5)
 
 
 def _space() -> str:

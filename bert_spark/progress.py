@@ -33,7 +33,7 @@ class Seen:
     done: int
     total: int
     unit: str
-    failed_tasks: int = 0
+    failed_tasks: int | str = 0
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def _watched(spark: SparkSession) -> Iterator[Callable[[], Seen | None]]:
             running = [stage for stage in facts.get("stages") or [] if not stage.done]
             if running:
                 total = sum(stage.num_tasks for stage in running)
-                latest[:] = [Seen(sum(stage.num_completed_tasks for stage in running), total, "tasks")]
+                latest[:] = [Seen(sum(stage.num_completed_tasks for stage in running), total, "tasks", "unknown")]
 
         connect.registerProgressHandler(handler)
         try:

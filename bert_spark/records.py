@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bert_spark.files import Folder
+
+logger = logging.getLogger(__name__)
 
 RECORDS = "_manifests"
 
@@ -22,10 +25,17 @@ def records_of(folder: Folder, output: str) -> list[dict[str, Any]]:
         The output's path or table; its last part counts, since one path may be written in several ways.
     """
     name = output.rstrip("/").rpartition("/")[2]
-    texts = [folder.read(file) for file in folder.names() if file.endswith(".json")]
-    found = [json.loads(text) for text in texts if text]
+    found = [_record(folder, file) for file in folder.names() if file.endswith(".json")]
     mine = [record for record in found if str(record.get("output", "")).rstrip("/").rpartition("/")[2] == name]
     return sorted(mine, key=lambda record: str(record.get("started")), reverse=True)
+
+
+def _record(folder: Folder, file: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(folder.read(file) or "{}"))
+    except ValueError:  # cut short by a full disk
+        logger.warning("the record %s/%s can't be read", folder.uri, file)
+        return {}
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -40,10 +50,10 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
             "job": record["job"],
             "partition": record.get("partition", ""),
             "status": record.get("status", "written"),
-            "rows": record["rows_out"],
-            "missing": record["rows_missing"],
-            "wrong": record["rows_malformed"] + record["rows_failed"],
-            "rows/s": record["rows_per_second"],
+            "rows": record.get("rows_out", ""),
+            "missing": record.get("rows_missing", ""),
+            "wrong": record["rows_malformed"] + record["rows_failed"] if "rows_failed" in record else "",
+            "rows/s": record.get("rows_per_second", ""),
             "shift": "" if record.get("label_shift") is None else f"{record['label_shift']:.3f}",
             "encoder": record["fingerprint"][:8],
         }

@@ -12,14 +12,15 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from pyspark.sql import Observation
 
 from bert_spark.config import EncoderConfig
 from bert_spark.counts import OF_SOURCE, of_source, with_labels
+from bert_spark.errors import SetupError
+from bert_spark.files import Folder
 from bert_spark.records import RECORDS
 from bert_spark.versions import versions
 
@@ -112,27 +113,16 @@ def _locate(spark: SparkSession, path: str, kind: str) -> str:
     if not files or "://" in path:
         return path
     name = posixpath.basename(path.rstrip("/"))
-    uri = files[0]
+    uri = unquote(files[0])
     return uri[: uri.rindex(f"/{name}/") + len(name) + 1] if f"/{name}/" in uri else uri.rsplit("/", 1)[0]
 
 
 def write_beside(spark: SparkSession, path: str, name: str, text: str) -> str:
-    """Write `text` to `name` in the folder that holds `path`: by this machine's file system, by fsspec, else by
-    Spark.
-    """
-    parent = posixpath.dirname(path.rstrip("/"))
-    target = f"{parent}/{name}"
-    scheme = urlsplit(target).scheme
+    """Write `text` to `name` in the folder that holds `path`: from here where that can be reached, else by Spark."""
+    target = f"{posixpath.dirname(path.rstrip('/'))}/{name}"
+    folder, _, file = target.rpartition("/")
     try:
-        if scheme in ("", "file"):
-            local = Path("/" + unquote(target.removeprefix("file:")).lstrip("/")) if scheme else Path(target)
-            local.parent.mkdir(parents=True, exist_ok=True)
-            local.write_text(text, encoding="utf-8")
-            return str(local)
-        import fsspec
-
-        with fsspec.open(target, "w", encoding="utf-8") as file:
-            file.write(text)
-    except (ImportError, ValueError):  # fsspec knows the scheme, but its package is not here; or doesn't know it
+        Folder(folder).write(file, text)
+    except SetupError:
         spark.createDataFrame([(text,)], "value string").coalesce(1).write.mode("overwrite").text(target)
-    return target
+    return re.sub("^file:/+", "/", target)

@@ -30,6 +30,16 @@ def exists(spark: SparkSession, path: str, kind: str) -> bool:
         return False
 
 
+def is_empty(spark: SparkSession, output: OutputConfig) -> bool:
+    """Tell whether an output holds no row, be it that it is not there."""
+    if not exists(spark, str(output.path), output.format):
+        return True
+    try:
+        return table_of(spark, output).limit(1).count() == 0
+    except AnalysisException:  # a folder without any file in it yet
+        return True
+
+
 def table_of(spark: SparkSession, output: OutputConfig) -> DataFrame:
     """Return what was written to an output."""
     return (
@@ -100,7 +110,8 @@ def _mark(spark: SparkSession, rows: DataFrame, table: str) -> None:
         for key in (FINGERPRINT_KEY, ARTEFACT_KEY)
         if key in field.metadata
     }
-    if said:
+    there = spark.sql(f"SHOW TBLPROPERTIES {table}").collect()
+    if not said.items() <= {(row["key"], row["value"]) for row in there}:
         pairs = ", ".join(f"'{key}' = '{value}'" for key, value in said.items())
         spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({pairs})")
 
@@ -199,8 +210,15 @@ def _replace(spark: SparkSession, rows: DataFrame, output: OutputConfig, name: s
         keyed = rows.selectExpr("*", f"{literal} AS {name}")
         if not spark.catalog.tableExists(path):
             keyed.limit(0).write.partitionBy(name).saveAsTable(path)
-            _mark(spark, rows, path)
-        columns = ", ".join(f"`{column}`" for column in spark.table(path).columns if column != name)
+        _mark(spark, rows, path)
+        there = [column for column in spark.table(path).columns if column != name]
+        lost = [column for column in rows.columns if column not in there]
+        if lost:
+            raise DataError(
+                f"table {path} has no columns {lost}, which this run's rows have; add them (ALTER TABLE {path} ADD "
+                "COLUMNS) and run again, which needs no BERT, or write to another --output"
+            )
+        columns = ", ".join(f"`{column}`" for column in there)
         rows.createOrReplaceTempView("bert_spark_staged")
         spark.sql(
             f"INSERT OVERWRITE TABLE {path} PARTITION ({name} = {literal}) SELECT {columns} FROM bert_spark_staged"

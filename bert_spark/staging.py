@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import json
 import posixpath
 import uuid
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import AnalysisException
 
-from bert_spark.errors import ConfigError, DataError, LimitError, SetupError
+from bert_spark.errors import ConfigError, DataError, FingerprintError, LimitError, SetupError
 from bert_spark.files import Folder
 from bert_spark.jobconf import OutputConfig
 from bert_spark.limits import audit
@@ -30,7 +31,10 @@ from bert_spark.sinks import count, replace
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from bert_spark.tasks import Task
+
 STATE = "state.json"
+REMOVED = "removed"  # a stage of this status is only to be cleared away
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,14 @@ class Yard:
     base
         The folder that holds the output, or the one set with --work.
     name
-        The output's own name.
+        What staged rows and the lock go by.
+    output
+        The output's path or table.
     """
 
     base: Folder
     name: str
+    output: str
 
     @property
     def staging(self) -> Folder:
@@ -69,8 +76,12 @@ class Yard:
 
     def published(self, job: str) -> list[dict[str, Any]]:
         """Return the records of published runs of a job into this output, newest first."""
-        found = records_of(self.records, self.name)
-        return [record for record in found if record["job"] == job and record.get("status") == "published"]
+        return self.kept(job, "published")
+
+    def kept(self, job: str, status: str) -> list[dict[str, Any]]:
+        """Return the records of a job's runs that ended in one way, newest first."""
+        found = records_of(self.records, self.output)
+        return [record for record in found if record["job"] == job and record.get("status") == status]
 
 
 def yard_of(spark: SparkSession, output: OutputConfig, work: str | None) -> Yard:
@@ -88,9 +99,12 @@ def yard_of(spark: SparkSession, output: OutputConfig, work: str | None) -> Yard
                 f"output {path!r} is a table: set --work to a folder for staged rows, lock and records, which driver "
                 "and executors see, e.g. a volume"
             )
-        return Yard(Folder(qualified(spark, work)), path)
-    base = posixpath.dirname(qualified(spark, path)) if work is None else qualified(spark, work)
-    return Yard(Folder(base), posixpath.basename(path))
+        return Yard(Folder(qualified(spark, work)), path, path)
+    address = qualified(spark, path)
+    if work is None:
+        return Yard(Folder(posixpath.dirname(address)), posixpath.basename(path), path)
+    short = hashlib.sha256(address.encode()).hexdigest()[:8]  # outputs of one name may share the folder
+    return Yard(Folder(qualified(spark, work)), f"{posixpath.basename(path)}-{short}", path)
 
 
 def qualified(spark: SparkSession, path: str) -> str:
@@ -136,24 +150,47 @@ class Stage:
             )
         return spark.read.parquet(*(self.path(partition) for partition in partitions))
 
+    @property
+    def is_garbage(self) -> bool:
+        """Whether a run was killed while it cleared this away: half of the rows must not be taken for all."""
+        return (self.state or {}).get("status") == REMOVED
+
     def remove(self) -> None:
-        """Remove the rows and the state; the state first, so that half of it is never taken for all."""
-        self.folder.remove(STATE)
+        """Remove the rows, then the state, which says so meanwhile."""
+        if self.state is not None:
+            self.save(status=REMOVED)
+        for name in self.folder.names():
+            if name != STATE:
+                self.folder.remove(name)
         parent, _, name = self.folder.uri.rpartition("/")
         Folder(parent).remove(name)
 
 
 def complete(
     stage: Stage,
-    output: OutputConfig,
+    task: Task,
     partitions: list[str],
     record: dict[str, Any],
     limits: LimitsConfig,
     key: str = "",
 ) -> None:
     """Say that all rows are staged: from here on a kill costs no encoding."""
-    facts = {"output": dataclasses.asdict(output), "limits": dataclasses.asdict(limits), "key": key}
+    facts = {"output": dataclasses.asdict(task.output), "limits": dataclasses.asdict(limits), "key": key}
+    facts["identity"] = dict(task.identity)
     stage.save(status="staged", partitions=partitions, record=record, **facts)
+
+
+def check_same_model(stage: Stage, task: Task) -> None:
+    """Refuse to publish, in a run of one model, what another one's killed run has staged."""
+    state = stage.state or {}
+    for key, mine in task.identity.items():
+        theirs = state.get("identity", {}).get(key, mine)
+        if theirs != mine:
+            raise FingerprintError(
+                f"run {state['record']['run_id']} ended before it published its rows of {key.rsplit('.', 1)[-1]} "
+                f"{theirs[:12]}, and this run makes {mine[:12]}: run that model's job once more, which publishes them, "
+                f"or remove {stage.folder.uri}"
+            )
 
 
 def settle(
@@ -190,8 +227,10 @@ def settle(
 
 def _publish(spark: SparkSession, yard: Yard, lock: Lock, stage: Stage, state: dict[str, Any]) -> dict[str, Any]:
     record, output = state["record"], OutputConfig(**state["output"])
-    lock.check()
-    there = sum(replace(spark, stage.rows(spark, [name]), output, name) for name in state["partitions"])
+    there = 0
+    for name in state["partitions"]:
+        lock.check()
+        there += replace(spark, stage.rows(spark, [name]), output, name)
     if there != record["rows_out"]:
         raise DataError(f"{record['rows_out']} rows were staged and {there} are published; run again: it needs no BERT")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

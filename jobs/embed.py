@@ -78,7 +78,8 @@ def embedding(job: Job) -> Task:
     names = {"embedding_column": job.embed.embedding_column, "error_column": job.output.error_column}
     add = with_embedding(job.encoder, text_column=job.input.text_column, **names, diagnostics=counted)
     identity = {FINGERPRINT_KEY: fingerprint}
-    return Task("embed", job.encoder, fingerprint, identity, job.input, job.output, add, counted)
+    facts = {"embed": dataclasses.asdict(job.embed)}
+    return Task("embed", job.encoder, fingerprint, identity, job.input, job.output, add, counted, facts=facts)
 
 
 def reusing(task: Task, spark: SparkSession, job: Job) -> Task:
@@ -89,7 +90,7 @@ def reusing(task: Task, spark: SparkSession, job: Job) -> Task:
     if job.schedule.incremental:
         raise ConfigError("got --reuse with --incremental; what is new is not looked up: leave one out")
     add = merged(task.add, *names, job.output.error_column, task.counted["reused"])
-    return dataclasses.replace(task, before=known_beside(earlier, *names), add=add, facts={"reuse": job.embed.reuse})
+    return dataclasses.replace(task, before=known_beside(earlier, *names), add=add)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -12,6 +12,7 @@ and every night, for one day, or for what is new:
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def scoring(job: Job, artefact: Artefact) -> Task:
     )
     identity = {FINGERPRINT_KEY: artefact.fingerprint, ARTEFACT_KEY: artefact.digest}
     learnt = {"labels": artefact.labels.tolist(), "trained": artefact.metadata.get("label_shares", {})}
-    facts = {"artefact": artefact.path, "artefact_digest": artefact.digest}
+    facts = {"artefact": artefact.path, "artefact_digest": artefact.digest, "score": dataclasses.asdict(job.score)}
     places = (job.input, job.scores, add, counted)
     return Task("score", artefact.config, artefact.fingerprint, identity, *places, **learnt, facts=facts)
 

@@ -6,7 +6,7 @@ import pytest
 from nightly import texts
 from spark_counts import rows_through_python
 
-from bert_spark import load_artefact
+from bert_spark import load_artefact, staging
 from jobs import train
 
 pytest_plugins = ["nightly"]
@@ -153,6 +153,55 @@ def test_another_model_is_refused_before_any_work_and_starts_a_table_of_its_own_
     assert sorted(three.rows(f"{three.output}_v2")) == DAYS[1:]
 
 
+def test_what_another_models_dead_run_had_staged_is_not_published(three, artefact, monkeypatch, caplog, tmp_path):
+    """There is no table yet that could say whose labels it holds."""
+    with monkeypatch.context() as dying:
+        dying.setattr(staging, "_publish", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            three.score("--run-date", DAYS[0], *BY_COLUMN)
+    three.artefact = retrained(artefact, tmp_path)
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 1
+    assert "run that model's job once more, which publishes them" in caplog.text
+    assert not three.output.exists()
+    three.artefact = artefact
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
+    assert sorted(three.rows()) == DAYS[:2]
+
+
+def test_refused_rows_are_not_taken_for_those_of_other_options(spark, three):
+    three.arrive(DAYS[1], 6, missing=3)
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 4
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN, "--max-missing-share", "0.5", "--scores") == 0
+    assert "scores" in spark.read.parquet(str(three.output)).columns
+
+
+def test_a_night_that_failed_or_had_nothing_to_do_leaves_a_record(three):
+    assert three.score("--run-date", DAYS[0], "--date-column", "nope") == 1
+    (failed,) = three.records(status="failed")
+    assert (failed["job"], failed["exit_code"], failed["error"]) == ("score", 1, "DataError")
+    three.input = three.folder / "of {run_date}"
+    assert three.score("--run-date", DAYS[0]) == 0
+    assert len(three.records(status="nothing to do")) == 1
+
+
+def test_a_night_outside_the_limits_tells_its_labels_too(three, caplog):
+    three.arrive(DAYS[1], 6, missing=3)
+    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 4
+    assert "missing text 3, malformed 0, failed 0" in caplog.text
+
+
+def test_timestamps_without_a_value_are_counted_too(spark, nights):
+    nights.arrive(DAYS[0], 3)
+    spark.read.parquet(str(nights.input)).selectExpr(
+        "key", "text", "IF(key LIKE '%-0', NULL, TIMESTAMP'2026-11-22 10:00:00') day"
+    ).write.parquet(str(nights.folder / "stamped"))
+    nights.input = nights.folder / "stamped"
+    assert nights.score("--run-date", DAYS[0], *BY_COLUMN) == 0
+    (record,) = nights.records(status="published")
+    assert (record["rows_in"], record["rows_without_date"]) == (2, 1)
+    assert record["time_zone"] == spark.conf.get("spark.sql.session.timeZone")
+
+
 def retrained(artefact, folder):
     """Return another artefact over the same encoder."""
     options = ["--input", str(Path(artefact).parent / "train.csv"), "--seed", "1", "--no-baseline"]
@@ -190,6 +239,7 @@ def test_tables_are_published_by_day_too(spark, three):
         (["--run-date", DAYS[0], "--max-missing-share", "10"], 2, "max_missing_share=10.0 is no share"),
         (["--run-date", DAYS[0], "--output-format", "table"], 2, "is no table's name"),
         (["--run-date", DAYS[0], "--output-format", "table", "--output", "some_scores"], 2, "set --work to a folder"),
+        (["--run-date", DAYS[0], "--append"], 2, "replaces its own partition and no other"),
         (["--incremental"], 2, "got one of --incremental and --checkpoint"),
     ],
 )

@@ -83,3 +83,20 @@ def test_folders_are_named_and_removed_with_all_in_them(folder):
 def test_a_kind_of_address_nobody_knows_is_named():
     with pytest.raises(SetupError, match=r"can't reach 'nowhere://x' from here .* or set --work"):
         Folder("nowhere://x")
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("dbfs:/Volumes/main/tweets/state", "/Volumes/main/tweets/state"),
+        ("dbfs:/tweets/state", "/dbfs/tweets/state"),
+        ("file:/tweets/state", "/tweets/state"),
+    ],
+)
+def test_storage_of_databricks_is_reached_as_folders(address, path):
+    assert Folder(address)._path == path
+
+
+def test_an_address_that_would_become_a_folder_of_that_name_here_is_refused():
+    with pytest.raises(SetupError, match="set --work to a folder that can be reached"):
+        Folder("wasbs:/container/state")

@@ -57,3 +57,13 @@ history.main(["--output", {str(folder / "scores")!r}])
 assert "pyspark" not in sys.modules
 """
     assert run_fresh(code).count("\n") == 10
+
+
+def test_a_record_cut_short_hides_no_other_and_a_run_without_rows_is_shown(folder, capsys):
+    (folder / "_manifests" / "cut.json").write_text('{"job": "sco')
+    failed = {"job": "score", "started": "2026-11-30T03:00", "output": str(folder / "scores"), "fingerprint": "ab" * 32}
+    (folder / "_manifests" / "failed.json").write_text(json.dumps(failed | {"status": "failed", "exit_code": 3}))
+    assert history.main(["--output", str(folder / "scores"), "--last", "2"]) == 0
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert first.split()[3:] == ["failed", "abababab"]
+    assert "run_date=2026-11-19" in second

@@ -159,7 +159,26 @@ def test_a_checkpoint_is_of_one_input_and_one_output_kind(stream, caplog, tmp_pa
     stream.nights.input.mkdir()
     stream.arrive("z", 2)
     assert stream.score() == 2
-    assert "each input needs a --checkpoint of its own" in caplog.text
+    assert "each input, and each output, needs a --checkpoint of its own" in caplog.text
+
+
+def test_a_checkpoint_and_an_output_belong_together(stream, caplog):
+    """Batches of another checkpoint are numbered from 0 too; another output would lack what was read before."""
+    nights = stream.nights
+    assert stream.score() == 0
+    before = nights.files()
+    assert stream.score("--checkpoint", nights.folder / "lost and made anew") == 2
+    assert "its own, numbered from 0, would replace them" in caplog.text
+    nights.output = nights.folder / "elsewhere"
+    assert stream.score() == 2
+    assert f"is of output 'file:{nights.folder}/scores'" in caplog.text
+    nights.output = nights.folder / "scores"
+    assert nights.files() == before
+
+
+def test_rows_are_read_once_so_that_none_can_be_looked_at_before(stream, caplog):
+    assert stream.score("--fail-on-malformed") == 2
+    assert "set --max-error-share 0" in caplog.text
 
 
 @counted

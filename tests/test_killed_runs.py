@@ -63,23 +63,23 @@ def test_killed_in_a_micro_batch_no_matter_which(spark, stream, caplog):
     """As long as the first run lives, be it that it does not move, a second one stops at once and names it."""
     batch = random.randrange(len(FILES))
     process = start("in a micro-batch", stream.options(*stream.base), stream.folder)
-    staged = stream.folder / "_staging" / "scores" / "new"
+    staged = stream.folder / "_staging" / "scores"
     end = time.monotonic() + 240
-    while not list(staged.glob(f"batch={batch}/*")) and time.monotonic() < end and process.poll() is None:
+    while not list(staged.glob(f"new-*/batch={batch}/*")) and time.monotonic() < end and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGSTOP)
     assert stream.score(*stream.base) == 1
     assert f"(process {process.pid} on" in caplog.messages[-1]
     process.kill()
     killed(process)
-    done = len(list(staged.glob("batch=*/_SUCCESS")))
+    done = len(list(staged.glob("new-*/batch=*/_SUCCESS")))
     with rows_through_python(spark) as rows:
         assert stream.score(*stream.base) == 0
     assert len(FILES) - done <= len(rows) <= len(FILES) - done + 1, f"killed in micro-batch {batch}"
     check(stream)
 
 
-@pytest.mark.parametrize("point", ["between audit and publish", "during publish"])
+@pytest.mark.parametrize("point", ["between audit and publish", "during publish", "while it clears away"])
 def test_killed_after_the_audit_of_what_is_new(spark, stream, point):
     killed(start(point, stream.options(*stream.base), stream.folder))
     with rows_through_python(spark) as rows:

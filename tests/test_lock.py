@@ -68,3 +68,17 @@ def test_a_holder_renews_its_lock_and_notices_its_loss(folder, monkeypatch):
         with pytest.raises(LockedError, match="lost its lock to run score scores"):
             mine.check()
     assert json.loads(folder.read("x"))["token"] == "other"  # another's lock is not removed
+
+
+def test_a_number_that_another_process_has_by_now_holds_nothing(folder, monkeypatch):
+    monkeypatch.setattr(lock, "SETTLE_S", 0.0)
+    left(folder, pid=os.getpid(), space=lock._space(), began="1")
+    with held(folder, "x", "next"):
+        assert json.loads(folder.read("x"))["run"] == "next"
+
+
+def test_a_lock_that_is_being_written_is_waited_for(folder, monkeypatch):
+    folder.write("x", "")
+    monkeypatch.setattr(lock.time, "sleep", lambda seconds: left(folder))
+    with pytest.raises(LockedError, match="process 4 on elsewhere"), held(folder, "x", "next"):
+        pass
