@@ -17,6 +17,7 @@ _NO_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate mem
 _FATAL = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "cuDNN error", "device-side assert")
 
 _alone: str | None = None  # the one card this process shows to CUDA, once it has hidden the others
+_listed: str | None = None  # CUDA_VISIBLE_DEVICES before that: what Spark's addresses count
 
 
 def task_addresses() -> list[str] | None:
@@ -116,21 +117,22 @@ def pick_device(wanted: str = "auto") -> str:
 def _task_card() -> str | None:
     """Return the first GPU address of the task; one that is the index of a MIG slice as the slice's name."""
     address = next(iter(task_addresses() or []), None)
-    cards = [card.strip() for card in os.environ.get(VISIBLE, "").split(",")]
-    if _alone is None and address is not None and address.isdigit() and int(address) < len(cards):
+    listed = os.environ.get(VISIBLE) if _alone is None else _listed
+    cards = [card.strip() for card in (listed or "").split(",")]
+    if address is not None and address.isdigit() and int(address) < len(cards):
         return cards[int(address)] if cards[int(address)].startswith("MIG-") else address
     return address
 
 
 def _must_stand_alone(address: str) -> bool:
     """Tell whether CUDA has to be shown this card alone: a MIG slice, of which a process can use one, or a UUID that no
-    list turns into an index.
+    list turns into an index. A process that shows one card alone has no other to count.
     """
-    return address.startswith("MIG-") or (not address.isdigit() and (VISIBLE not in os.environ or _alone is not None))
+    return _alone is not None or address.startswith("MIG-") or (not address.isdigit() and VISIBLE not in os.environ)
 
 
 def _show_only(address: str) -> None:
-    global _alone
+    global _alone, _listed
     if _alone == address:
         return
     if _alone is not None:
@@ -140,8 +142,8 @@ def _show_only(address: str) -> None:
         )
     if VISIBLE in os.environ:
         visible_index(address, os.environ[VISIBLE])  # refuses one that is not in the list
+    _alone, _listed = address, os.environ.get(VISIBLE)
     os.environ[VISIBLE] = address
-    _alone = address
 
 
 def out_of_memory(err: BaseException) -> bool:

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def task(monkeypatch):
     """Return a function that sets the running task's GPU addresses and CPUs, in a process that has not used CUDA."""
     monkeypatch.setattr(gpu, "_alone", None)
+    monkeypatch.setattr(gpu, "_listed", None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
@@ -42,8 +43,18 @@ def test_a_mig_slice_is_shown_to_cuda_alone(task, monkeypatch, visible):
 
 def test_an_index_into_a_list_of_slices_is_the_slice(task, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1,MIG-2")
+    for address in ("1", "1", "MIG-2"):  # the second task finds the variable narrowed by the first
+        task(address)
+        assert (gpu.pick_device(), os.environ["CUDA_VISIBLE_DEVICES"]) == ("cuda:0", "MIG-2")
+
+
+def test_an_index_of_another_slice_is_refused_as_its_name_would_be(task, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1,MIG-2")
     task("1")
-    assert (gpu.pick_device(), os.environ["CUDA_VISIBLE_DEVICES"]) == ("cuda:0", "MIG-2")
+    gpu.pick_device()
+    task("0")
+    with pytest.raises(SetupError, match="runs on GPU 'MIG-2' and can't change to 'MIG-1'"):
+        gpu.pick_device()
 
 
 def test_a_uuid_without_a_list_is_shown_to_cuda_alone(task):
