@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import SetupError
-from bert_spark.probe import facts_of_driver, probe
+from bert_spark.probe import executors, facts_of_driver, probe, slots
 from bert_spark.shipping import can_ship, ship
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SAME = ("python", "torch", "transformers")  # an executor's must be the driver's: vectors and settings depend on them
+SAME = ("python", "torch", "transformers")  # an executor's release must be the driver's: vectors depend on them
 CONTEXT_BYTES = 600 << 20  # of one process on a card beside its model: CUDA context, kernels, a batch's activations
 
 
@@ -58,8 +58,8 @@ def ready(
 ) -> bool:
     """Look at configuration and executors; say whether the job is to go on.
 
-    On this machine alone (master local) executors are the driver, and are looked at with `check_only` only. An artefact
-    that an executor can't read is sent to all, where Spark can.
+    On this machine alone (master local) executors are the driver, and are looked at only with `check_only` or where
+    tasks may share a card. An artefact that an executor can't read is sent to all, where Spark can.
 
     Parameters
     ----------
@@ -80,14 +80,11 @@ def ready(
     settings = spark_settings(spark)
     findings = check_settings(settings)
     places = [facts_of_driver(config, artefact)]
-    if not any(finding.refused for finding in findings) and (check_only or not _here(spark, settings)):
-        seen, failure = probe(spark, config, artefact)
-        if artefact and can_ship(spark) and any(place.get("artefact") == "missing" for place in seen):
-            ship(spark, artefact.path, artefact.digest)
-            seen, failure = probe(spark, config, artefact)
+    if not any(finding.refused for finding in findings) and (check_only or not _here(spark, settings) or _card(config)):
+        seen, unseen = _ask(spark, config, artefact)
         places += seen
-        findings += [Finding(True, "executors", failure)] if failure else []
-        findings += compare(places) + check_cards(seen, settings, places[0].get("model_bytes", 0))
+        at_once = slots(spark) or _slots_told(settings)
+        findings += unseen + compare(places) + check_cards(seen, settings, at_once, places[0].get("model_bytes", 0))
     report = Report(places, findings)
     if any(finding.refused for finding in findings):
         raise SetupError(f"the pre-flight found what would fail later\n{report}")
@@ -98,20 +95,50 @@ def ready(
     return not check_only
 
 
+def _card(config: EncoderConfig | None) -> bool:
+    """Tell whether BERT may use a card of this machine."""
+    import torch
+
+    return config is not None and config.device != "cpu" and torch.cuda.is_available()
+
+
+def _ask(
+    spark: SparkSession, config: EncoderConfig | None, artefact: Artefact | None
+) -> tuple[list[dict[str, Any]], list[Finding]]:
+    """Return the facts of each executor, and which gave none."""
+    seen, failure = probe(spark, config, artefact)
+    if artefact and can_ship(spark) and any(place.get("artefact") == "missing" for place in seen):
+        ship(spark, artefact.path, artefact.digest)
+        seen, failure = probe(spark, config, artefact)
+    if failure:
+        return seen, [Finding(True, "executors", failure)]
+    known = executors(spark)
+    silent = f"{len(seen)} of {known} executors answered; what the others lack shows in their first tasks only"
+    return seen, [Finding(False, "executors", silent)] if len(seen) < known else []
+
+
 def compare(places: list[dict[str, Any]]) -> list[Finding]:
-    """Return where executors differ from the driver, which comes first in `places`."""
+    """Return where executors differ from the driver, which comes first in `places`, and what each says of itself."""
     driver, *others = places
     findings = []
     for place in others:
         for name in SAME:
             if place[name] not in (driver[name], "missing"):
-                text = f"{name} {place[name]}, the driver has {driver[name]}; install one version, or --package-env"
-                findings.append(Finding(True, place["where"], text))
+                other = _release(name, place[name]) != _release(name, driver[name])
+                advice = "install one version, or --package-env" if other else "another build of one release"
+                text = f"{name} {place[name]}, the driver has {driver[name]}; {advice}"
+                findings.append(Finding(other, place["where"], text))
         if "model" in place and place["model"] != driver.get("model"):
             text = f"the model is {place['model']}, the driver's is {driver['model']}; copy the driver's there"
             findings.append(Finding(True, place["where"], text))
         findings += [Finding(True, place["where"], problem) for problem in place["problems"]]
+        findings += [Finding(False, place["where"], warning) for warning in place.get("warnings", [])]
     return findings
+
+
+def _release(name: str, version: str) -> str:
+    """Return what of a version must be the driver's: Python less its patch, torch less its build (+cpu, +cu130)."""
+    return version.rpartition(".")[0] if name == "python" else version.partition("+")[0]
 
 
 _NAMES = (
@@ -140,14 +167,21 @@ def _here(spark: SparkSession, settings: dict[str, str]) -> bool:
     return is_local(settings) and "connect" not in type(spark).__module__
 
 
-def tasks_per_gpu(settings: dict[str, str]) -> int:
-    """Return how many tasks Spark runs on one card at once: bounded by the GPU's share a task asks for and by cores."""
-    share = float(settings.get("spark.task.resource.gpu.amount", 1))
+def _slots_told(settings: dict[str, str]) -> int:
+    """Return the tasks that an executor runs at once by Spark's settings; 0 where they don't say."""
+    return int(settings.get("spark.executor.cores", 0)) // int(settings.get("spark.task.cpus", 1))
+
+
+def tasks_per_gpu(settings: dict[str, str], at_once: int) -> int:
+    """Return how many tasks Spark runs on one card: all that an executor runs `at_once` (0: unknown) where they ask for
+    no GPU, since they use its first card; else as many as the share they ask for and its CPUs leave.
+    """
+    if "spark.task.resource.gpu.amount" not in settings:
+        return max(1, at_once)
+    share = float(settings["spark.task.resource.gpu.amount"])
     by_share = math.floor(1 / share) if 0 < share < 1 else 1
-    if "spark.executor.cores" not in settings:
-        return by_share
-    slots = int(settings["spark.executor.cores"]) // int(settings.get("spark.task.cpus", 1))
-    return max(1, min(by_share, math.ceil(slots / float(settings.get("spark.executor.resource.gpu.amount", 1)))))
+    cards = float(settings.get("spark.executor.resource.gpu.amount", 1))
+    return max(1, min(by_share, math.ceil(at_once / cards))) if at_once else by_share
 
 
 def check_settings(settings: dict[str, str]) -> list[Finding]:
@@ -171,25 +205,25 @@ def check_settings(settings: dict[str, str]) -> list[Finding]:
     return findings
 
 
-def check_cards(places: list[dict[str, Any]], settings: dict[str, str], model_bytes: int) -> list[Finding]:
+def check_cards(
+    places: list[dict[str, Any]], settings: dict[str, str], at_once: int, model_bytes: int
+) -> list[Finding]:
     """Return where several tasks share a card: refused when their models can't fit, else a warning with the sum."""
-    tasks = tasks_per_gpu(settings)
-    asked = "spark.task.resource.gpu.amount" in settings
+    tasks = tasks_per_gpu(settings, at_once)
+    need = tasks * (model_bytes + CONTEXT_BYTES)
+    sums = f"{tasks} tasks x ({model_bytes / 1e6:.0f} MB model + {CONTEXT_BYTES / 1e6:.0f} MB) = {need / 1e9:.1f} GB"
+    if "spark.task.resource.gpu.amount" in settings:
+        advice = "set spark.task.resource.gpu.amount to 1"
+    elif is_local(settings):
+        advice = "set spark.task.cpus to the N of local[N]"
+    else:
+        advice = "set spark.executor.resource.gpu.amount and spark.task.resource.gpu.amount to 1, as conf/gpu.conf does"
     findings = []
     for place in places:
         card = place.get("card_bytes")
-        if card is None:
-            continue
-        if not asked:
-            tasks = max(1, int(settings.get("spark.executor.cores", 1)) // int(settings.get("spark.task.cpus", 1)))
-        need = tasks * (model_bytes + CONTEXT_BYTES)
-        sums = (
-            f"{tasks} tasks x ({model_bytes / 1e6:.0f} MB model + {CONTEXT_BYTES / 1e6:.0f} MB) = {need / 1e9:.1f} GB"
-        )
-        if need > card:
-            advice = "set spark.task.resource.gpu.amount to 1"
+        if card is not None and need > card:
             findings.append(Finding(True, place["where"], f"{sums}; the card has {card / 1e9:.1f} GB; {advice}"))
-        elif tasks > 1:
-            advice = "one task a card is as fast and needs less"
-            findings.append(Finding(False, place["where"], f"{sums} of a card's {card / 1e9:.1f} GB; {advice}"))
+        elif card is not None and tasks > 1:
+            text = f"{sums} of a card's {card / 1e9:.1f} GB; one task a card is as fast and needs less: {advice}"
+            findings.append(Finding(False, place["where"], text))
     return findings

@@ -1,6 +1,7 @@
 """Ask every executor, by a tiny job, what it is and what it lacks; the driver is asked the same.
 
-With `session`, the one module that looks at a classic session's SparkContext: to learn how many executors there are.
+With `session`, the one module that looks at a classic session's SparkContext: to learn how many executors there are and
+how many tasks each runs at once.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def _artefacts_encoder(path: str, digest: str, facts: dict[str, Any]) -> Encoder
 def _encoder_facts(config: EncoderConfig, facts: dict[str, Any]) -> dict[str, Any]:
     import torch
 
-    from bert_spark.gpu import pick_device
+    from bert_spark.gpu import pick_device, task_addresses
 
     try:
         facts["model"] = folder_digest(resolve(config.model, config.revision))[:12]
@@ -91,8 +92,13 @@ def _encoder_facts(config: EncoderConfig, facts: dict[str, Any]) -> dict[str, An
         facts["device"] = pick_device(config.device)
         if facts["device"].startswith("cuda"):
             facts["card_bytes"] = int(torch.cuda.get_device_properties(facts["device"]).total_memory)
-    except (BertSparkError, RuntimeError) as err:
+    except BertSparkError as err:
         facts["problems"].append(str(err).splitlines()[0])
+    except (RuntimeError, AssertionError) as err:  # torch asserts that it has a card of that number
+        reason = (str(err).splitlines() or [type(err).__name__])[0]
+        facts["problems"].append(f"device {facts.get('device', config.device)!r} can't be used ({reason})")
+    if config.device == "auto" and facts.get("device") == "cpu" and task_addresses():
+        facts["warnings"] = ["Spark gives this executor a GPU, torch sees none: BERT will run on its CPU"]
     return facts
 
 
@@ -160,6 +166,16 @@ def executors(spark: SparkSession) -> int:
     except Exception:  # Connect has none, and says so in several ways
         return 0
     return max(1, len(context._jsc.sc().statusTracker().getExecutorInfos()) - 1)
+
+
+def slots(spark: SparkSession) -> int:
+    """Return how many tasks an executor runs at once, of the largest one; 0 where Spark Connect keeps it to itself."""
+    try:
+        context = spark.sparkContext
+    except Exception:  # Connect, as above
+        return 0
+    known = context._jsc.sc().statusStore().executorList(True)
+    return max((known.apply(i).maxTasks() for i in range(known.size())), default=0)
 
 
 _CAUSES = (
