@@ -7,6 +7,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from bert_spark.gpu import memory_permitting
+
 logger = logging.getLogger(__name__)
 
 # Two cores, MiniLM, float32: 512 to 1,024 tokens of 1,536 numbers stay in the second-level cache, 2,048 cost 5 to 8 %.
@@ -16,13 +18,14 @@ _WORTH_IT = 1.05  # a doubling that brings less than 5 % is the last
 _SHARE = 0.5  # of the free memory: a second batch is launched while the first is copied out
 
 
-def doubled(measure: Callable[[int], tuple[float, int]], free: int) -> int:
+def doubled(measure: Callable[[int], tuple[float, int] | None], free: int) -> int:
     """Double the tokens of a batch until they don't fit, or bring nothing.
 
     Parameters
     ----------
     measure
-        Runs a batch of so many tokens; gives its seconds and the bytes it held at its peak.
+        Runs a batch of so many tokens; gives its seconds and the bytes it held at its peak, None where it ran out of
+        memory.
     free
         Bytes that are free on the device.
 
@@ -32,15 +35,20 @@ def doubled(measure: Callable[[int], tuple[float, int]], free: int) -> int:
         Padded tokens, GPU_FIRST to GPU_MOST, or fewer where GPU_FIRST alone needs more than the share.
     """
     tokens = GPU_FIRST
-    seconds, held = measure(tokens)
+    while (trial := measure(tokens)) is None:
+        if tokens == 1:
+            return 1
+        tokens //= 2
+    seconds, held = trial
     while tokens > 1 and held > free * _SHARE:  # one batch's need grows with its tokens
         tokens //= 2
         held //= 2
     while tokens >= GPU_FIRST and tokens * 2 <= GPU_MOST and held * 2 <= free * _SHARE:
         speed = tokens / seconds
-        seconds, held = measure(tokens * 2)
-        if tokens * 2 / seconds < speed * _WORTH_IT:
+        trial = measure(tokens * 2)
+        if trial is None or tokens * 2 / trial[0] < speed * _WORTH_IT:
             break
+        seconds, held = trial
         tokens *= 2
     return tokens
 
@@ -52,14 +60,17 @@ def token_budget_of_card(run: Callable[[int], object], device: str) -> int:
     """
     import torch
 
-    def measure(tokens: int) -> tuple[float, int]:
-        run(tokens)  # kernels are chosen at the first call of a shape
-        torch.cuda.synchronize(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        before, started = torch.cuda.memory_allocated(device), time.perf_counter()
-        run(tokens)
-        torch.cuda.synchronize(device)
-        return time.perf_counter() - started, torch.cuda.max_memory_allocated(device) - before
+    def measure(tokens: int) -> tuple[float, int] | None:
+        with memory_permitting():
+            run(tokens)  # kernels are chosen at the first call of a shape
+            torch.cuda.synchronize(device)
+            torch.cuda.reset_peak_memory_stats(device)
+            before, started = torch.cuda.memory_allocated(device), time.perf_counter()
+            run(tokens)
+            torch.cuda.synchronize(device)
+            return time.perf_counter() - started, torch.cuda.max_memory_allocated(device) - before
+        torch.cuda.empty_cache()
+        return None
 
     tokens = doubled(measure, torch.cuda.mem_get_info(device)[0])
     torch.cuda.empty_cache()

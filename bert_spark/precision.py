@@ -29,12 +29,20 @@ def pick_precision(device: str) -> str:
     import torch
 
     if device != "cpu" and torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.get_device_capability()[0] >= 8 else "float32"
+        return "bfloat16" if torch.cuda.get_device_capability(_card_here(device))[0] >= 8 else "float32"
     if not _has_instructions():
         return "float32"
     times = gain()
     logger.info("bfloat16 multiplies matrices %.1f times as fast as float32 here", times)
     return "bfloat16" if times >= FASTER else "float32"
+
+
+def _card_here(device: str) -> int:
+    """Return the number of the card that is asked; the first where executors have more cards than this machine."""
+    import torch
+
+    number = int(device.removeprefix("cuda:")) if device.startswith("cuda:") else 0
+    return number if number < torch.cuda.device_count() else 0
 
 
 def _has_instructions() -> bool:

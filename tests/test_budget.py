@@ -1,9 +1,10 @@
 """The token budget of a card doubles as long as that is faster and fits; the card here is arithmetic."""
 
 import pytest
+import torch
 from fakes import fake_encoder
 
-from bert_spark.budget import CPU_TOKENS, GPU_MOST, doubled
+from bert_spark.budget import CPU_TOKENS, GPU_MOST, doubled, token_budget_of_card
 
 KB = 1024
 
@@ -41,6 +42,43 @@ def test_a_full_card_gets_less_than_the_first_try(free, tokens):
     measure, asked = card(full_speed_at=1)
     assert doubled(measure, free) == tokens
     assert asked == [4096]
+
+
+@pytest.fixture
+def crowded(monkeypatch):
+    """Return a function that runs batches of so many tokens at most on a card that is made up; and the tokens asked."""
+    for name in ("synchronize", "reset_peak_memory_stats", "empty_cache"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
+    for name in ("memory_allocated", "max_memory_allocated"):
+        monkeypatch.setattr(torch.cuda, name, lambda _: 0)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (10**9, 10**10))
+
+    def card(most):
+        asked = []
+
+        def run(tokens):
+            asked.append(tokens)
+            if tokens > most:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+        return run, asked
+
+    return card
+
+
+@pytest.mark.parametrize(("most", "tokens"), [(1500, 1024), (4096, 4096), (0, 1)])
+def test_a_batch_that_others_leave_no_room_for_is_halved_until_it_fits(crowded, most, tokens):
+    run, asked = crowded(most)
+    assert token_budget_of_card(run, "cuda:0") == tokens
+    assert asked[0] == 4096
+
+
+def test_any_other_error_of_a_trial_is_raised(crowded):
+    def run(tokens):
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        token_budget_of_card(run, "cuda:0")
 
 
 def test_what_the_user_says_stands():

@@ -13,13 +13,15 @@ from bert_spark.transformer import BertTransformer
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Return a function that makes this machine one of some kind."""
+    """Return a function that makes this machine one of some kind; of its two cards `capability` is the first's."""
 
     def make(*, instructions=True, gain=2.0, capability=None):
         monkeypatch.setattr(precision, "_has_instructions", lambda: instructions)
         monkeypatch.setattr(precision, "gain", lambda: gain)
         monkeypatch.setattr(torch.cuda, "is_available", lambda: capability is not None)
-        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+        cards = [capability, (8, 0)]
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: len(cards))
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda card: cards[card])
 
     return make
 
@@ -32,7 +34,9 @@ def machine(monkeypatch):
         ({"gain": 0.5}, "cpu", "float32"),  # AVX512_BF16 without AMX
         ({"gain": 2.2, "instructions": False}, "cpu", "float32"),
         ({"capability": (8, 0), "gain": 0.5}, "auto", "bfloat16"),
-        ({"capability": (7, 5), "gain": 0.5}, "cuda:1", "float32"),
+        ({"capability": (7, 5), "gain": 0.5}, "cuda", "float32"),
+        ({"capability": (7, 5), "gain": 0.5}, "cuda:1", "bfloat16"),  # the second card is a newer one
+        ({"capability": (7, 5), "gain": 0.5}, "cuda:2", "float32"),  # of an executor's own: this machine's first speaks
         ({"capability": (8, 0), "gain": 0.5}, "cpu", "float32"),
     ],
     ids=str,
