@@ -15,6 +15,7 @@ from pathlib import Path
 from bert_spark.errors import ModelError
 
 _TOKENIZER_FILES = re.compile(r"(tokenizer|vocab|merges|special_tokens|added_tokens|spiece|sentencepiece|bpe)")
+_TOKENIZER_SETTINGS = {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
 _NOT_IDENTITY = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures"}
 
 
@@ -40,6 +41,11 @@ def weight_files(folder: Path) -> list[Path]:
 def is_tokenizer_file(path: Path) -> bool:
     """Tell whether a file of a model's folder belongs to its tokenizer."""
     return bool(_TOKENIZER_FILES.match(path.name))
+
+
+def has_vocabulary(folder: Path) -> bool:
+    """Tell whether a model's folder holds more of its tokenizer than settings."""
+    return any(is_tokenizer_file(path) and path.name not in _TOKENIZER_SETTINGS for path in folder.iterdir())
 
 
 def file_sha256(path: Path) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bert_spark.checkpoint import damage_named, file_sha256, folder_digest, weight_files
+from bert_spark.checkpoint import damage_named, file_sha256, folder_digest, has_vocabulary, weight_files
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import ConfigError, ModelError
 from bert_spark.pooling import parts_of
@@ -148,14 +148,14 @@ def load(config: EncoderConfig, device: str) -> LoadedModel:
         When a file is missing or damaged, the model is no encoder, or `pooling` asks for a part it lacks.
     """
     import torch
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel
 
     folder = resolve(config.model, config.revision)
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     weights: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
     with damage_named(folder), _no_progress_bar():
         model, info = AutoModel.from_pretrained(str(folder), **weights, **local)
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), **local)
+        tokenizer = _tokenizer(folder, local)
     if model.config.is_encoder_decoder:
         raise ModelError(f"model {config.model!r} is an encoder-decoder; expected an encoder such as BERT or RoBERTa")
     lacking = sorted(info["missing_keys"])
@@ -163,7 +163,7 @@ def load(config: EncoderConfig, device: str) -> LoadedModel:
         raise ModelError(f"model {config.model!r}: its file lacks {lacking[:3]} ({len(lacking)} tensors): damaged")
     if lacking and "pooler" in parts_of(config.pooling):
         raise ModelError(f"pooling 'pooler': model {config.model!r} has no trained pooler; use 'cls' or 'mean'")
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # transformers 5 makes one up where the files are missing
+    if tokenizer is None or len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise ModelError(f"model {config.model!r} has no tokenizer vocabulary: save its tokenizer into {folder} too")
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         known = model.get_input_embeddings().num_embeddings
@@ -173,6 +173,20 @@ def load(config: EncoderConfig, device: str) -> LoadedModel:
         )
     logger.info("loaded %s on %s", config.model, device)
     return LoadedModel(model.eval().requires_grad_(False).to(device), tokenizer, device, folder_digest(folder))
+
+
+def _tokenizer(folder: Path, local: dict[str, Any]) -> Any:
+    """Load a folder's tokenizer. Where its files are missing, transformers 5 makes one up of special tokens alone, and
+    transformers 4 raises whatever it comes to: None is returned then.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), **local)
+    except Exception:
+        if has_vocabulary(folder):
+            raise
+        return None
 
 
 @contextlib.contextmanager

@@ -191,8 +191,10 @@ def discover(tmp_path):
     [
         ("two cards", {}, ["0", "1"]),
         ("slices", {}, ["MIG-x", "MIG-y", "1"]),
-        (None, {"CUDA_VISIBLE_DEVICES": "5,7,GPU-c"}, ["0", "1", "2"]),
-        (None, {"CUDA_VISIBLE_DEVICES": "MIG-a, MIG-b"}, ["MIG-a", "MIG-b"]),
+        ("two cards", {"CUDA_VISIBLE_DEVICES": "1"}, ["0"]),
+        ("two cards", {"CUDA_VISIBLE_DEVICES": "1,GPU-a"}, ["0", "1"]),
+        ("two cards", {"CUDA_VISIBLE_DEVICES": "1,-1,0"}, ["0"]),  # CUDA stops at the first that is none
+        ("slices", {"CUDA_VISIBLE_DEVICES": "MIG-y, MIG-x"}, ["MIG-y", "MIG-x"]),
     ],
 )
 def test_discovery_prints_what_spark_reads(discover, answer, variables, addresses):
@@ -206,7 +208,11 @@ def test_discovery_prints_what_spark_reads(discover, answer, variables, addresse
         (None, {}, "nvidia-smi not found on this machine's PATH; install the NVIDIA driver"),
         ("none", {}, "nvidia-smi lists no GPU: No devices were found"),
         ("no driver", {}, "nvidia-smi failed; mend the driver: NVIDIA-SMI has failed"),
-        ("two cards", {"CUDA_VISIBLE_DEVICES": ""}, "CUDA_VISIBLE_DEVICES is empty, which hides every GPU"),
+        (None, {"CUDA_VISIBLE_DEVICES": "0"}, "nvidia-smi not found on this machine's PATH"),
+        ("two cards", {"CUDA_VISIBLE_DEVICES": ""}, "CUDA_VISIBLE_DEVICES='' hides every GPU; unset it or name cards"),
+        ("two cards", {"CUDA_VISIBLE_DEVICES": "-1"}, "CUDA_VISIBLE_DEVICES='-1' hides every GPU"),
+        ("two cards", {"CUDA_VISIBLE_DEVICES": "NoDevFiles"}, "CUDA_VISIBLE_DEVICES='NoDevFiles' hides every GPU"),
+        ("two cards", {"CUDA_VISIBLE_DEVICES": "2,0"}, "CUDA_VISIBLE_DEVICES='2,0' hides every GPU"),
     ],
 )
 def test_discovery_says_on_stderr_why_there_is_no_gpu(discover, answer, variables, message):
