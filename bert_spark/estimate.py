@@ -9,7 +9,6 @@ from pyspark.sql import functions as F
 
 from bert_spark.columns import without_hidden
 from bert_spark.errors import ConfigError, NoInputError
-from bert_spark.files import Folder
 from bert_spark.sources import read
 from bert_spark.spread import input_bytes
 from bert_spark.staging import yard_of
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 ROWS_A_TASK = 500
-_FOLDER = "estimate"
+_SAMPLE, _FOLDER = "estimate-sample", "estimate"
 
 
 def estimate(spark: SparkSession, task: Task, rows: int, work: str | None = None) -> str:
-    """Encode a sample and return what the whole input would take.
+    """Encode a sample and return what all of the input would take.
 
-    A first quarter of the sample warms the workers and is not timed; files are written beside the output, measured and
-    removed. The input is counted once, without BERT.
+    The input is read twice without BERT: counted, and once more, timed, for the sample, which is written beside the
+    output. Encoding is timed on that copy, so that only it is multiplied; a quarter of it warms the workers before.
 
     Parameters
     ----------
@@ -37,36 +36,56 @@ def estimate(spark: SparkSession, task: Task, rows: int, work: str | None = None
 
     Raises
     ------
+    ConfigError
+        When there is no output, or the input's path changes by the day.
     NoInputError
         When the input holds no records.
     """
     if task.output.path is None:
         raise ConfigError("no output given; pass --output: the sample is written beside it")
+    if "{run_date}" in str(task.source.path):
+        raise ConfigError(f"--estimate got --input {task.source.path!r}; write a day in place of {{run_date}}, or *")
     tweets = read(spark, task.source)
     total = tweets.agg(F.count(F.lit(1))).collect()[0][0]
     if not total:
         raise NoInputError(f"{task.source.path!r} holds no records: nothing to estimate")
-    share = min(1.0, rows / total)
-    sample = tweets.sample(fraction=share, seed=0) if share < 1 else tweets
+    tasks = -(-rows // ROWS_A_TASK)
+    sample = tweets.sample(fraction=rows / total, seed=0) if rows < total else tweets
     staging = yard_of(spark, task.output, work).staging
+    staged, encoded = f"{staging.uri}/{_SAMPLE}", f"{staging.uri}/{_FOLDER}"
     try:
-        _write(task, sample.sample(fraction=0.25, seed=1), rows // 4, staging)
-        started = time.perf_counter()
-        _write(task, sample, rows, staging)
-        seconds = time.perf_counter() - started
-        written = spark.read.parquet(f"{staging.uri}/{_FOLDER}")
-        taken, size = written.count(), input_bytes(written) or 0
+        reading = _written(task.before(sample).repartition(tasks), staged)
+        sample = spark.read.parquet(staged)
+        taken = sample.count()
+        if not taken:
+            raise NoInputError(f"a sample of {rows} of {total:,} records took none; estimate with more rows")
+        cores = _cores(spark)  # as many tasks, or a worker loads its model in the timed part
+        _written(_added(task, sample.limit(max(cores, taken // 4)), cores), encoded)
+        encoding = _written(_added(task, sample, tasks), encoded)
+        size = input_bytes(spark.read.parquet(encoded)) or 0
     finally:
+        staging.remove(_SAMPLE)
         staging.remove(_FOLDER)
-    if not taken:
-        raise NoInputError(f"a sample of {rows} of {total:,} records took none; estimate with more rows")
-    speed = taken / seconds
+    hours = (reading + encoding * total / taken) / 3600
     return (
-        f"estimate from {taken:,} of {total:,} records: {speed:,.0f} rows/s, {total / speed / 3600:.3g} hours, "
-        f"{size / taken * total / 1e9:.3g} GB of output (start-up of Spark and loading the model not counted)"
+        f"estimate for all of the input, from {taken:,} of {total:,} records: {taken / encoding:,.0f} rows/s, "
+        f"{hours:.3g} hours with {reading:,.1f} s of reading, {size / taken * total / 1e9:.3g} GB of output "
+        "(start-up of Spark and loading the model not counted)"
     )
 
 
-def _write(task: Task, sample: DataFrame, rows: int, staging: Folder) -> None:
-    spread = task.before(sample).repartition(max(1, -(-rows // ROWS_A_TASK)))
-    without_hidden(task.add(spread)).write.mode("overwrite").parquet(f"{staging.uri}/{_FOLDER}")
+def _added(task: Task, rows: DataFrame, tasks: int) -> DataFrame:
+    return without_hidden(task.add(rows.repartition(tasks)))
+
+
+def _written(rows: DataFrame, path: str) -> float:
+    """Write rows; return the seconds it took."""
+    started = time.perf_counter()
+    rows.write.mode("overwrite").parquet(path)
+    return time.perf_counter() - started
+
+
+def _cores(spark: SparkSession) -> int:
+    """Return how many tasks Spark makes by default: the cores of its executors. Connect does not tell otherwise."""
+    parts = spark.range(1 << 20).select(F.spark_partition_id().alias("part"))
+    return int(parts.agg(F.max("part")).collect()[0][0]) + 1

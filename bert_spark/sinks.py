@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 ADVISORY = "spark.sql.adaptive.advisoryPartitionSizeInBytes"
+CORES_FIRST = "spark.sql.adaptive.coalescePartitions.parallelismFirst"  # no fewer tasks than cores, of any size
 
 
 def exists(spark: SparkSession, path: str, kind: str) -> bool:
@@ -163,15 +164,18 @@ def _sized(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> Iterat
     if output.target_file_mb is None:
         yield rows
         return
-    before = spark.conf.get(ADVISORY, None)
-    spark.conf.set(ADVISORY, f"{int(output.target_file_mb * 1e6)}b")
+    wanted = {ADVISORY: f"{int(output.target_file_mb * 1e6)}b", CORES_FIRST: "false"}
+    before = {key: spark.conf.get(key, None) for key in wanted}
+    for key, value in wanted.items():
+        spark.conf.set(key, value)
     try:
         yield rows.hint("rebalance")
     finally:
-        if before is None:
-            spark.conf.unset(ADVISORY)
-        else:
-            spark.conf.set(ADVISORY, before)
+        for key, earlier in before.items():
+            if earlier is None:
+                spark.conf.unset(key)
+            else:
+                spark.conf.set(key, earlier)
 
 
 def check_partition(spark: SparkSession, output: OutputConfig, name: str) -> None:
