@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -16,12 +16,21 @@ if TYPE_CHECKING:
 _TEXT, _VECTOR, _KEY = f"{HIDDEN}own_text", f"{HIDDEN}known", f"{HIDDEN}key"
 
 
-def check_earlier(earlier: DataFrame, where: str, text_column: str, embedding_column: str, fingerprint: str) -> None:
-    """Raise when an earlier output lacks a column, or does not say that this very encoder made its vectors."""
+def check_earlier(
+    earlier: DataFrame,
+    where: str,
+    text_column: str,
+    embedding_column: str,
+    fingerprint: str,
+    properties: Mapping[str, str],
+) -> None:
+    """Raise when an earlier output lacks a column, or does not say that this very encoder made its vectors: its column
+    says so, else the table's properties.
+    """
     check_text_column(earlier, text_column)
     if embedding_column not in earlier.columns:
         raise DataError(f"reuse {where!r}: column {embedding_column!r} not found; the table has {earlier.columns}")
-    found = earlier.schema[embedding_column].metadata.get(FINGERPRINT_KEY)
+    found = earlier.schema[embedding_column].metadata.get(FINGERPRINT_KEY) or properties.get(FINGERPRINT_KEY)
     if found != fingerprint:
         theirs = found[:12] if found else "an encoder it does not name"
         raise FingerprintError(

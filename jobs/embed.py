@@ -36,7 +36,8 @@ from bert_spark.preflight import ready
 from bert_spark.reuse import check_earlier, known_beside, merged
 from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
 from bert_spark.session import spark_session
-from bert_spark.sinks import table_of
+from bert_spark.sinks import _properties, table_of
+from bert_spark.staging import qualified
 from bert_spark.summaries import show
 from bert_spark.tasks import Task
 
@@ -84,9 +85,17 @@ def embedding(job: Job) -> Task:
 
 def reusing(task: Task, spark: SparkSession, job: Job) -> Task:
     """Return the task with the vectors that an earlier output holds put beside the texts."""
-    names = (job.input.text_column, job.embed.embedding_column)
-    earlier = table_of(spark, dataclasses.replace(job.output, path=job.embed.reuse))
-    check_earlier(earlier, job.embed.reuse, *names, task.fingerprint)
+    names, reuse = (job.input.text_column, job.embed.embedding_column), str(job.embed.reuse)
+    if job.output.if_exists == "overwrite" and not job.schedule.on:
+        taken, removed = (f"{qualified(spark, str(path)).rstrip('/')}/" for path in (reuse, job.output.path))
+        if taken.startswith(removed):
+            raise ConfigError(
+                f"got --reuse {reuse!r} with --overwrite of --output {job.output.path!r}, which is removed before its "
+                "vectors are read; pass another --output"
+            )
+    before = dataclasses.replace(job.output, path=reuse)
+    earlier = table_of(spark, before)
+    check_earlier(earlier, reuse, *names, task.fingerprint, _properties(spark, before))
     if job.schedule.incremental:
         raise ConfigError("got --reuse with --incremental; what is new is not looked up: leave one out")
     add = merged(task.add, *names, job.output.error_column, task.counted["reused"])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pyspark.sql import functions as F
 from spark_counts import rows_through_python
 
 from bert_spark import BertEncoder, EncoderConfig
@@ -77,3 +78,37 @@ def test_a_table_without_vectors_is_named(spark, job, tmp_path, caplog):
     spark.createDataFrame([("1", "hello")], "id string, text string").write.parquet(str(tmp_path / "plain"))
     assert job("second", SECOND, "--reuse", str(tmp_path / "plain")) == 1
     assert "column 'embedding' not found; the table has ['id', 'text']" in caplog.text
+
+
+@pytest.mark.parametrize("inside", ["", "/", "/part=1"])
+def test_vectors_that_overwriting_would_remove_are_refused_before_any_work(spark, job, tmp_path, caplog, inside):
+    assert job("first", FIRST) == 0
+    by_another_name = f"file:{tmp_path}/first{inside}"
+    assert job("first", SECOND, "--reuse", by_another_name, "--overwrite") == 2
+    assert "which is removed before its vectors are read; pass another --output" in caplog.text
+    assert spark.read.parquet(str(tmp_path / "first")).count() == len(FIRST)
+
+
+def test_vectors_are_taken_from_what_is_appended_to_or_lies_beside_what_is_overwritten(spark, job, tmp_path, capfd):
+    assert job("first", FIRST) == job("first2", FIRST) == 0
+    assert job("first", SECOND, "--reuse", str(tmp_path / "first"), "--append") == 0
+    assert spark.read.parquet(str(tmp_path / "first")).count() == len(FIRST) + len(SECOND)
+    capfd.readouterr()
+    assert job("first", SECOND, "--reuse", str(tmp_path / "first2"), "--overwrite") == 0
+    assert "texts reused 3" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(("said", "code"), [("its own", 0), ("another's", 1)])
+def test_a_table_says_in_its_properties_whose_vectors_it_holds(spark, job, tmp_path, caplog, said, code):
+    assert job("first", FIRST) == 0
+    table = spark.read.parquet(str(tmp_path / "first"))
+    fingerprint = table.schema["embedding"].metadata["bert_spark.fingerprint"]
+    names = {"its own": ("own", fingerprint), "another's": ("other", "0" * 64)}
+    name, marked = names[said]
+    plain = table.withColumn("embedding", F.col("embedding").alias("embedding", metadata={}))  # as Iceberg keeps it
+    plain.write.mode("overwrite").saveAsTable(name)
+    spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('bert_spark.fingerprint' = '{marked}')")
+    assert not spark.table(name).schema["embedding"].metadata
+    as_table = ["--output-format", "table", "--output", f"{name}_second", "--overwrite"]
+    assert job("second", SECOND, "--reuse", name, *as_table) == code
+    assert ("holds vectors of 000000000000, this run makes" in caplog.text) == (code == 1)
