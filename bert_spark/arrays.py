@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from bert_spark.errors import ConfigError
+
+MOST_NUMBERS = 2**31 - 1  # Arrow's lists count their numbers in 32 bits, and Spark takes no others
+
 
 def matrix_of(vectors: pa.Array) -> np.ndarray:
     """Return the non-null lists of an Arrow list array as float32, shape (n_valid, width), without a Python object
@@ -25,7 +29,17 @@ def absent(present: np.ndarray, rows: int) -> np.ndarray:
 def lists(matrix: np.ndarray, present: np.ndarray, rows: int) -> pa.Array:
     """Return a list array of `rows` rows over the matrix (no copy): row present[i] holds matrix[i], the others are
     null.
+
+    Raises
+    ------
+    ConfigError
+        When the lists hold more numbers than Arrow's can.
     """
+    if len(present) * matrix.shape[1] > MOST_NUMBERS:
+        raise ConfigError(
+            f"{len(present):,} vectors of {matrix.shape[1]:,} numbers each are more than one column can hold; set "
+            f"window_rows to {MOST_NUMBERS // matrix.shape[1]} or less"
+        )
     lengths = np.zeros(rows, dtype=np.int64)
     lengths[present] = matrix.shape[1]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
