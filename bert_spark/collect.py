@@ -20,11 +20,19 @@ if TYPE_CHECKING:
 
 
 def to_arrow(df: DataFrame) -> pa.Table:
-    """Collect a DataFrame as an Arrow table: Spark's own toArrow (4.0 on), else through pandas."""
+    """Collect a DataFrame as an Arrow table: Spark's own toArrow (4.0 on), else what is behind its toPandas; Connect
+    of 3.5 has neither.
+    """
     if hasattr(df, "toArrow"):
         return df.toArrow()
     import pyarrow
 
+    collect = getattr(df, "_collect_as_arrow", None)
+    if collect is not None:
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        batches = collect()
+        return pyarrow.Table.from_batches(batches, None if batches else to_arrow_schema(df.schema))
     return pyarrow.Table.from_pandas(df.toPandas(), preserve_index=False)
 
 
