@@ -19,8 +19,10 @@ MALFORMED_ROW = "malformed row"
 CLEANINGS = ("off", "tweets")
 
 # Handles and links stand for anybody and anywhere: BERT gets one plain word for each, without rare sub-words.
-# "awww... cute" holds no link; a handle is ASCII, and what follows it in Japanese without a space is text.
-_LINK = re.compile(r"(?:https?://|(?<!\w)www\.(?=\w))\S+", re.IGNORECASE)
+# "awww... cute" holds no link; both are ASCII, and what follows them in Japanese without a space is text, as is a
+# bracket that was opened before the link.
+_IN_LINK = r"[!-'*-;=?-Z\\^-~]"
+_LINK = re.compile(rf"(?:https?://|(?<!\w)www\.(?=\w))(?:{_IN_LINK}|\({_IN_LINK}*\)|\[{_IN_LINK}*\])+", re.IGNORECASE)
 _HANDLE = re.compile(r"(?<![A-Za-z0-9_@])@[A-Za-z0-9_]+")
 # C0, DEL and C1 controls, zero-width space, line and paragraph separators, byte order mark, replacement character:
 # BERT's tokenizer deletes most of them and joins their neighbours. Joiners (U+200C, U+200D) stay: scripts and emoji
