@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -17,6 +19,15 @@ def matrix_of(vectors: pa.Array) -> np.ndarray:
     width = len(vectors.flatten()) // max(1, len(vectors) - vectors.null_count)
     flat = vectors.flatten().to_numpy(zero_copy_only=False)
     return np.ascontiguousarray(flat, dtype=np.float32).reshape(-1, max(1, width))
+
+
+def values_of(column: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """Return a column as a list; in texts, bytes that are no UTF-8, which files of other tools hold, as U+FFFD."""
+    try:
+        return column.to_pylist()  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        raw = column.cast(pa.large_binary()).to_pylist()
+        return [None if value is None else value.decode("utf-8", "replace") for value in raw]
 
 
 def absent(present: np.ndarray, rows: int) -> np.ndarray:

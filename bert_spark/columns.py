@@ -125,7 +125,14 @@ def column_of(name: str) -> Column:
     return F.col(f"`{quoted}`")
 
 
+def text_of(name: str) -> Column:
+    """Return the column of this name as text: bytes that are no UTF-8, which Spark hands on, as U+FFFD."""
+    text = column_of(name).cast("string")
+    # before Spark 4, decode itself replaces what it can't read
+    return F.make_valid_utf8(text) if hasattr(F, "make_valid_utf8") else F.decode(text.cast("binary"), "UTF-8")
+
+
 def usable_text(df: DataFrame, text_column: str) -> Column:
     """Return the text column, null in malformed records: what was parsed of those is not to be trusted."""
-    text = column_of(text_column).cast("string")
+    text = text_of(text_column)
     return F.when(F.col(MALFORMED_COLUMN).isNull(), text) if MALFORMED_COLUMN in df.columns else text

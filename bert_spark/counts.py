@@ -6,28 +6,44 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from bert_spark.columns import column_of
+from bert_spark.columns import column_of, text_of
 from bert_spark.text import MALFORMED_ROW, MISSING_TEXT
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column
+    from pyspark.sql import Column, DataFrame
 
-# Line ends in one text at which a quote was probably left open, and the record swallowed those after it.
+# Line ends in one value at which a quote was probably left open, and the record swallowed those after it.
 MANY_LINES = 20
 _LABEL = "label="
 OF_SOURCE = ("rows_in", "rows_many_lines", "rows_undecodable")
 
 
-def of_source(text_column: str) -> list[Column]:
-    """Return the counts of the input: records, and those that look wrongly parsed or decoded."""
-    text = column_of(text_column).cast("string")
+def of_source(text_column: str, df: DataFrame | None = None) -> list[Column]:
+    """Return the counts of the input: records, and those that look wrongly parsed or decoded.
+
+    Parameters
+    ----------
+    text_column
+        Column of the texts; those that hold U+FFFD are counted.
+    df
+        The input: swallowed records are looked for in all its strings, raw text of malformed records included; without
+        it in the texts.
+    """
+    fields = df.schema.fields if df is not None else []
+    strings = {text_column, *(field.name for field in fields if isinstance(field.dataType, T.StringType))}
     counts = (
         F.count(F.lit(1)),
-        F.count_if(F.length(text) - F.length(F.replace(text, F.lit("\n"))) >= MANY_LINES),
-        F.count_if(F.contains(text, F.lit("\ufffd"))),
+        F.count_if(F.greatest(F.lit(0), *map(_line_ends, sorted(strings))) >= MANY_LINES),
+        F.count_if(F.contains(text_of(text_column), F.lit("\ufffd"))),
     )
     return [expr.alias(name) for name, expr in zip(OF_SOURCE, counts, strict=True)]
+
+
+def _line_ends(name: str) -> Column:
+    text = column_of(name).cast("string")
+    return F.length(text) - F.length(F.replace(text, F.lit("\n")))
 
 
 def of_result(
@@ -42,7 +58,7 @@ def of_result(
     diagnostics
         Diagnostic -> its column; empty where BERT does not run.
     max_length
-        Tokens that are read of a text.
+        Tokens that are read of a text that is cut.
     labels
         Labels to count in the column "label".
     """
@@ -60,7 +76,7 @@ def of_result(
 
 def _of_tokens(diagnostics: Mapping[str, str], max_length: int) -> dict[str, Column]:
     column = {name: column_of(given) for name, given in diagnostics.items()}
-    read = F.least(column["token_count"], F.lit(max_length))
+    read = F.when(column["truncated"], F.lit(max_length)).otherwise(column["token_count"])  # of windows all are read
     return {
         "rows_truncated": F.count_if(column["truncated"]),
         "texts_reused": F.count_if(column["reused"]),

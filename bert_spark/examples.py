@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bert_spark.arrays import values_of
 from bert_spark.collect import check_fits, gather
 from bert_spark.columns import check_vectors, encoder_of
 from bert_spark.config import EncoderConfig
@@ -110,14 +111,14 @@ def _check(table: pa.Table, train: TrainConfig, head: HeadConfig) -> list[str]:
 
 
 def _columns(table: pa.Table, *names: str) -> list[list[Any]]:
-    return [table[name].to_pylist() for name in names]
+    return [values_of(table[name]) for name in names]
 
 
 def _token_counts(table: pa.Table, max_length: int) -> Mapping[str, Any]:
     """Return how many texts were cut, and the share of unknown tokens among those read; nothing if not known."""
     if "token_count" not in table.column_names:
         return {}
-    read = np.minimum(table["token_count"].to_numpy(), max_length)
+    read = np.where(table["truncated"].to_numpy(), max_length, table["token_count"].to_numpy())
     unknown = float((table["unknown_share"].to_numpy() * read).sum() / max(1, read.sum()))
     return {"truncated": int(np.sum(table["truncated"].to_numpy())), "unknown_token_share": unknown}
 

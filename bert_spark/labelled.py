@@ -14,6 +14,7 @@ import numpy as np
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from bert_spark.arrays import values_of
 from bert_spark.collect import released, to_arrow
 from bert_spark.columns import DIAGNOSTICS, HIDDEN, check_text_column, column_of, usable_text
 from bert_spark.config import EncoderConfig
@@ -189,6 +190,6 @@ def _share(rows: Any, share: float) -> Any:
         return rows
     import pyarrow as pa
 
-    texts = [text or "" for text in rows["text"].to_pylist()]
+    texts = [text or "" for text in values_of(rows["text"])]
     points = np.array([int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) for text in texts], dtype=np.int64)
     return rows.filter(pa.array(points % _SAMPLE < int(share * _SAMPLE)))

@@ -58,7 +58,9 @@ def warnings_of(record: Mapping[str, Any]) -> list[str]:
     """Return what a reader of the record should look at."""
     found = []
     if record["rows_many_lines"]:
-        found.append(f"{record['rows_many_lines']:,} texts of over {MANY_LINES} lines: is a quote left open?")
+        found.append(
+            f"{record['rows_many_lines']:,} records with {MANY_LINES} line ends or more: is a quote left open?"
+        )
     if record["rows_undecodable"]:
         found.append(f"{record['rows_undecodable']:,} texts hold U+FFFD: is --encoding right?")
     if record.get("rows_without_date"):

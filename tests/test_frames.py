@@ -4,12 +4,15 @@ import os
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
 from spark_counts import rows_through_python
 
 from bert_spark import EncoderConfig, preview, with_embedding
+from bert_spark.arrays import values_of
 from bert_spark.columns import ENCODER_KEY, FINGERPRINT_KEY
+from bert_spark.counts import of_result
 from bert_spark.errors import ConfigError, DataError
 from bert_spark.frames import embedding_udf
 from bert_spark.model import config_fingerprint
@@ -41,6 +44,45 @@ def test_new_columns_are_array_of_float_and_reason(table, config):
         ("embedding", "array<float>"),
         ("error", "string"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"caf\xe9 hello", "caf\ufffd hello"),  # latin-1
+        (b"\xff", "\ufffd"),
+        (b"so \xf0\x9f\x98", "so \ufffd"),  # an emoji cut short
+        (b"hi \xc3\xa9", "hi \u00e9"),
+    ],
+)
+def test_bytes_that_are_no_utf_8_are_replacement_characters_to_the_model(
+    spark, config, tiny_bert, transformers_cls, tmp_path, raw, text
+):
+    assert raw.decode("utf-8", "replace") == text
+    column = pa.array([raw, None], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"text": column}), tmp_path / "x.parquet")
+    rows = spark.read.parquet(str(tmp_path / "x.parquet")).transform(with_embedding(config)).drop("text").collect()
+    assert [row.error for row in rows] == [None, "missing text"]
+    np.testing.assert_allclose([rows[0].embedding], transformers_cls(tiny_bert, [text]), atol=1e-5)
+
+
+def test_bytes_that_are_no_utf_8_leave_arrow_as_replacement_characters():
+    column = pa.array([b"caf\xe9", None, b"hi"], pa.binary()).view(pa.string())
+    assert values_of(pa.chunked_array([column])) == values_of(column) == ["caf\ufffd", None, "hi"]
+
+
+@pytest.mark.parametrize(
+    ("cut", "read", "unknown"),
+    [(True, 60 + 10, 0.5 * 60 / 70), (False, 100 + 10, 0.5 * 100 / 110)],  # of windows all tokens are read
+)
+def test_tokens_read_are_those_before_the_cut_where_there_is_one(spark, cut, read, unknown):
+    names = {name: name for name in ("token_count", "truncated", "unknown_share", "reused")}
+    table = spark.createDataFrame(
+        [(None, 100, cut, 0.5, False), (None, 10, False, 0.0, False)],
+        "error string, token_count int, truncated boolean, unknown_share float, reused boolean",
+    )
+    found = table.agg(*of_result("error", names, max_length=60)).first()
+    assert (found.tokens_read, found.unknown_token_share) == (read, pytest.approx(unknown))
 
 
 def test_missing_text_gives_null_and_its_reason(spark, config):

@@ -196,8 +196,18 @@ def test_records_that_look_swallowed_or_wrongly_decoded_are_counted_and_warned_o
     found = record(tmp_path, "embed")
     assert (found["rows_out"], found["rows_many_lines"], found["rows_undecodable"]) == (2, 1, 1)
     printed = capfd.readouterr().out
-    assert "warning 1 texts of over 20 lines: is a quote left open?" in printed
+    assert "warning 1 records with 20 line ends or more: is a quote left open?" in printed
     assert "warning 1 texts hold U+FFFD: is --encoding right?" in printed
+
+
+def test_text_files_in_another_encoding_keep_their_rows_and_are_counted(spark, tiny_bert, tmp_path):
+    (tmp_path / "tweets.txt").write_bytes("caf\u00e9 hello\nso happy\n".encode("latin-1"))
+    base = ["--input", str(tmp_path / "tweets.txt"), "--model", str(tiny_bert)]
+    assert embed.main([*base, "--output", str(tmp_path / "out")]) == 0
+    found = spark.read.parquet(str(tmp_path / "out"))
+    assert [(row.error, len(row.embedding)) for row in found.collect()] == [(None, 32)] * 2
+    counts = record(tmp_path, "embed")
+    assert (counts["rows_out"], counts["rows_undecodable"], counts["rows_failed"]) == (2, 1, 0)
 
 
 def test_append_doubles_the_rows_and_overwrite_replaces_them(spark, tiny_bert, tmp_path):
