@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pyspark.errors import AnalysisException
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -27,7 +28,11 @@ _SUFFIXES = {
     "orc": "orc",
     "txt": "text",
 }
-_COMPRESSED = re.compile(r"\.(gz|bz2|zst|zstd|lz4|snappy)$")
+_COMPRESSED = re.compile(r"\.(gz|bz2|zst|zstd|lz4|snappy)$", re.IGNORECASE)
+_NO_TABLES = {
+    **dict.fromkeys(("zip", "7z", "rar", "tar", "tgz"), "an archive: unpack it, or compress each file with gzip"),
+    **dict.fromkeys(("xlsx", "xls", "ods"), "a spreadsheet: save it as csv in UTF-8"),
+}
 _TABLE = re.compile(r"(\w+|`[^`]+`)(\.(\w+|`[^`]+`)){0,2}$")  # name, schema.name or catalog.schema.name
 # Spark takes a quoted empty text for a missing one where the two are spelt alike: missing is spelt as nobody would.
 _NULL = "\ue000bert_spark:null\ue000"
@@ -44,7 +49,8 @@ def read(spark: SparkSession, config: InputConfig) -> DataFrame:
     ConfigError
         When no input is given.
     DataError
-        When it is not there, lacks the text or id column, or holds malformed records and `fail_on_malformed` is set.
+        When it is not there or can't be read as set, lacks the text or id column, or holds malformed records and
+        `fail_on_malformed` is set.
     """
     if config.path is None:
         raise ConfigError("no input given; pass --input, or set [input] path")
@@ -52,8 +58,8 @@ def read(spark: SparkSession, config: InputConfig) -> DataFrame:
     try:
         df = _load(spark, config, kind)
         df.schema  # noqa: B018 - Connect looks only now
-    except AnalysisException as err:
-        raise DataError(f"can't read {config.path!r} as {kind}: {str(err).splitlines()[0]}") from err
+    except (PySparkException, Py4JJavaError) as err:
+        raise DataError(f"can't read {_told(config, kind)}: {_reason(err)}") from err
     if kind == "csv" and len(df.columns) == 2 and config.text_column not in df.columns:
         raise DataError(
             f"{config.path!r} has one column, {df.columns[0]!r}, where {config.delimiter!r} parts the columns; "
@@ -68,9 +74,39 @@ def read(spark: SparkSession, config: InputConfig) -> DataFrame:
     return df
 
 
+def _told(config: InputConfig, kind: str) -> str:
+    """Return what was to be read as what, and which options say so."""
+    encoding = f" in {config.encoding} (--encoding)" if kind in ("csv", "json") else ""
+    return f"{config.path!r} as {kind} (--format){encoding}"
+
+
+def _reason(err: Exception) -> str:
+    """Return the line in which Spark says why: of a stack of Java, the last cause."""
+    lines = [line for line in str(err).splitlines() if line.strip()]
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return causes[-1] if causes else lines[0] if lines else type(err).__name__
+
+
 def kind_of(config: InputConfig) -> str:
-    """Return the input's format, as set or as its name tells."""
-    return format_of(str(config.path)) if config.format == "auto" else config.format
+    """Return the input's format, as set or as its name tells.
+
+    Raises
+    ------
+    DataError
+        When the name is that of an archive, of a spreadsheet, or compressed with an ending that Spark may not know.
+    """
+    path = str(config.path)
+    kind = format_of(path) if config.format == "auto" else config.format
+    if config.format == "table":
+        return kind
+    if _suffix(path) in _NO_TABLES:
+        raise DataError(f"{path!r} is {_NO_TABLES[_suffix(path)]}; a table of that name needs --format table")
+    squeezed = _COMPRESSED.search(path)
+    if squeezed and not squeezed[1].islower():
+        raise DataError(
+            f"{path!r}: Spark may take it for uncompressed; rename it, so that it ends in .{squeezed[1].lower()}"
+        )
+    return kind
 
 
 def format_of(path: str) -> str:
@@ -123,7 +159,9 @@ def options_of(spark: SparkSession, config: InputConfig, kind: str) -> dict[str,
             "enforceSchema": "false",  # else a file whose columns stand in another order is read by position
         }
     if kind == "json":
-        first = spark.read.text(path).limit(1).collect()
+        # 64 characters of a line: it may be the whole file
+        starts = spark.read.text(path).select(F.substring("value", 1, 64).alias("start"))
+        first = starts.where(F.col("start").rlike(r"[^\s\x{feff}]")).limit(1).collect()
         array = bool(first) and first[0][0].lstrip("\ufeff \t").startswith("[")
         other = {} if utf8 else {"encoding": config.encoding, "lineSep": "\n"}
         malformed = {"columnNameOfCorruptRecord": MALFORMED_COLUMN, "mode": "PERMISSIVE"}

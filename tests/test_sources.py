@@ -5,37 +5,21 @@ import codecs
 import gzip
 
 import pandas as pd
+import pyspark
 import pytest
 import zstandard
+from any_text import TEXTS, as_transformers_takes_it
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from bert_spark.columns import MALFORMED_COLUMN
+from bert_spark.counts import of_source
 from bert_spark.errors import ConfigError, DataError
 from bert_spark.jobconf import InputConfig
 from bert_spark.sources import format_of, read
 from bert_spark.spread import input_bytes, partitions_for, spread
 
-HOSTILE = [
-    "plain",
-    'he said "hi"',
-    "a, b; c",
-    "two\nlines",
-    "carriage\r\nreturn",
-    "ends in a backslash \\",
-    '\\"',
-    "",
-    "   ",
-    " blanks around ",
-    "tab\there",
-    "nul \x00 bell \x07",
-    "joined \u200d and \u200b and \u202e",
-    "caf\u00e9 \u0e44\u0e17\u0e22 \u65e5\u672c \U0001f600\U0001f468\u200d\U0001f469",
-    "\ufeffmark",
-    "#hash @user http://x.y/z?a=1&amp;b=2",
-    "'single'",
-    '"',
-    "NULL",
-    "x" * 200_000,
-]
+FEW = settings(max_examples=15, deadline=None, derandomize=True)  # each goes through Spark
 
 
 def load(spark, path, **settings):
@@ -58,24 +42,36 @@ def rows(df, *names):
         ("tweets", "table"),
         ("main.raw.tweets", "table"),
         ("./tweets", "parquet"),
+        ("tweets.csv.GZ", "csv"),
     ],
 )
 def test_format_goes_by_the_name(path, kind):
     assert format_of(path) == kind
 
 
-def test_csv_written_by_pandas_reads_back_exactly(spark, tmp_path):
-    pd.DataFrame({"id": range(len(HOSTILE)), "text": HOSTILE}).to_csv(tmp_path / "x.csv", index=False, quoting=1)
-    found = {int(row.id): row.text for row in load(spark, tmp_path / "x.csv").collect()}
-    assert found == dict(enumerate(HOSTILE))
+# Half of a surrogate pair can't be written as UTF-8.
+MANY = st.lists(TEXTS.map(as_transformers_takes_it), min_size=1, max_size=60)
+CORNERS = ["", " ", '"', '\\"', "ends in \\", "NULL", "'a', b; c", "two\nlines", "carriage\r\nreturn", "x" * 200_000]
 
 
-def test_csv_written_by_spark_reads_back_exactly(spark, tmp_path):
-    df = spark.createDataFrame(list(enumerate(HOSTILE)), "id int, text string")
+@example(CORNERS)
+@given(MANY)
+@FEW
+def test_csv_written_by_pandas_reads_back_exactly(spark, tmp_path_factory, texts):
+    path = tmp_path_factory.mktemp("csv") / "x.csv"
+    pd.DataFrame({"id": range(len(texts)), "text": texts}).to_csv(path, index=False, quoting=1)
+    assert {int(row.id): row.text for row in load(spark, path).collect()} == dict(enumerate(texts))
+
+
+@example(CORNERS)
+@given(MANY)
+@FEW
+def test_csv_written_by_spark_reads_back_exactly(spark, tmp_path_factory, texts):
+    path = str(tmp_path_factory.mktemp("csv") / "x.csv")
+    df = spark.createDataFrame(list(enumerate(texts)), "id int, text string")
     exact = {"ignoreLeadingWhiteSpace": False, "ignoreTrailingWhiteSpace": False}  # else Spark's writer trims texts
-    df.write.csv(str(tmp_path / "x.csv"), header=True, quoteAll=True, escape='"', **exact)
-    found = {int(row.id): row.text for row in load(spark, tmp_path / "x.csv").collect()}
-    assert found == dict(enumerate(HOSTILE))
+    df.write.csv(path, header=True, quoteAll=True, escape='"', **exact)
+    assert {int(row.id): row.text for row in load(spark, path).collect()} == dict(enumerate(texts))
 
 
 def test_missing_and_empty_cells_are_told_apart(spark, tmp_path):
@@ -119,8 +115,12 @@ def test_encoding_is_heeded(spark, tmp_path):
     assert rows(load(spark, tmp_path / "x.csv"), "text") == [("caf\ufffd",)]
 
 
+NATIVE = pytest.mark.skipif(pyspark.__version__ < "4", reason="pip's Spark 3.5 has no native zStandard library")
+
+
 @pytest.mark.parametrize(
-    ("suffix", "squeeze"), [("gz", gzip.compress), ("bz2", bz2.compress), ("zst", zstandard.compress)]
+    ("suffix", "squeeze"),
+    [("gz", gzip.compress), ("bz2", bz2.compress), pytest.param("zst", zstandard.compress, marks=NATIVE)],
 )
 def test_compressed_files_are_read(spark, tmp_path, suffix, squeeze):
     (tmp_path / f"x.csv.{suffix}").write_bytes(squeeze(b"id,text\n1,hi\n"))
@@ -157,6 +157,26 @@ def test_json_lines_and_json_arrays(spark, tmp_path):
     assert rows(load(spark, tmp_path / "y.json"), "id", "text") == [(1, "hi"), (2, "so")]
 
 
+@pytest.mark.parametrize(
+    ("content", "counted"),
+    [
+        ('text,note\nhi,"open' + "\nso,on" * 20, 1),  # the last column takes the rest
+        ('note,text\n"open' + "\nso,on" * 20, 1),  # too few columns: malformed, with its raw text
+        ('text,note\nhi,"closed' + "\nso,on" * 19 + '"', 0),
+        ('text,note\n"' + "a\n" * 20 + '","' + "b\n" * 20 + '"', 1),  # one record in two columns is one
+    ],
+)
+def test_records_that_look_swallowed_are_counted_in_whichever_column(spark, tmp_path, content, counted):
+    (tmp_path / "x.csv").write_text(content)
+    df = load(spark, tmp_path / "x.csv")
+    assert df.agg(*of_source("text", df)).first().rows_many_lines == counted
+
+
+def test_json_array_behind_blank_lines(spark, tmp_path):
+    (tmp_path / "x.json").write_text('\n \t\n [{"id": 1,\n "text": "hi"}]')
+    assert rows(load(spark, tmp_path / "x.json"), "id", "text") == [(1, "hi")]
+
+
 def test_malformed_json_line_keeps_its_row(spark, tmp_path):
     (tmp_path / "x.jsonl").write_text('{"id": 1, "text": "hi"}\nnot json\n')
     assert rows(load(spark, tmp_path / "x.jsonl"), "text", MALFORMED_COLUMN) == [("hi", None), (None, "not json")]
@@ -180,8 +200,39 @@ def test_no_input_says_which_option(spark):
 
 
 def test_absent_path_is_named(spark, tmp_path):
-    with pytest.raises(DataError, match=r"can't read '.*nowhere.csv' as csv"):
+    with pytest.raises(
+        DataError, match=r"can't read '.*nowhere.csv' as csv \(--format\) in UTF-8 \(--encoding\): .*PATH"
+    ):
         load(spark, tmp_path / "nowhere.csv")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "orc"])
+def test_folder_of_another_format_is_named_with_the_option(spark, tmp_path, kind):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "x.csv").write_text("id,text\n1,hi\n")
+    with pytest.raises(DataError, match=rf"can't read '.*/in' as {kind} \(--format\): .*(not a Parquet file|ORC)"):
+        load(spark, tmp_path / "in", format=kind)
+
+
+@pytest.mark.parametrize(("name", "content"), [("x.csv", "id,text\n1,hi\n"), ("x.json", '{"text": "hi"}\n')])
+def test_encoding_that_does_not_exist_is_named_with_the_option(spark, tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=r"in UTF-9 \(--encoding\): .*UTF-9"):
+        load(spark, tmp_path / name, encoding="UTF-9")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("tweets.csv.zip", "is an archive: unpack it, or compress each file with gzip"),
+        ("tweets.xlsx", "is a spreadsheet: save it as csv in UTF-8"),
+        ("tweets.csv.GZ", "rename it, so that it ends in .gz"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["auto", "csv"])
+def test_what_spark_does_not_open_is_named(spark, name, message, kind):
+    with pytest.raises(DataError, match=message):
+        load(spark, name, format=kind)
 
 
 @pytest.mark.parametrize(
