@@ -22,8 +22,8 @@ def spread(df: DataFrame, partition_mb: float | None = None) -> DataFrame:
     df
         The input.
     partition_mb
-        Text per task. By default 256 kB, so that a small table keeps all cores busy, growing to 16 MB, so that a large
-        one does not drown in tasks.
+        MB of the input's files per task, compressed as they are. By default 256 kB, so that a small table keeps all
+        cores busy, growing to 16 MB, so that a large one does not drown in tasks.
     """
     size = input_bytes(df)
     return df.repartition(UNKNOWN_SIZE if size is None else partitions_for(size, partition_mb))
