@@ -145,7 +145,7 @@ def _counts_in(spark: SparkSession, task: Task, arrivals: Arrivals, rows: DataFr
     try:
         again = arrivals.reread(spark, files)
         gone = again.select(FILE).distinct().count() < len(files) if FILE in again.columns else False
-        found = None if gone else again.agg(*of_source(task.source.text_column)).first()
+        found = None if gone else again.agg(*of_source(task.source.text_column, again)).first()
     except AnalysisException as err:
         logger.warning("%s", str(err).splitlines()[0])
         found = None
