@@ -18,6 +18,7 @@ def main():
         options += ["--json", "output/bench"]
     folder = Path(options[options.index("--json") + 1])
     for name in NAMES:
+        (folder / f"{name}.json").unlink(missing_ok=True)  # or a module that fails would show what it gave before
         started = time.monotonic()
         done = subprocess.run([sys.executable, "-W", "ignore", "-m", f"tests.benchmarks.{name}", *options])
         print(f"{name}: exit code {done.returncode}, {time.monotonic() - started:.0f} s", flush=True)

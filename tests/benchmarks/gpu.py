@@ -62,6 +62,7 @@ def main():
     contenders = {name: rate(lambda e=e: e.encode_rows(texts), len(texts)) for name, e in encoders.items()}
     contenders |= {limits[name]: matmul_limit(getattr(torch, name), "cuda", (65_536, 384, 1536)) for name in PRECISIONS}
     figures = alternate(contenders, given.rounds)
+    del contenders  # and the limits' matrices with them, before memory is read
     windows = encoders["float32"].reader.read(texts).windows
     model = encoders["float32"].loaded.model
     gflop = operations([len(window) for window in windows], model.config) / len(texts) / 1e9

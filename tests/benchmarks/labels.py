@@ -29,8 +29,7 @@ def main():
     exact = BertEncoder(loaded, config).encode(texts)
     head = LinearSVC(C=1.0, class_weight="balanced").fit(exact[:train], labels[:train])
     expected = head.predict(exact[train:])
-    others = {**OURS, "ours torch float16": {"precision": "float16"}}
-    makers = {n: lambda s=s: BertEncoder(loaded, dataclasses.replace(config, **s)) for n, s in others.items() if s}
+    makers = {n: lambda s=s: BertEncoder(loaded, dataclasses.replace(config, **s)) for n, s in OURS.items() if s}
     makers |= {n: make for n, make in peers.SENTENCE.items() if "bfloat16" in n or "int8" in n}
     encoders, absent = peers.available(makers)
     agreement, cosines, least = {}, {}, {}

@@ -1,10 +1,11 @@
 """The whole embed job on Spark, after its start-up, beside the encoder alone in as many processes, and beside
 `predict_batch_udf` over sentence-transformers: the way of most notebooks. Layout: one worker with one thread a core.
 
-    python -m tests.benchmarks.spark_job --texts tweets.csv --column content --rows 40000
+    python -m tests.benchmarks.spark_job --texts tweets.csv --column content --rows 40000 --engines torch,openvino
 """
 
 import contextlib
+import functools
 import io
 import os
 import shutil
@@ -18,6 +19,8 @@ from bert_spark.spread import spread
 from jobs.embed import embed
 from tests.benchmarks.harness import MAX_LENGTH, MODEL, alternate, arguments, rate, ratio, report, tweets
 from tests.benchmarks.sessions import local_session, write_csv
+
+THEIRS = "predict_batch_udf + sentence-transformers"
 
 # Half of the rows each; ready before it is told to start, as Spark's workers are.
 ALONE = """
@@ -79,14 +82,15 @@ def sentence_udf():
 
 
 def main():
-    given = arguments(__doc__, rows=8000, rounds=3, engine="torch")
+    given = arguments(__doc__, rows=8000, rounds=3, engines="torch")
+    engines = given.engines.split(",")
     folder = tempfile.mkdtemp(prefix="bert_spark-bench-")
     path, out = write_csv(tweets(given), folder), os.path.join(folder, "out")
     spark = local_session(given.threads)
     theirs = sentence_udf()
 
-    def job():
-        options = ["--input", path, "--text-column", "text", "--output", out, "--overwrite", "--engine", given.engine]
+    def job(engine):
+        options = ["--input", path, "--text-column", "text", "--output", out, "--overwrite", "--engine", engine]
         with contextlib.redirect_stdout(io.StringIO()):
             embed([*options, "--model", MODEL, "--max-length", str(MAX_LENGTH)])
 
@@ -94,18 +98,21 @@ def main():
         rows = spread(spark.read.csv(path, header=True, multiLine=True, escape='"'))
         rows.withColumn("embedding", theirs("text")).write.mode("overwrite").parquet(f"{out}-theirs")
 
-    alone = Alone(path, given.threads, given.engine)
-    work = {"embed job": job, "encoder alone": alone, "predict_batch_udf + sentence-transformers": their_job}
+    alone = {engine: Alone(path, given.threads, engine) for engine in engines}
+    work = {f"embed job, {engine}": functools.partial(job, engine) for engine in engines}
+    work |= {f"encoder alone, {engine}": each for engine, each in alone.items()}
+    work[THEIRS] = their_job
     figures = alternate({name: rate(each, given.rows) for name, each in work.items()}, given.rounds)
-    alone.close()
+    for each in alone.values():
+        each.close()
     spark.stop()
     shutil.rmtree(folder)
-    job_to = {name: ratio(figures, "embed job", name) for name in work}
-    bars = [
-        ("embed job / encoder alone", job_to["encoder alone"], "at least", 0.9),
-        ("embed job / predict_batch_udf", job_to["predict_batch_udf + sentence-transformers"], "at least", 1.5),
-    ]
-    layout = f"{given.threads} workers of 1 thread, for all three; engine {given.engine}"
+    bars = []
+    for engine in engines:
+        to_alone, to_theirs = (ratio(figures, f"embed job, {engine}", o) for o in (f"encoder alone, {engine}", THEIRS))
+        bars.append((f"embed job / encoder alone, {engine}", to_alone, "at least", 0.9))
+        bars.append((f"embed job / predict_batch_udf, {engine}", to_theirs, "at least", 1.5))
+    layout = f"{given.threads} workers of 1 thread, for all"
     report(given, "spark_job", "rows per second", figures, bars, layout=layout)
 
 

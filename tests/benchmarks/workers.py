@@ -71,7 +71,7 @@ def main():
     except ImportError:
         pass
     figures = alternate({engine: second(engine) for engine in engines}, given.rounds)
-    bars = [("torch, of the weights", max(figures["torch"]) / weights, "at most", 0.30)]
+    bars = [(f"{engine}, of the weights", max(each) / weights, "at most", 0.30) for engine, each in figures.items()]
     private = {engine: max(mapped for _, mapped in each) for engine, each in seen.items()}
     facts = {"weights_mb": round(weights, 1), "private_bytes_of_the_map": private}
     report(given, "workers", "MB of its own that the second worker's encoder takes", figures, bars, **facts)
