@@ -118,9 +118,11 @@ def _token_counts(table: pa.Table, max_length: int) -> Mapping[str, Any]:
     """Return how many texts were cut, and the share of unknown tokens among those read; nothing if not known."""
     if "token_count" not in table.column_names:
         return {}
-    read = np.where(table["truncated"].to_numpy(), max_length, table["token_count"].to_numpy())
-    unknown = float((table["unknown_share"].to_numpy() * read).sum() / max(1, read.sum()))
-    return {"truncated": int(np.sum(table["truncated"].to_numpy())), "unknown_token_share": unknown}
+    # null where the vector was taken from an earlier table
+    cut, count = table["truncated"].fill_null(False).to_numpy(), table["token_count"].fill_null(0).to_numpy()
+    read = np.where(cut, max_length, count)
+    unknown = float((table["unknown_share"].fill_null(0).to_numpy() * read).sum() / max(1, read.sum()))
+    return {"truncated": int(cut.sum()), "unknown_token_share": unknown}
 
 
 def _encoder_of(rows: Labelled, train: TrainConfig) -> EncoderConfig:

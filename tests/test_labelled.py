@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from bert_spark import with_embedding
+from bert_spark import examples, with_embedding
 from bert_spark.collect import gather
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import DataError, FingerprintError
@@ -134,3 +134,10 @@ def test_batches_fill_one_matrix_and_rows_without_a_vector_go():
 def test_a_table_that_grew_meanwhile_is_refused():
     with pytest.raises(DataError, match="got more than the 1 rows that were counted"):
         gather([batch([[1], [2]])], 1)
+
+
+def test_tokens_are_those_of_texts_that_went_through_bert():
+    """An output of --reuse has no counts where a vector was taken from an earlier one."""
+    columns = {"truncated": [True, None, False], "token_count": [70, None, 20], "unknown_share": [0.5, None, 0.0]}
+    table = pa.table({name: pa.chunked_array([values]) for name, values in columns.items()})
+    assert examples._token_counts(table, 60) == {"truncated": 1, "unknown_token_share": 0.375}
