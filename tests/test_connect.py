@@ -105,19 +105,22 @@ def test_scheduled_runs_publish_on_connect_what_is_new_and_a_day_twice(client, t
     assert "embed: nothing to do" in client(job, *new)
 
 
-def test_scikit_learn_and_ml_faces_run_on_connect(client, tiny_bert, tmp_path):
+def test_scikit_learn_sql_and_ml_faces_run_on_connect(client, tiny_bert, tmp_path):
     program = tmp_path / "faces.py"
     program.write_text(f"""
 import numpy as np
 from pyspark.sql import SparkSession
 from bert_spark import BertTransformer, SparkEncoder, EncoderConfig, with_embedding
+from bert_spark.ml import BertEmbedder
 spark = SparkSession.builder.getOrCreate()
 texts = ["hi", "so sad", "so happy", ""]
 here = BertTransformer(model={str(tiny_bert)!r}).transform(texts)
 there = BertTransformer(model={str(tiny_bert)!r}, encoder=SparkEncoder()).transform(texts)
 df = spark.createDataFrame(list(enumerate(texts)), "id int, text string")
-rows = df.transform(with_embedding(EncoderConfig(model={str(tiny_bert)!r}))).orderBy("id").collect()
-same = [bool(np.abs(here - other).max() < 1e-5) for other in (there, [row.embedding for row in rows])]
+sql = df.transform(with_embedding(EncoderConfig(model={str(tiny_bert)!r})))
+ml = BertEmbedder(model={str(tiny_bert)!r}).transform(df)
+found = [[row.embedding for row in table.orderBy("id").collect()] for table in (sql, ml)]
+same = [bool(np.abs(here - other).max() < 1e-5) for other in (there, *found)]
 print(type(spark).__module__, *same)
 """)
-    assert "pyspark.sql.connect.session True True" in client(program)
+    assert "pyspark.sql.connect.session True True True" in client(program)

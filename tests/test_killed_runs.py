@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyspark
 import pytest
 from nightly import texts
 from spark_counts import rows_through_python
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 APP = ROOT / "tests" / "kill_app.py"
 DAY = "2026-11-24"
 FILES = {"a": 40, "b": 50, "c": 60, "d": 30}
+COUNTED = pyspark.__version__ >= "4"  # Spark 3.5 shows no counts of a stream's micro-batches
 
 
 def start(point, options, folder):
@@ -75,7 +77,8 @@ def test_killed_in_a_micro_batch_no_matter_which(spark, stream, caplog):
     done = len(list(staged.glob("new-*/batch=*/_SUCCESS")))
     with rows_through_python(spark) as rows:
         assert stream.score(*stream.base) == 0
-    assert len(FILES) - done <= len(rows) <= len(FILES) - done + 1, f"killed in micro-batch {batch}"
+    if COUNTED:
+        assert len(FILES) - done <= len(rows) <= len(FILES) - done + 1, f"killed in micro-batch {batch}"
     check(stream)
 
 

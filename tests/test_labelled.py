@@ -73,9 +73,11 @@ def test_examples_are_those_of_spark(spark, stored):
 
 def test_training_from_files_starts_no_spark(stored, tmp_path, run_fresh):
     code = f"""
-from pyspark.core import context
+import sys
+from pyspark import SparkContext
 from jobs import train
-context.launch_gateway = None
+assert callable(sys.modules[SparkContext.__module__].launch_gateway)
+sys.modules[SparkContext.__module__].launch_gateway = None
 options = ["--text-column", "my.text", "--max-rows", "200", "--output", {str(tmp_path / "artefact")!r}]
 raise SystemExit(train.main(["--embeddings", {stored!r}, *options]))
 """

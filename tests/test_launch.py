@@ -30,9 +30,9 @@ def launch(root, *arguments, **variables):
 @pytest.mark.parametrize(
     ("met", "unmet", "message"),
     [
-        ('"pandas>=2.0"', '"pandas>=99"', "lacks pandas>=99 (has "),
-        ('"pandas>=2.0"', '"pandas>=2.0", "no-such-thing"', "lacks no-such-thing"),
-        ('"pandas>=2.0"', "\"no-such-thing; python_version < '3'\"", None),
+        ('"pandas>=2.3,<4"', '"pandas>=99"', "lacks pandas>=99 (has "),
+        ('"pandas>=2.3,<4"', '"pandas>=2.3,<4", "no-such-thing"', "lacks no-such-thing"),
+        ('"pandas>=2.3,<4"', "\"no-such-thing; python_version < '3'\"", None),
         ('"pyspark[connect]>=3.5,<4.4"', '"pyspark[connect]<3"', "lacks pyspark[connect]<3 (has "),
     ],
 )

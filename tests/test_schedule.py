@@ -84,10 +84,25 @@ def test_cron_runs_the_day_that_ended_and_mails_a_failures_code(tmp_path):
     assert started(command, tmp_path)[1].stdout == ""
 
 
+def test_the_folder_of_crons_log_is_made_by_its_install_lines():
+    text = (FOLDER / "bert-spark.cron").read_text()
+    assert "install -d -o bert_spark /var/log/bert_spark " in text
+    assert ">>/var/log/bert_spark/score.log" in text
+
+
 def test_settings_of_the_night_are_known():
     tables = read_toml(FOLDER / "nightly.toml", SECTIONS)
     settings = {name: from_mapping(score.SECTIONS[name], table, name) for name, table in tables.items()}
     assert "{run_date}" in settings["input"].path
+
+
+def test_the_bundles_own_settings_are_known_and_by_tables(tmp_path):
+    lines = (FOLDER / "nightly.toml").read_text().split("On Databricks")[1].splitlines()[1:]
+    (tmp_path / "nightly.toml").write_text("\n".join(line.removeprefix("# ") for line in lines))
+    tables = read_toml(tmp_path / "nightly.toml", SECTIONS)
+    settings = {name: from_mapping(score.SECTIONS[name], table, name) for name, table in tables.items()}
+    assert settings["input"].format == settings["scores"].format == "table"
+    assert settings["schedule"].work.startswith("/Volumes/")
 
 
 def test_options_that_schedulers_pass_are_options_of_the_job(capsys):
