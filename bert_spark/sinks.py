@@ -86,7 +86,7 @@ def stranger(spark: SparkSession, output: OutputConfig, identity: Mapping[str, s
         fields = table_of(spark, output).schema.fields
     except AnalysisException:  # a folder without any file in it yet
         return None
-    for said in [*(field.metadata for field in fields), _properties(spark, output)]:
+    for said in [*(field.metadata for field in fields), properties_of(spark, output)]:
         for key, mine in identity.items():
             found = said.get(key)
             if found is not None and found != mine:
@@ -97,13 +97,14 @@ def stranger(spark: SparkSession, output: OutputConfig, identity: Mapping[str, s
     return None
 
 
-def _properties(spark: SparkSession, output: OutputConfig) -> dict[str, str]:
+def properties_of(spark: SparkSession, output: OutputConfig) -> dict[str, str]:
+    """Return the properties of a table; none of a folder."""
     if output.format != "table":
         return {}
     return {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {output.path}").collect()}
 
 
-def _mark(spark: SparkSession, rows: DataFrame, table: str) -> None:
+def _mark(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> None:
     """Say in a table's properties whose vectors or labels it holds: Iceberg keeps no metadata of columns."""
     said = {
         key: field.metadata[key]
@@ -111,10 +112,9 @@ def _mark(spark: SparkSession, rows: DataFrame, table: str) -> None:
         for key in (FINGERPRINT_KEY, ARTEFACT_KEY)
         if key in field.metadata
     }
-    there = spark.sql(f"SHOW TBLPROPERTIES {table}").collect()
-    if not said.items() <= {(row["key"], row["value"]) for row in there}:
+    if not said.items() <= properties_of(spark, output).items():
         pairs = ", ".join(f"'{key}' = '{value}'" for key, value in said.items())
-        spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({pairs})")
+        spark.sql(f"ALTER TABLE {output.path} SET TBLPROPERTIES ({pairs})")
 
 
 def version_for(spark: SparkSession, output: OutputConfig, identity: Mapping[str, str], *, new: bool) -> OutputConfig:
@@ -153,7 +153,7 @@ def write(df: DataFrame, output: OutputConfig) -> None:
         writer = rows.write.mode(output.if_exists)
         if output.format == "table":
             writer.saveAsTable(str(output.path))
-            _mark(df.sparkSession, df, str(output.path))
+            _mark(df.sparkSession, df, output)
         else:
             writer.format(output.format).save(output.path)
 
@@ -214,7 +214,7 @@ def _replace(spark: SparkSession, rows: DataFrame, output: OutputConfig, name: s
         keyed = rows.selectExpr("*", f"{literal} AS {name}")
         if not spark.catalog.tableExists(path):
             keyed.limit(0).write.partitionBy(name).saveAsTable(path)
-        _mark(spark, rows, path)
+        _mark(spark, rows, output)
         there = [column for column in spark.table(path).columns if column != name]
         lost = [column for column in rows.columns if column not in there]
         if lost:

@@ -36,7 +36,7 @@ from bert_spark.preflight import ready
 from bert_spark.reuse import check_earlier, known_beside, merged
 from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
 from bert_spark.session import spark_session
-from bert_spark.sinks import _properties, table_of
+from bert_spark.sinks import properties_of, table_of
 from bert_spark.staging import qualified
 from bert_spark.summaries import show
 from bert_spark.tasks import Task
@@ -95,7 +95,7 @@ def reusing(task: Task, spark: SparkSession, job: Job) -> Task:
             )
     before = dataclasses.replace(job.output, path=reuse)
     earlier = table_of(spark, before)
-    check_earlier(earlier, reuse, *names, task.fingerprint, _properties(spark, before))
+    check_earlier(earlier, reuse, *names, task.fingerprint, properties_of(spark, before))
     if job.schedule.incremental:
         raise ConfigError("got --reuse with --incremental; what is new is not looked up: leave one out")
     add = merged(task.add, *names, job.output.error_column, task.counted["reused"])
