@@ -168,9 +168,8 @@ def fatal(err: BaseException) -> bool:
     """Tell whether `err` left this process's CUDA context unusable: every later call would fail with it."""
     import torch
 
-    kind = getattr(torch, "AcceleratorError", None)  # torch 2.8 on; a plain RuntimeError before
     told = isinstance(err, RuntimeError) and any(sign in str(err) for sign in _FATAL)
-    return (told or (kind is not None and isinstance(err, kind))) and not out_of_memory(err)
+    return (told or isinstance(err, torch.AcceleratorError)) and not out_of_memory(err)
 
 
 @contextmanager
