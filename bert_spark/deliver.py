@@ -64,4 +64,7 @@ def deliver(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: L
 
 def _keep(yard: Yard, task: Task, status: str, **facts: Any) -> None:
     """Leave a record of a run without rows: for whoever looks where no exit code is to be seen."""
-    yard.keep(task.record(status=status, **facts).content)
+    try:
+        yard.keep(task.record(status=status, **facts).content)
+    except Exception as err:  # of any storage; it must not hide what the run ended with
+        logger.warning("no record could be left at %s: %s", yard.records.uri, err)
