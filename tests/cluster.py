@@ -134,10 +134,9 @@ class Cluster:
 
     @contextlib.contextmanager
     def application(self, conf=None):
-        """Give a session of an application of its own, whose driver is this process; no fault of another's is left."""
+        """Give a session of an application of its own, whose driver is this process; its fault ends with it."""
         from pyspark.sql import SparkSession
 
-        self.inject("")
         os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
         builder = SparkSession.builder.master(self.master).appName("cluster tests")
         for key, value in (SETTINGS | (conf or {})).items():
@@ -147,6 +146,7 @@ class Cluster:
             yield spark
         finally:
             spark.stop()
+            self.fault_file.write_text("")
 
     @property
     def fault_file(self):
