@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -47,11 +48,11 @@ def shown(spark: SparkSession, job: str, *, live: bool | None = None, every_s: f
     job
         Name in front of the line.
     live
-        Whether to keep one line up to date; by default where standard error is a terminal.
+        Whether to keep one line up to date; by default on a terminal.
     every_s
         Seconds between two looks.
     """
-    live = sys.stderr.isatty() if live is None else live
+    live = _on_terminal() if live is None else live
     every = every_s or (LIVE_S if live else LOG_S)
     ended = threading.Event()
     with _watched(spark) as look:
@@ -66,6 +67,18 @@ def shown(spark: SparkSession, job: str, *, live: bool | None = None, every_s: f
             ended.set()
             thread.join(2 * _TIMEOUT_S)
             show(None)
+
+
+def _on_terminal() -> bool:
+    """Tell whether what is written to standard error is seen on a terminal: spark-submit, where it has started this
+    process, reads it and hands it on to its own output.
+    """
+    if sys.stderr.isatty() or "PYSPARK_GATEWAY_PORT" not in os.environ:
+        return sys.stderr.isatty()
+    try:
+        return os.readlink(f"/proc/{os.getppid()}/fd/1").startswith(("/dev/pts/", "/dev/tty"))
+    except OSError:  # no Linux
+        return False
 
 
 def _watch(

@@ -1,9 +1,13 @@
 """How far a run is: rows of the stage that runs BERT where Spark tells them, else tasks; in the log, or live."""
 
 import logging
+import os
+import subprocess
+import sys
 import time
 
 import pytest
+from conftest import ROOT
 
 from bert_spark.progress import Seen, of_stages, shown
 
@@ -74,3 +78,16 @@ def test_a_live_line_is_kept_up_to_date_on_a_terminal(spark, slow, capsys):
 def test_an_error_of_the_work_comes_through(spark):
     with pytest.raises(ZeroDivisionError), shown(spark, "embed", live=False, every_s=0.1):
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_spark_submit_hands_the_line_on_to_its_own_terminal(tmp_path, terminal):
+    """It reads the driver's standard error through a pipe."""
+    driver = "from bert_spark.progress import _on_terminal; print(_on_terminal())"
+    submit = f"import subprocess, sys; print(subprocess.run([sys.executable, '-c', {driver!r}], capture_output=True))"
+    main, end = os.openpty()
+    variables = os.environ | {"PYSPARK_GATEWAY_PORT": "1", "PYTHONPATH": str(ROOT)}
+    with (tmp_path / "out").open("w") as file:
+        subprocess.run([sys.executable, "-c", submit], stdout=end if terminal else file, env=variables, check=True)
+    printed = os.read(main, 10_000).decode() if terminal else (tmp_path / "out").read_text()
+    assert f"stdout=b'{terminal}" in printed
