@@ -20,19 +20,17 @@ _LABEL = "label="
 OF_SOURCE = ("rows_in", "rows_many_lines", "rows_undecodable")
 
 
-def of_source(text_column: str, df: DataFrame | None = None) -> list[Column]:
+def of_source(df: DataFrame, text_column: str) -> list[Column]:
     """Return the counts of the input: records, and those that look wrongly parsed or decoded.
 
     Parameters
     ----------
+    df
+        The input: swallowed records are looked for in all its strings, raw text of malformed records included.
     text_column
         Column of the texts; those that hold U+FFFD are counted.
-    df
-        The input: swallowed records are looked for in all its strings, raw text of malformed records included; without
-        it in the texts.
     """
-    fields = df.schema.fields if df is not None else []
-    strings = {text_column, *(field.name for field in fields if isinstance(field.dataType, T.StringType))}
+    strings = {text_column, *(field.name for field in df.schema.fields if isinstance(field.dataType, T.StringType))}
     counts = (
         F.count(F.lit(1)),
         F.count_if(F.greatest(F.lit(0), *map(_line_ends, sorted(strings))) >= MANY_LINES),

@@ -45,7 +45,7 @@ def deliver(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: L
     yard = yard_of(spark, output, schedule.work)
     publish = publish_new if schedule.incremental else publish_days
     with held(yard.base / "_locks", f"{yard.name}.json", f"{task.job} {output.path}") as lock:
-        before = yard.published(task.job)[:LAST]
+        before = yard.kept(task.job, "published")[:LAST]
         try:
             records = publish(spark, task, schedule, limits, yard, lock)
         except LimitError:  # its record is kept where it is judged

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import functions as F
 
 from bert_spark.arrivals import FILE, Arrivals, begin, pinned
 from bert_spark.columns import MALFORMED_COLUMN
@@ -144,15 +145,15 @@ def _counts_in(spark: SparkSession, task: Task, arrivals: Arrivals, rows: DataFr
     files = [row[0] for row in rows.select(FILE).distinct().collect()]
     try:
         again = arrivals.reread(spark, files)
-        gone = again.select(FILE).distinct().count() < len(files) if FILE in again.columns else False
-        found = None if gone else again.agg(*of_source(task.source.text_column, again)).first()
+        seen = F.count_distinct(FILE) if FILE in again.columns else F.lit(len(files))
+        found = again.agg(*of_source(again, task.source.text_column), seen.alias("files")).first()
     except AnalysisException as err:
         logger.warning("%s", str(err).splitlines()[0])
         found = None
-    if found is None:  # a table format that has rewritten its files meanwhile
+    if found is None or found["files"] < len(files):  # a table format that has rewritten its files meanwhile
         logger.warning("the input's records can't be counted again: files of %s are gone", task.source.path)
         return dict.fromkeys(OF_SOURCE, 0) | {"rows_in": rows.count(), "rows_in_recounted": False}
-    return dict(found.asDict())
+    return {name: found[name] for name in OF_SOURCE}
 
 
 def _batches(stage: Stage) -> list[str]:

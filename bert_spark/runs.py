@@ -69,7 +69,7 @@ class RunRecord:
         """Return `df` with its records counted as they are read; see `counts.of_source`."""
         # Spark 3.5 drops a plan, and what observes it, once it has seen that no row comes
         self.content |= dict.fromkeys(OF_SOURCE, 0)
-        return self.observed(df, of_source(text_column, df))
+        return self.observed(df, of_source(df, text_column))
 
     def observed(self, df: DataFrame, counts: Sequence[Column]) -> DataFrame:
         """Return `df` with something counted in the pass that reads it."""

@@ -216,7 +216,7 @@ def _replace(spark: SparkSession, rows: DataFrame, output: OutputConfig, name: s
             keyed.limit(0).write.partitionBy(name).saveAsTable(path)
         _mark(spark, rows, output)
         there = [column for column in spark.table(path).columns if column != name]
-        lost = [column for column in rows.columns if column not in there]
+        lost = [column for column in rows.columns if column.lower() not in map(str.lower, there)]
         if lost:
             raise DataError(
                 f"table {path} has no columns {lost}, which this run's rows have; add them (ALTER TABLE {path} ADD "

@@ -74,12 +74,8 @@ class Yard:
         """Return where a run's record lies."""
         return f"{self.records.uri.removeprefix('file:')}/{record['run_id']}.json"
 
-    def published(self, job: str) -> list[dict[str, Any]]:
-        """Return the records of published runs of a job into this output, newest first."""
-        return self.kept(job, "published")
-
     def kept(self, job: str, status: str) -> list[dict[str, Any]]:
-        """Return the records of a job's runs that ended in one way, newest first."""
+        """Return the records of a job's runs into this output that ended in one way, newest first."""
         found = records_of(self.records, self.output)
         return [record for record in found if record["job"] == job and record.get("status") == status]
 

@@ -55,11 +55,10 @@ def transformers_states():
     @functools.lru_cache(maxsize=10_000)
     def states(folder, text, max_length):
         tokenizer, model = _loaded(str(folder))
-        options = {
-            "return_tensors": "pt",
-            "return_token_type_ids": False,
-        }  # a DistilBERT of transformers 4 refuses those
-        tokens = tokenizer(text, truncation=True, max_length=max_length, **options)
+        # a DistilBERT of transformers 4 refuses token types
+        tokens = tokenizer(
+            text, truncation=True, max_length=max_length, return_tensors="pt", return_token_type_ids=False
+        )
         with torch.no_grad():
             return model(**tokens).last_hidden_state[0].numpy()
 

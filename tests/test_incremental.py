@@ -1,11 +1,16 @@
 """Incremental runs: what is new, once, in bounded micro-batches; a later file with other columns is refused."""
 
 import json
+from types import SimpleNamespace
 
 import pyspark
 import pytest
 from nightly import texts
 from spark_counts import rows_through_python
+
+from bert_spark import incremental
+from bert_spark.arrivals import FILE, Arrivals
+from bert_spark.jobconf import InputConfig
 
 pytest_plugins = ["nightly"]
 counted = pytest.mark.skipif(pyspark.__version__ < "4", reason="Spark 3.5 shows no counts of a stream's micro-batches")
@@ -204,3 +209,16 @@ def test_a_given_schema_is_taken_and_a_wrong_one_refused(stream, caplog):
     assert stream.score("--schema", "key STRING, text STRING, lang STRING") == 0
     stream.arrive("c", 3, lang="en")
     assert stream.score() == 0
+
+
+@pytest.mark.parametrize(("gone", "recounted"), [([], True), (["file:/rewritten.parquet"], False)])
+def test_rows_of_a_table_whose_files_were_rewritten_are_counted_as_they_were_staged(spark, gone, recounted):
+    spark.sql("DROP TABLE IF EXISTS rewritten")
+    spark.createDataFrame([("hi",), ("so",)], "text string").coalesce(1).write.saveAsTable("rewritten")
+    source = InputConfig(path="rewritten", format="table")
+    arrivals = Arrivals(source, spark.table("rewritten").schema, None, {})
+    files = [row[0] for row in spark.table("rewritten").select("_metadata.file_path").distinct().collect()]
+    rows = spark.createDataFrame([(file,) for file in [*files, *gone]], f"{FILE} string")
+    found = incremental._counts_in(spark, SimpleNamespace(source=source), arrivals, rows)
+    assert found["rows_in"] == (2 if recounted else rows.count())
+    assert found.get("rows_in_recounted", True) == recounted

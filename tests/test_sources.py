@@ -169,7 +169,7 @@ def test_json_lines_and_json_arrays(spark, tmp_path):
 def test_records_that_look_swallowed_are_counted_in_whichever_column(spark, tmp_path, content, counted):
     (tmp_path / "x.csv").write_text(content)
     df = load(spark, tmp_path / "x.csv")
-    assert df.agg(*of_source("text", df)).first().rows_many_lines == counted
+    assert df.agg(*of_source(df, "text")).first().rows_many_lines == counted
 
 
 def test_json_array_behind_blank_lines(spark, tmp_path):
