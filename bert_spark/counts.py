@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MANY_LINES = 20
 _LABEL = "label="
 OF_SOURCE = ("rows_in", "rows_many_lines", "rows_undecodable")
+OF_NOTHING = dict.fromkeys((*OF_SOURCE, "rows_out", "rows_missing", "rows_malformed", "rows_failed"), 0)
 
 
 def of_source(df: DataFrame, text_column: str) -> list[Column]:

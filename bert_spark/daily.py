@@ -13,13 +13,14 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from bert_spark.columns import check_free, column_of
-from bert_spark.errors import ConfigError, DataError, NoInputError
+from bert_spark.counts import OF_NOTHING
+from bert_spark.errors import ConfigError, DataError, EmptyInputError, NoInputError
 from bert_spark.jobconf import InputConfig
 from bert_spark.lock import Lock
 from bert_spark.progress import shown
 from bert_spark.runs import RunRecord
 from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
-from bert_spark.sinks import exists
+from bert_spark.sinks import exists, is_empty, table_of
 from bert_spark.sources import kind_of, read
 from bert_spark.spread import input_signature
 from bert_spark.staging import Stage, Yard, check_same_model, complete, settle
@@ -111,7 +112,12 @@ def _publish_day(
     kind = kind_of(source)
     if _PLACE in str(task.source.path) and not exists(spark, str(source.path), kind):
         return None
-    tweets = read(spark, source)
+    try:
+        tweets = read(spark, source)
+    except EmptyInputError as err:
+        logger.warning("%s", err)
+        empty = None if schedule.require_input else _stage_empty(spark, task, limits, yard, day)
+        return settle(spark, yard, lock, empty, limits) if empty else None
     check_free(tweets, [] if schedule.date_column == PARTITION else [PARTITION])
     signature = input_signature(tweets) or uuid.uuid4().hex  # of an input that can't be known, never the same
     key = _digest(_facts(spark, task, schedule) | {"path": source.path, "day": day, "signature": signature})
@@ -188,6 +194,18 @@ def _encode(
         stage.remove()
         raise NoInputError(f"the input of {day} holds no records; the table is as it was")
     complete(stage, task, [partition], content, limits, key)
+    return stage
+
+
+def _stage_empty(spark: SparkSession, task: Task, limits: LimitsConfig, yard: Yard, day: str) -> Stage | None:
+    """Stage a day without rows, of the columns that the output has; None where there is no output to say them."""
+    if is_empty(spark, task.output):
+        return None
+    partition = f"{PARTITION}={day}"
+    record = task.record(partition=partition)
+    stage = Stage(yard.staging / f"day-{record.content['run_id']}")
+    table_of(spark, task.output).drop(PARTITION).limit(0).write.mode("overwrite").parquet(stage.path(partition))
+    complete(stage, task, [partition], task.judged(record.finish(OF_NOTHING)), limits)
     return stage
 
 

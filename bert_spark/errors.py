@@ -23,6 +23,10 @@ class DataError(BertSparkError, ValueError):
     """A table, column or file is not what the settings say."""
 
 
+class EmptyInputError(DataError):
+    """An input holds no record, nor anything that would tell its columns."""
+
+
 class ModelError(BertSparkError, RuntimeError):
     """A model can't be found, verified or used as asked."""
 

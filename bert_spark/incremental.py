@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F
 
-from bert_spark.arrivals import FILE, Arrivals, begin, pinned
+from bert_spark.arrivals import FILE, SPARK, Arrivals, begin, pinned
 from bert_spark.columns import MALFORMED_COLUMN
 from bert_spark.counts import OF_SOURCE, of_source
 from bert_spark.errors import ConfigError, DataError, LimitError, NoInputError
@@ -112,7 +112,7 @@ def _stage_new(
 ) -> None:
     """Encode what is new, each micro-batch into a folder named by its number, over whatever a killed run left there."""
     target = stage.folder.uri
-    size = arrivals.new_bytes
+    size = arrivals.new.size
     size = size if schedule.max_bytes is None or size is None else min(size, schedule.max_bytes)
     tasks = UNKNOWN_SIZE if size is None else partitions_for(size, task.source.partition_mb)
 
@@ -122,7 +122,7 @@ def _stage_new(
         rows.write.mode("overwrite").parquet(f"{target}/batch={number}")
 
     rows = task.add(arrivals.stream(spark, schedule).repartition(tasks))
-    writer = rows.writeStream.foreachBatch(write).option("checkpointLocation", (checkpoint / "spark").uri)
+    writer = rows.writeStream.foreachBatch(write).option("checkpointLocation", (checkpoint / SPARK).uri)
     try:
         with shown(spark, task.job):
             writer.trigger(availableNow=True).start().awaitTermination()
@@ -153,7 +153,8 @@ def _counts_in(spark: SparkSession, task: Task, arrivals: Arrivals, rows: DataFr
     if found is None or found["files"] < len(files):  # a table format that has rewritten its files meanwhile
         logger.warning("the input's records can't be counted again: files of %s are gone", task.source.path)
         return dict.fromkeys(OF_SOURCE, 0) | {"rows_in": rows.count(), "rows_in_recounted": False}
-    return {name: found[name] for name in OF_SOURCE}
+    lost = arrivals.dropped(spark, files)
+    return {name: found[name] for name in OF_SOURCE} | ({"columns_dropped": lost} if lost else {})
 
 
 def _batches(stage: Stage) -> list[str]:

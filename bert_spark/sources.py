@@ -4,6 +4,7 @@ before any work."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
@@ -12,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from bert_spark.columns import MALFORMED_COLUMN, check_text_column, column_of
-from bert_spark.errors import ConfigError, DataError
+from bert_spark.errors import ConfigError, DataError, EmptyInputError
 from bert_spark.jobconf import InputConfig
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def read(spark: SparkSession, config: InputConfig) -> DataFrame:
     DataError
         When it is not there or can't be read as set, lacks the text or id column, or holds malformed records and
         `fail_on_malformed` is set.
+    EmptyInputError
+        A DataError: when it holds nothing, not even the names of columns.
     """
     if config.path is None:
         raise ConfigError("no input given; pass --input, or set [input] path")
@@ -59,7 +62,11 @@ def read(spark: SparkSession, config: InputConfig) -> DataFrame:
         df = _load(spark, config, kind)
         df.schema  # noqa: B018 - Connect looks only now
     except (PySparkException, Py4JJavaError) as err:
+        if "UNABLE_TO_INFER_SCHEMA" in str(err):
+            raise EmptyInputError(f"{config.path!r} holds no {kind} files (--format)") from err
         raise DataError(f"can't read {_told(config, kind)}: {_reason(err)}") from err
+    if kind != "table" and not set(df.columns) - {MALFORMED_COLUMN}:
+        raise EmptyInputError(f"{config.path!r} holds no records")
     if kind == "csv" and len(df.columns) == 2 and config.text_column not in df.columns:
         raise DataError(
             f"{config.path!r} has one column, {df.columns[0]!r}, where {config.delimiter!r} parts the columns; "
@@ -132,6 +139,13 @@ def _load(spark: SparkSession, config: InputConfig, kind: str) -> DataFrame:
     return named(reader.load(path), config, kind)
 
 
+def root_of(path: str) -> str:
+    """Return the part of a path before its first pattern."""
+    parts = path.rstrip("/").split("/")
+    first = next((n for n, part in enumerate(parts) if set(part) & set("*?[{")), len(parts))
+    return "/".join(parts[:first]) or "/"
+
+
 def named(df: DataFrame, config: InputConfig, kind: str) -> DataFrame:
     """Return `df` with the column of a text file under the name of the text column."""
     return df.withColumnRenamed("value", config.text_column) if kind == "text" else df
@@ -171,17 +185,20 @@ def options_of(spark: SparkSession, config: InputConfig, kind: str) -> dict[str,
     return {}
 
 
-def schema_of(spark: SparkSession, config: InputConfig, kind: str, **options: str) -> T.StructType:
-    """Return the columns of the input, with the one of malformed records where the format has such.
+def schema_of(
+    spark: SparkSession, config: InputConfig, kind: str, paths: Sequence[str] = (), **options: str
+) -> T.StructType:
+    """Return the columns of the input, or of some files of it, with the one of malformed records where there is such.
 
     Those of csv are all strings, so that ids keep their digits.
     """
     path = str(config.path)
-    df = spark.read.format(kind).options(**options_of(spark, config, kind), **options).load(path)
+    reader = spark.read.format(kind).options(**options_of(spark, config, kind), **options)
+    df = reader.load(list(paths) or path)
     fields = [field for field in df.schema.fields if field.name != MALFORMED_COLUMN]
     if kind == "csv":
         if not fields:
-            raise DataError(f"{path!r} is empty; expected a first line with the names of the columns")
+            raise EmptyInputError(f"{path!r} is empty; expected a first line with the names of the columns")
         fields = [T.StructField(field.name, T.StringType()) for field in fields]
     if kind in ("csv", "json"):
         fields.append(T.StructField(MALFORMED_COLUMN, T.StringType()))

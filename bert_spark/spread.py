@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -49,12 +51,17 @@ def input_signature(df: DataFrame) -> str | None:
     return None if found is None else str(found)
 
 
+def paths_of(uris: Iterable[str]) -> list[str]:
+    """Return addresses, as Spark gives them, as paths that Spark reads as these very files: * or [ is no pattern."""
+    return [re.sub(r"([\\{}\[\]*?])", r"\\\1", unquote(uri)) for uri in uris]
+
+
 def _of_files(df: DataFrame, aggregate: Column) -> Any:
-    files = [unquote(uri) for uri in df.inputFiles()]
+    files = paths_of(df.inputFiles())
     if not files:
         return None
     try:
         found = df.sparkSession.read.format("binaryFile").load(files).select(aggregate).first()
-    except AnalysisException:  # a name with * or [ in it is a pattern to Spark
+    except AnalysisException:  # gone meanwhile
         return None
     return found[0] if found else None

@@ -67,6 +67,8 @@ def warnings_of(record: Mapping[str, Any]) -> list[str]:
         found.append(
             f"{record['rows_without_date']:,} records of the input hold no date: they are in no day's partition"
         )
+    if record.get("columns_dropped"):
+        found.append(f"files that came in while the run began: {'; '.join(record['columns_dropped'])}: not in the rows")
     if not record["rows_out"] and "partition" in record:
         found.append(f"{record['partition']} is empty; it replaced {record.get('rows_replaced', 0):,} rows")
     return found

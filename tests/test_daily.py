@@ -1,5 +1,6 @@
 """Runs by days: one partition a day, the same table however often, and nothing published that is outside the limits."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,38 @@ def test_an_empty_day_replaces_an_earlier_full_one_and_says_so(three, capfd):
     assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
     assert "warning run_date=2026-11-23 is empty; it replaced 6 rows" in capfd.readouterr().out
     assert {day: len(rows) for day, rows in three.rows().items()} == {DAYS[2]: 7}
+
+
+def empty_file(folder, kind):
+    """Write what holds no records: an empty file, or none but Spark's mark that all is written."""
+    for old in folder.iterdir():
+        old.unlink()
+    (folder / {"none": "_SUCCESS"}.get(kind, f"part-0.{kind}")).write_text("")
+    if kind == "json.gz":
+        (folder / "part-0.json.gz").write_bytes(gzip.compress(b""))
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "json.gz", "none"])
+def test_a_day_of_files_without_a_record_is_an_empty_day(nights, kind, capfd):
+    form = {"csv": "csv", "none": "parquet"}.get(kind, "json")
+    nights.input = f"{nights.input}/{{run_date}}"
+    options = ["--format", form, "--run-date"]
+    for n, day in enumerate(DAYS[:2]):
+        rows = nights.spark.createDataFrame(texts(day, 5 + n), "key string, day string, text string")
+        rows.coalesce(1).write.format(form).options(header="true").save(nights.input.format(run_date=day))
+        assert nights.score(*options, day) == 0
+    before = nights.files()
+    empty_file(Path(nights.input.format(run_date=DAYS[1])), kind)
+    assert nights.score(*options, DAYS[1], "--require-input") == 5
+    assert nights.files() == before
+    capfd.readouterr()
+    assert nights.score(*options, DAYS[1]) == 0
+    assert f"warning run_date={DAYS[1]} is empty; it replaced 6 rows" in capfd.readouterr().out
+    assert {day: len(rows) for day, rows in nights.rows().items()} == {DAYS[0]: 5}
+    nights.output = nights.folder / "new"
+    assert nights.score(*options, DAYS[1]) == 0  # nothing to do: there is no table yet
+    assert "nothing to do" in capfd.readouterr().out
+    assert not nights.output.exists()
 
 
 def test_required_input_that_is_empty_leaves_the_day_and_exits_5(three, caplog):

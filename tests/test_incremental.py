@@ -1,6 +1,7 @@
 """Incremental runs: what is new, once, in bounded micro-batches; a later file with other columns is refused."""
 
 import json
+import os
 from types import SimpleNamespace
 
 import pyspark
@@ -11,6 +12,7 @@ from spark_counts import rows_through_python
 from bert_spark import incremental
 from bert_spark.arrivals import FILE, Arrivals
 from bert_spark.jobconf import InputConfig
+from bert_spark.newfiles import Unread
 
 pytest_plugins = ["nightly"]
 counted = pytest.mark.skipif(pyspark.__version__ < "4", reason="Spark 3.5 shows no counts of a stream's micro-batches")
@@ -109,6 +111,58 @@ def test_a_new_column_is_named_and_nothing_is_lost(stream, more, said, caplog):
         assert stream.nights.keys() == keys(a=4, b=5, c=3)
 
 
+def test_a_new_column_is_named_however_old_the_file_says_it_is(stream, caplog):
+    """A file copied with its date, from an archive of years ago."""
+    assert stream.score() == 0
+    stream.arrive("c", 3, lang="en")
+    os.utime(stream.nights.input / "c.json", (1e9, 1e9))
+    assert stream.score() == 1
+    assert "new column 'lang' (string)" in caplog.text
+    stream.arrive("c", 3)
+    os.utime(stream.nights.input / "c.json", (1e9, 1e9))
+    assert stream.score() == 0
+    assert stream.nights.keys() == keys(a=4, b=5, c=3)
+
+
+def test_a_column_of_a_file_that_came_after_the_look_is_told(stream, monkeypatch, capfd):
+    """Between the look at the columns and the stream's own list of files."""
+    assert stream.score() == 0
+    begun = incremental._stage_new
+
+    def late(*given):
+        stream.arrive("c", 3, lang="en")
+        begun(*given)
+
+    monkeypatch.setattr(incremental, "_stage_new", late)
+    assert stream.score() == 0
+    assert stream.nights.keys() == keys(a=4, b=5, c=3)
+    assert stream.nights.records(status="published")[-1]["columns_dropped"] == ["new column 'lang' (string)"]
+    assert "new column 'lang' (string): not in the rows" in capfd.readouterr().out
+
+
+def test_names_of_files_are_no_patterns(stream):
+    stream.arrive("a {b,c}[1]*#%20", 3)
+    assert stream.score() == 0
+    stream.arrive("d [2]?", 2)
+    stream.arrive("e [2]", 2)
+    assert stream.score() == 0
+    first, second = stream.nights.records(status="published")
+    assert (first["rows_in"], second["rows_in"]) == (12, 4)
+    assert "rows_in_recounted" not in first | second
+
+
+def test_folders_of_the_input_are_columns_by_what_the_first_run_saw(stream, caplog):
+    """Names of folders are text to a table that began with text; a number that is none any more is refused."""
+    for folder in ("lang=en", "lang=7"):
+        (stream.nights.input / folder).mkdir()
+    for name in ("a", "b"):
+        (stream.nights.input / f"{name}.json").rename(stream.nights.input / f"lang=en/{name}.json")
+    assert stream.score() == 0
+    stream.arrive("lang=7/c", 3)
+    assert stream.score() == 0
+    assert stream.nights.keys() == keys(a=4, b=5, **{"lang=7/c": 3})
+
+
 def test_a_changed_type_is_named(stream, caplog):
     for name in "ab":
         stream.arrive(name, 4, likes=1)
@@ -125,10 +179,41 @@ def test_csv_whose_columns_differ_is_refused_by_name(nights, caplog):
     assert nights.score(*base) == 0
     (nights.input / "b.csv").write_text("key,text,lang\n3,hi,en\n")
     assert nights.score(*base) == 1
-    assert "b.csv with the columns that the first run saw: its header must be ['key', 'text']" in caplog.text
+    assert "(b.csv) have other columns than the first run saw: new column 'lang' (string)" in caplog.text
     (nights.input / "b.csv").write_text("key,text\n3,hi\n")
+    (nights.input / "c.csv").write_text("key,text,lang\n4,hi,en\n")  # Spark looks at the first header only
+    assert nights.score(*base) == 1
+    assert "c.csv with the columns that the first run saw: its header must be ['key', 'text']" in caplog.text
+    (nights.input / "c.csv").write_text("key,text\n4,hi\n")
     assert nights.score(*base) == 0
-    assert nights.keys() == ["1", "2", "3"]
+    assert nights.keys() == ["1", "2", "3", "4"]
+
+
+def test_an_input_of_one_file_is_refused(nights, caplog):
+    """Spark streams folders."""
+    nights.input = nights.folder / "a.csv"
+    nights.input.write_text("key,text\n1,hi\n2,so\n")
+    assert nights.score("--incremental", "--checkpoint", nights.folder / "seen") == 2
+    assert "a.csv' is one file" in caplog.text
+    nights.input = nights.folder / "*.csv"
+    assert nights.score("--incremental", "--checkpoint", nights.folder / "seen") == 0
+    assert nights.keys() == ["1", "2"]
+
+
+@counted
+def test_micro_batches_are_bounded_by_bytes(spark, stream, caplog):
+    """Each at least one file, of two that are above the bound."""
+    stream.arrive("c", 4)
+    size = sum((stream.nights.input / f"{name}.json").stat().st_size for name in "abc")
+    stream.base = [option for option in stream.base if option not in ("--max-files", "1")]
+    with rows_through_python(spark) as rows:
+        assert stream.score("--max-bytes", size // 3) == 0
+    assert sorted(rows) == [4, 4, 5]
+    stream.arrive("d", 1)
+    stream.arrive("e", 2)
+    with rows_through_python(spark) as rows:
+        assert stream.score("--max-bytes", size) == 0
+    assert rows == [3]
 
 
 def test_refused_rows_stop_later_runs_until_the_limit_is_raised_or_they_are_left_out(spark, stream, caplog):
@@ -216,7 +301,7 @@ def test_rows_of_a_table_whose_files_were_rewritten_are_counted_as_they_were_sta
     spark.sql("DROP TABLE IF EXISTS rewritten")
     spark.createDataFrame([("hi",), ("so",)], "text string").coalesce(1).write.saveAsTable("rewritten")
     source = InputConfig(path="rewritten", format="table")
-    arrivals = Arrivals(source, spark.table("rewritten").schema, None, {})
+    arrivals = Arrivals(source, spark.table("rewritten").schema, Unread(None, None), {})
     files = [row[0] for row in spark.table("rewritten").select("_metadata.file_path").distinct().collect()]
     rows = spark.createDataFrame([(file,) for file in [*files, *gone]], f"{FILE} string")
     found = incremental._counts_in(spark, SimpleNamespace(source=source), arrivals, rows)

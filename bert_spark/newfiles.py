@@ -1,0 +1,149 @@
+"""Files that a stream has not read yet: which they are, and whether they have the columns that its first run saw."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from pyspark.errors import AnalysisException, ParseException, PySparkException
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from bert_spark.columns import MALFORMED_COLUMN
+from bert_spark.errors import ConfigError, DataError
+from bert_spark.files import Folder
+from bert_spark.jobconf import InputConfig
+from bert_spark.sources import kind_of, root_of, schema_of
+from bert_spark.spread import input_bytes, paths_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_LOG = "sources/0"  # in a checkpoint of Spark's: the files that its one source has handed out
+
+
+@dataclass(frozen=True)
+class Unread:
+    """What a stream has not read yet.
+
+    Parameters
+    ----------
+    schema
+        Its columns; None where there is nothing.
+    size
+        Its bytes; None where they can't be known.
+    files
+        Addresses of its files; empty for a table, which says itself what is new.
+    """
+
+    schema: T.StructType | None
+    size: int | None
+    files: frozenset[str] = frozenset()
+
+
+def unread(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> Unread:
+    """Return what Spark's checkpoint does not know of an input.
+
+    Files are told by their names, as Spark's stream tells them, not by their dates: one may arrive with any.
+
+    Raises
+    ------
+    ConfigError
+        When it is a single file, which Spark streams don't take.
+    DataError
+        When it can't be read, or its files don't agree on their columns.
+    """
+    kind, path = kind_of(source), str(source.path)
+    try:
+        if kind in ("table", "delta"):
+            table = spark.table(path) if kind == "table" else spark.read.format(kind).load(path)
+            return Unread(table.schema, input_bytes(table))
+        there = spark.read.format("binaryFile").load(path).select(F.col("_metadata.file_path").alias("file"), "length")
+        seen = _seen(spark, checkpoint)
+        new = {row.file: row.length for row in there.collect() if row.file not in seen}
+        if any(_is(file, path) for file in new):
+            raise ConfigError(
+                f"input {path!r} is one file; --incremental reads what is new in a folder, in a pattern like "
+                f"{posixpath.dirname(path) or '.'}/*, or in a table"
+            )
+        if not new:
+            return Unread(None, 0)
+        columns = columns_of(spark, source, sorted(new) if seen else None)
+        return Unread(columns, sum(new.values()), frozenset(new))
+    except AnalysisException as err:
+        if "PATH_NOT_FOUND" in str(err):
+            return Unread(None, 0)
+        raise DataError(f"can't read {path!r} as {kind}: {str(err).splitlines()[0]}") from err
+    except PySparkException as err:
+        raise DataError(f"the files in {path!r} don't agree on their columns: {str(err).splitlines()[0]}") from err
+
+
+def _is(file: str, path: str) -> bool:
+    """Tell whether a file's address is that of the input itself."""
+    return unquote(file).endswith("/" + re.sub(r"^\w+:/*", "", path).lstrip("/"))
+
+
+def _seen(spark: SparkSession, checkpoint: Folder) -> set[str]:
+    """Return the addresses of the files that a checkpoint knows of, spelt as `_metadata.file_path` spells them."""
+    log = (checkpoint / _LOG).uri
+    try:
+        found = spark.read.schema("path string").json(log).where("path IS NOT NULL").distinct().collect()
+    except AnalysisException:  # no stream has run yet
+        return set()
+    return {row.path.replace(":///", ":/", 1) for row in found}
+
+
+def columns_of(spark: SparkSession, source: InputConfig, files: Sequence[str] | None = None) -> T.StructType:
+    """Return the columns of some files of an input, or of all; columns of later files without a value are none."""
+    kind, more = kind_of(source), {"mergeSchema": "true"}
+    if files is None:
+        return schema_of(spark, source, kind, **more)
+    if kind == "json":
+        more["dropFieldIfAllNull"] = "true"
+    if kind != "text":
+        more["basePath"] = root_of(str(source.path))
+    return schema_of(spark, source, kind, paths_of(files), **more)
+
+
+def given(spark: SparkSession, ddl: str | None, source: InputConfig) -> T.StructType | None:
+    """Return the columns that a setting names; None where it names none."""
+    if ddl is None:
+        return None
+    try:
+        fields = list(spark.createDataFrame([], ddl).schema.fields)
+    except ParseException as err:
+        raise ConfigError(f"schema={ddl!r} is no list of columns; expected e.g. 'id STRING, text STRING'") from err
+    if kind_of(source) in ("csv", "json"):
+        fields.append(T.StructField(MALFORMED_COLUMN, T.StringType()))
+    return T.StructType(fields)
+
+
+def differences(new: T.StructType | None, schema: T.StructType, source: InputConfig, files: Iterable[str]) -> list[str]:
+    """Say in what the columns of some files differ from those of the first run; a column less is no difference."""
+    if new is None:
+        return []
+    known = {field.name: field.dataType for field in schema.fields}
+    folders = {part.partition("=")[0] for uri in files for part in unquote(uri).split("/")[:-1] if "=" in part}
+    wrong = [f"new column {f.name!r} ({f.dataType.simpleString()})" for f in new.fields if f.name not in known]
+    wrong += [
+        f"column {field.name!r} is {field.dataType.simpleString()}, was {known[field.name].simpleString()}"
+        for field in new.fields
+        if field.name in known
+        and not _fits(field.dataType, known[field.name], "folder" if field.name in folders else kind_of(source))
+    ]
+    if kind_of(source) != "text" and source.text_column not in new.names:
+        wrong.append(f"column {source.text_column!r} is gone")
+    return wrong
+
+
+def _fits(found: T.DataType, known: T.DataType, kind: str) -> bool:
+    """Tell whether values of one type can be read as another; json's and folders' go by what happens to be in them."""
+    if found == known:
+        return True
+    if kind == "json" and isinstance(known, T.DoubleType) and isinstance(found, T.LongType):
+        return True
+    return kind in ("json", "folder") and isinstance(known, T.StringType)
