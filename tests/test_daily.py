@@ -7,8 +7,8 @@ import pytest
 from nightly import texts
 from spark_counts import rows_through_python
 
-from bert_spark import load_artefact, staging
-from jobs import train
+from bert_spark import load_artefact, sinks, staging
+from jobs import embed, train
 
 pytest_plugins = ["nightly"]
 DAYS = ["2026-11-22", "2026-11-23", "2026-11-24"]
@@ -186,6 +186,25 @@ def test_another_model_is_refused_before_any_work_and_starts_a_table_of_its_own_
     assert sorted(three.rows(f"{three.output}_v2")) == DAYS[1:]
 
 
+def test_vectors_of_another_encoder_are_refused_before_any_work(spark, three, artefact, caplog):
+    model = load_artefact(artefact).config.model
+
+    def embedded(day, *options):
+        words = ["--input", three.input, "--output", three.output, "--model", model, "--run-date", day]
+        return embed.main([*map(str, words), *BY_COLUMN, *options])
+
+    assert embedded(DAYS[0]) == 0
+    before = three.files()
+    with rows_through_python(spark) as rows:
+        assert embedded(DAYS[1], "--pooling", "mean") == 1
+    assert rows == []
+    assert "holds vectors of encoder" in caplog.text
+    assert three.files() == before
+    assert embedded(DAYS[1], "--pooling", "mean", "--new-version") == 0
+    assert three.files() == before
+    assert spark.read.parquet(f"{three.output}_v2").count() == 6
+
+
 def test_what_another_models_dead_run_had_staged_is_not_published(three, artefact, monkeypatch, caplog, tmp_path):
     """There is no table yet that could say whose labels it holds."""
     with monkeypatch.context() as dying:
@@ -254,6 +273,24 @@ def test_tables_are_published_by_day_too(spark, three):
     found = spark.table("nightly_scores").groupBy("run_date").count().collect()
     assert [(str(row.run_date), row["count"]) for row in found] == [(DAYS[0], 5)]
     spark.sql("DROP TABLE nightly_scores")
+
+
+def test_a_table_whose_publishing_broke_off_is_made_good_without_bert(spark, three, monkeypatch):
+    """After the rows were replaced, before the run knew of it."""
+    spark.sql("DROP TABLE IF EXISTS broken_scores")
+    three.output = "broken_scores"
+    options = ["--run-date", DAYS[1], *BY_COLUMN, "--output-format", "table", "--work", three.folder / "work"]
+    with monkeypatch.context() as dying:
+        dying.setattr(staging, "replace", lambda *given: [sinks.replace(*given), 1 / 0])
+        with pytest.raises(ZeroDivisionError):
+            three.score(*options)
+    assert spark.table("broken_scores").count() == 6
+    with rows_through_python(spark) as rows:
+        assert three.score(*options) == 0
+    assert rows == []
+    assert sorted(row.key for row in spark.table("broken_scores").collect()) == keys_of(DAYS[1], 6)
+    assert not list((three.folder / "work" / "_staging" / "broken_scores").iterdir())
+    spark.sql("DROP TABLE broken_scores")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,17 @@ def killed(process):
     assert process.wait(240) == -signal.SIGKILL
 
 
+def stopped(nights, options, rows):
+    """Start a job and stop it as soon as it writes the first of some rows; return it and where they are staged."""
+    process = start("as it encodes", nights.options(*options), nights.folder)
+    staged = nights.folder / "_staging" / "scores"
+    end = time.monotonic() + 240
+    while not list(staged.glob(rows)) and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)
+    return process, staged
+
+
 @pytest.fixture
 def stream(nights):
     nights.input.mkdir()
@@ -64,12 +75,7 @@ def check(nights):
 def test_killed_in_a_micro_batch_no_matter_which(spark, stream, caplog):
     """As long as the first run lives, be it that it does not move, a second one stops at once and names it."""
     batch = random.randrange(len(FILES))
-    process = start("in a micro-batch", stream.options(*stream.base), stream.folder)
-    staged = stream.folder / "_staging" / "scores"
-    end = time.monotonic() + 240
-    while not list(staged.glob(f"new-*/batch={batch}/*")) and time.monotonic() < end and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGSTOP)
+    process, staged = stopped(stream, stream.base, f"new-*/batch={batch}/*")
     assert stream.score(*stream.base) == 1
     assert f"(process {process.pid} on" in caplog.messages[-1]
     process.kill()
@@ -88,6 +94,19 @@ def test_killed_after_the_audit_of_what_is_new(spark, stream, point):
     with rows_through_python(spark) as rows:
         assert stream.score(*stream.base) == 0
     assert rows == []
+    check(stream)
+
+
+def test_a_day_killed_as_it_is_encoded_is_encoded_anew(spark, stream):
+    options = ["--format", "json", "--run-date", DAY]
+    process, staged = stopped(stream, options, f"day-*/run_date={DAY}/*")
+    process.kill()
+    killed(process)
+    assert len(list(staged.glob("day-*"))) == 1
+    assert not stream.output.exists()
+    with rows_through_python(spark) as rows:
+        assert stream.score(*options) == 0
+    assert sum(rows) == sum(FILES.values())
     check(stream)
 
 

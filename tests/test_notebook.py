@@ -60,12 +60,14 @@ def test_cells_run_on_spark_connect_and_leave_its_session(tiny_bert, tmp_path):
     check(told["shown"])
 
 
-def test_it_runs_as_a_plain_script(tiny_bert, tmp_path):
+@pytest.mark.parametrize("spark_remote", [None, pytest.param("local[2]", marks=CONNECT)])
+def test_it_runs_as_a_plain_script(tiny_bert, tmp_path, spark_remote):
     rows = "".join(f"{number},{text},{emotion}\n" for number, text, emotion in TWEETS)
     (tmp_path / "tweets.csv").write_text("id,text,emotion\n" + rows)
     given = settings(tiny_bert, tmp_path / "artefact") | {"input": str(tmp_path / "tweets.csv"), "format": "csv"}
     words = [f"{name}={value}" for name, value in given.items()]
-    printed = called(sys.executable, NOTEBOOK, *words, cwd=tmp_path)
+    remote = {} if spark_remote is None else {"SPARK_REMOTE": spark_remote}
+    printed = called(sys.executable, NOTEBOOK, *words, cwd=tmp_path, **remote)
     assert f"score: {len(TWEETS)} rows" in printed
     assert "|label|" in printed
 
