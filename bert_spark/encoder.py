@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,10 +23,13 @@ from bert_spark.model import LoadedModel, fingerprint, load
 from bert_spark.text import check_texts, prepare
 from bert_spark.tokens import TokenReader, Tokens
 
+A = TypeVar("A")
+B = TypeVar("B")
 logger = logging.getLogger(__name__)
 
 NOT_FINITE = "vector is not finite"
 OUT_OF_MEMORY = "out of memory for this text alone"
+WINDOW_NUMBERS = 1 << 25  # of the vectors of one window: 128 MB, which only flatten comes near to
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,8 @@ class BertEncoder:
         Texts that went through the model: duplicates show here.
     batches
         How they are put together; counts the calls of the model.
-    reads_ahead
-        Whether a window is tokenised in another thread while the one before it runs.
+    works_ahead
+        Whether windows are tokenised and run in threads, ahead of what was asked for.
     """
 
     def __init__(self, loaded: LoadedModel, config: EncoderConfig) -> None:
@@ -99,7 +103,7 @@ class BertEncoder:
         if self.reader.room < 1:
             least = self.max_length - self.reader.room + 1
             raise ConfigError(f"max_length={self.max_length} leaves no token of a text; expected {least} or more")
-        self.reads_ahead = loaded.device != "cpu"
+        self.works_ahead = loaded.device != "cpu"
         self._vectors = vectors_of(loaded, config)
         self._exact = torch_vectors_of(loaded, dataclasses.replace(config, engine="torch", precision="float32"))
         self.batches = Batches(loaded.device, self._layout(), self.reader.pad_id, config.token_budget or CPU_TOKENS)
@@ -136,7 +140,7 @@ class BertEncoder:
 
     def encode_rows(self, texts: Sequence[str]) -> Encoded:
         """Embed texts window by window; a text that can't be embedded gets its reason, the others their vectors."""
-        step = self.config.window_rows
+        step = self.window_rows
         parts = list(self.encode_windows(texts[i : i + step] for i in range(0, max(len(texts), 1), step)))
         if len(parts) == 1:
             return parts[0]
@@ -146,19 +150,19 @@ class BertEncoder:
         return Encoded(**arrays, errors=errors)
 
     def encode_windows(self, windows: Iterable[Sequence[str]]) -> Iterator[Encoded]:
-        """Embed each window of texts in turn; on a GPU the next one is tokenised meanwhile, in a thread of its own."""
-        if not self.reads_ahead:
+        """Embed each window of texts in turn. On a GPU, while one window's vectors are taken on by the caller, the next
+        one runs in a thread of its own, and the one after it is tokenised in another.
+        """
+        if not self.works_ahead:
             yield from (self._encode(self._read(window)) for window in windows)
             return
-        with ThreadPoolExecutor(1, "tokenise") as thread:
-            before: Future[_Read] | None = None
-            for window in windows:
-                coming = thread.submit(self._read, window)
-                if before is not None:
-                    yield self._encode(before.result())
-                before = coming
-            if before is not None:
-                yield self._encode(before.result())
+        with ThreadPoolExecutor(1, "tokenise") as first, ThreadPoolExecutor(1, "encode") as second:
+            yield from _ahead(second, self._encode, _ahead(first, self._read, windows))
+
+    @property
+    def window_rows(self) -> int:
+        """Rows to look at together: as set, fewer where they would hold more than WINDOW_NUMBERS."""
+        return max(1, min(self.config.window_rows, WINDOW_NUMBERS // self.width))
 
     def _read(self, texts: Sequence[str]) -> _Read:
         index: dict[str, int] = {}
@@ -225,3 +229,15 @@ class BertEncoder:
 
     def _made_up(self, tokens: int) -> list[int]:
         return [*self.reader.prefix, *([self.reader.unknown_id or self.reader.pad_id] * tokens), *self.reader.suffix]
+
+
+def _ahead(thread: ThreadPoolExecutor, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    """Give work(item) of each item in turn; the next item's is under way in the thread meanwhile."""
+    before: Future[B] | None = None
+    for item in items:
+        coming = thread.submit(work, item)
+        if before is not None:
+            yield before.result()
+        before = coming
+    if before is not None:
+        yield before.result()

@@ -25,9 +25,7 @@ class InputConfig:
     delimiter: str = option(",", "of csv")
     encoding: str = option("UTF-8", "of csv and json")
     fail_on_malformed: bool = option(False, "stop before any work where a record can't be parsed")
-    partition_mb: float | None = option(
-        None, "MB of the input's files, as they lie there, per task; by default from their size"
-    )
+    partition_mb: float | None = option(None, "MB of text per task; by default from the size of the input's files")
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -18,7 +18,7 @@ from bert_spark.errors import ConfigError, DataError
 from bert_spark.files import Folder
 from bert_spark.jobconf import InputConfig
 from bert_spark.sources import kind_of, root_of, schema_of
-from bert_spark.spread import input_bytes, paths_of
+from bert_spark.spread import input_bytes, paths_of, text_bytes
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -35,7 +35,7 @@ class Unread:
     schema
         Its columns; None where there is nothing.
     size
-        Its bytes; None where they can't be known.
+        Its bytes of text, about; None where they can't be known.
     files
         Addresses of its files; empty for a table, which says itself what is new.
     """
@@ -62,9 +62,10 @@ def unread(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> Unre
         if kind in ("table", "delta"):
             table = spark.table(path) if kind == "table" else spark.read.format(kind).load(path)
             return Unread(table.schema, input_bytes(table))
-        there = spark.read.format("binaryFile").load(path).select(F.col("_metadata.file_path").alias("file"), "length")
+        files = spark.read.format("binaryFile").load(path)
+        there = files.select(F.col("_metadata.file_path").alias("file"), text_bytes().alias("size")).collect()
         seen = _seen(spark, checkpoint)
-        new = {row.file: row.length for row in there.collect() if row.file not in seen}
+        new = {row.file: row.size for row in there if row.file not in seen}
         if any(_is(file, path) for file in new):
             raise ConfigError(
                 f"input {path!r} is one file; --incremental reads what is new in a folder, in a pattern like "
@@ -73,7 +74,7 @@ def unread(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> Unre
         if not new:
             return Unread(None, 0)
         columns = columns_of(spark, source, sorted(new) if seen else None)
-        return Unread(columns, sum(new.values()), frozenset(new))
+        return Unread(columns, int(sum(new.values())), frozenset(new))
     except AnalysisException as err:
         if "PATH_NOT_FOUND" in str(err):
             return Unread(None, 0)

@@ -22,6 +22,7 @@ from bert_spark.arrays import absent, lists, matrix_of, no_diagnostics, reasons,
 from bert_spark.config import EncoderConfig
 from bert_spark.gpu import broken_device_named, settle_threads
 from bert_spark.text import MISSING_TEXT
+from bert_spark.windows import Window, windows
 
 if TYPE_CHECKING:
     from bert_spark.artefact import Artefact
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 EMBEDDING_FIELDS = (
     "embedding array<float>, error string, token_count int, truncated boolean, unknown_share float, reused boolean"
 )
-WINDOW_BYTES = 32 << 20  # text of one window at most, so that a window of huge texts takes bounded memory
-
-Window = tuple[pa.Array, ...]  # the UDF's columns over the same rows
 Core = Callable[[Iterator[Window]], Iterator[pa.StructArray]]
 
 
@@ -140,13 +138,14 @@ def _encoder(config: EncoderConfig) -> BertEncoder:
 
 
 def _encoded(windows: Iterator[Window], encoder: BertEncoder) -> Iterator[tuple[pa.Array, Encoded]]:
-    """Embed each window's texts that are there; the encoder may take in one window more than it has given."""
+    """Embed each window's texts that are there; the encoder may take in more windows than it has given."""
     taken: deque[pa.Array] = deque()
 
     def texts() -> Iterator[list[str]]:
-        for window in windows:
-            taken.append(window[0])
-            yield window[0].drop_null().to_pylist()
+        for column, *_ in windows:
+            for start in range(0, len(column), encoder.window_rows):
+                taken.append(column.slice(start, encoder.window_rows))
+                yield taken[-1].drop_null().to_pylist()
 
     for encoded in encoder.encode_windows(texts()):
         yield taken.popleft(), encoded
@@ -177,29 +176,6 @@ def _embedding_columns(encoded: Encoded, texts: pa.Array) -> dict[str, pa.Array]
         full[present] = values
         columns[name] = pa.array(full, mask=mask)
     return columns
-
-
-def windows(batches: Iterable[Window], rows: int) -> Iterator[list[Window]]:
-    """Group Arrow batches into windows of about `rows` rows and WINDOW_BYTES of text; no row is lost or moved."""
-    window: list[Window] = []
-    held = size = 0
-    for batch in _slices(batches):
-        if window and (held + len(batch[0]) > rows or size + batch[0].nbytes > WINDOW_BYTES):
-            yield window
-            window, held, size = [], 0, 0
-        window.append(batch)
-        held += len(batch[0])
-        size += batch[0].nbytes
-    if window:
-        yield window
-
-
-def _slices(batches: Iterable[Window]) -> Iterator[Window]:
-    """Cut batches of more than WINDOW_BYTES of text: Spark 3.5 bounds a batch by its rows only. Never copies."""
-    for batch in batches:
-        rows = len(batch[0])
-        step = max(1, rows // (batch[0].nbytes // WINDOW_BYTES + 1))
-        yield from (tuple(part.slice(start, step) for part in batch) for start in range(0, max(rows, 1), step))
 
 
 def _as_udf(core: Core, fields: str, rows: int, columns: int = 1, *, arrow: bool = True) -> Callable[..., Any]:

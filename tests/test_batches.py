@@ -1,4 +1,4 @@
-"""While one batch is on its way the next is launched, and while one window runs the next is tokenised."""
+"""While a batch is on its way the next is launched; while a window is taken on, the next runs and one is tokenised."""
 
 import os
 import threading
@@ -6,12 +6,14 @@ import threading
 import models
 import numpy as np
 import psutil
+import pyarrow as pa
 import pytest
 import torch
 from fakes import FakeModel, FakeTokenizer, fake_encoder
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from bert_spark import batches
+from bert_spark import batches, udf
+from bert_spark import encoder as encoder_module
 from bert_spark.batches import Batches, Layout
 from bert_spark.config import EncoderConfig
 from bert_spark.encoder import BertEncoder
@@ -71,13 +73,47 @@ def test_a_window_is_tokenised_while_the_one_before_it_runs():
             return super().forward(input_ids, attention_mask)
 
     encoder = fake_encoder(Model(), Tokenizer(), window_rows=1, pooling="max")
-    encoder.reads_ahead = True  # as on a GPU
+    encoder.works_ahead = True  # as on a GPU
     assert encoder.encode(["w10", "w20", "w30"])[:, 1].tolist() == [10, 20, 30]
+
+
+def test_a_window_runs_while_the_caller_takes_on_the_one_before_it():
+    second_runs = threading.Event()
+
+    class Model(FakeModel):
+        def forward(self, input_ids, attention_mask):
+            if 20 in input_ids:
+                second_runs.set()
+            return super().forward(input_ids, attention_mask)
+
+    encoder = fake_encoder(Model(), pooling="max")
+    encoder.works_ahead = True
+    results = encoder.encode_windows([word] for word in ("w10", "w20", "w30"))
+    assert next(results).vectors[0, 1] == 10
+    assert second_runs.wait(10), "the second window did not run before it was asked for"
+    assert [result.vectors[0, 1] for result in results] == [20, 30]
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_windows_of_wide_vectors_hold_fewer_rows(monkeypatch, ahead):
+    """flatten gives max_length times the numbers of cls."""
+    monkeypatch.setattr(encoder_module, "WINDOW_NUMBERS", 50)
+    encoder = fake_encoder(pooling="flatten", max_length=8)
+    encoder.works_ahead = ahead
+    given = [f"w{n}" for n in range(4, 14)]
+    assert (encoder.width, encoder.window_rows) == (16, 3)
+    assert encoder.encode(given).reshape(10, 8, 2)[:, 1, 1].tolist() == list(range(4, 14))
+    column = pa.array([*given[:5], None, *given[5:]])
+    structs = list(udf.embed(iter([(column,)]), encoder))
+    assert [len(struct) for struct in structs] == [3, 3, 3, 2]
+    found = pa.concat_arrays([struct.field("embedding") for struct in structs]).to_pylist()
+    assert found[5] is None
+    assert [row[3] for row in found if row] == list(range(4, 14))
 
 
 def test_what_fails_in_the_reading_thread_fails_the_encoder():
     encoder = fake_encoder(window_rows=1)
-    encoder.reads_ahead = True
+    encoder.works_ahead = True
     encoder.reader.tokenizer = None
     with pytest.raises(TypeError, match="'NoneType' object is not callable"):
         encoder.encode(["w10", "w20"])

@@ -16,7 +16,8 @@ from bert_spark.counts import of_result
 from bert_spark.errors import ConfigError, DataError
 from bert_spark.frames import embedding_udf
 from bert_spark.model import config_fingerprint
-from bert_spark.udf import EMBEDDING_FIELDS, windows
+from bert_spark.udf import EMBEDDING_FIELDS
+from bert_spark.windows import windows
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +219,7 @@ def test_a_preview_embeds_its_rows_only(spark, table, config):
 
 
 def test_a_batch_of_many_large_texts_is_cut_into_windows(monkeypatch):
-    monkeypatch.setattr("bert_spark.udf.WINDOW_BYTES", 1000)
+    monkeypatch.setattr("bert_spark.windows.WINDOW_BYTES", 1000)
     texts = pa.array([f"{i:04d}" * 100 for i in range(11)])
     found = [sum(len(batch[0]) for batch in window) for window in windows([(texts,), (pa.array(["hi"]),)], 8192)]
     assert found == [2, 2, 2, 2, 2, 2]

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     "errors": 0,
     "arrays": 1,
+    "windows": 1,
     "text": 1,
     "pooling": 1,
     "checkpoint": 1,

@@ -251,12 +251,17 @@ def test_tasks_go_by_bytes(size, mb, tasks):
     assert partitions_for(size, mb) == tasks
 
 
+def test_a_plain_file_counts_as_it_is(spark, tmp_path):
+    (tmp_path / "x.gz.csv").write_text("id,text\n1,hi\n")
+    assert input_bytes(load(spark, tmp_path / "x.gz.csv")) == 13
+
+
 def test_one_compressed_file_is_spread_over_tasks(spark, tmp_path):
     lines = "".join(f"{i},tweet number {i * 7919 % 100_003}\n" for i in range(100_000))
     (tmp_path / "x.csv.gz").write_bytes(gzip.compress(b"id,text\n" + lines.encode()))
     df = load(spark, tmp_path / "x.csv.gz")
-    assert input_bytes(df) == (tmp_path / "x.csv.gz").stat().st_size
-    sizes = spread(df, 0.1).rdd.glom().map(len).collect()
+    assert input_bytes(df) == int(2.5 * (tmp_path / "x.csv.gz").stat().st_size)
+    sizes = spread(df, 0.25).rdd.glom().map(len).collect()
     assert sum(sizes) == 100_000
     assert len(sizes) >= 4
     assert max(sizes) < 2 * min(sizes)
