@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import re
 import sys
 import typing
 import warnings
@@ -16,6 +17,9 @@ from bert_spark.config import from_mapping, read_toml
 from bert_spark.errors import BertSparkError, ConfigError
 
 logger = logging.getLogger(__name__)
+
+# A value of the data in a message of Spark's or Java's: one may hold quotes and line ends
+_VALUE = re.compile(r"""((?:The value|Text) (['"])).*?(?=\2(?: of the type| could not be parsed))""", re.DOTALL)
 
 SECTIONS = (
     *("input", "encoder", "output", "embed", "train", "head", "search", "score", "scores", "schedule", "limits"),
@@ -136,6 +140,7 @@ def run(story: Callable[[], object]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     for noisy in ("py4j", "pyspark", "httpx", "httpx2", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("SQLQueryContextLogger").disabled = True  # PySpark's: what is said below, values of the data too
     # the pairs of versions that the tests run with are in conf/
     warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
     try:
@@ -152,10 +157,9 @@ def run(story: Callable[[], object]) -> int:
 
 
 def causes(message: str) -> str:
-    """Return what a Java stack says went wrong: its first line and its causes, without the frames.
-
-    A text of the data can stand in such a line only if Spark itself put it there.
+    """Return what a Java stack says went wrong: its first line and causes, without the frames, and without values of
+    the data, which Spark names where a view that is the input fails to cast one.
     """
-    lines = [line.strip() for line in message.splitlines()]
+    lines = [line.strip() for line in _VALUE.sub(r"\1...", message).splitlines()]
     told = [line for line in lines if line and not line.startswith(("at ", "...")) and "Driver stacktrace" not in line]
     return "\n".join(dict.fromkeys(told[:20]))

@@ -54,3 +54,23 @@ def test_a_wrong_column_ends_with_its_code_and_one_line_not_a_stack(tiny_bert, t
     assert "DataError: column 'body' not found; the table has ['id', 'content']" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
     assert not (tmp_path / "out").exists()
+
+
+def test_a_value_that_spark_names_is_in_no_log(tiny_bert, tmp_path):
+    """The input is a view that casts; the value holds quotes and line ends."""
+    app = f"""
+from pyspark.sql import SparkSession
+from jobs import embed
+spark = SparkSession.builder.getOrCreate()
+spark.createDataFrame([("my 'secret'\\nand \\"secret\\" tweet",)], "text string").write.saveAsTable("tweets")
+spark.sql("CREATE VIEW cast_tweets AS SELECT CAST(text AS INT) number, text FROM tweets")
+options = ["--input", "cast_tweets", "--format", "table", "--model", {str(tiny_bert)!r}, "--output", "out"]
+print("exit code", embed.main(options))
+"""
+    (tmp_path / "app.py").write_text(app, encoding="utf-8")
+    done = start([SHELL, "--master", "local[1]", "--conf", "spark.sql.ansi.enabled=true", "app.py"], tmp_path)
+    said = done.stdout + done.stderr
+    assert "exit code 1" in said, said[-3000:]
+    assert "Spark failed: [CAST_INVALID_INPUT] The value '...' of the type" in said
+    assert "ERROR Executor" in said
+    assert "secret" not in said
