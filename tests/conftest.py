@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,12 @@ def tiny_bert(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "tiny_bert"
     models.wordpiece(BertTokenizerFast, folder)
     return models.save(models.tiny(BertConfig, BertModel), folder)
+
+
+@pytest.fixture
+def copy(tiny_bert, tmp_path):
+    """Return a copy of the tiny model's folder, to damage."""
+    return shutil.copytree(tiny_bert, tmp_path / "copy")
 
 
 @functools.lru_cache(maxsize=8)

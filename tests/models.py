@@ -1,5 +1,7 @@
 """Tiny random encoders of the architectures that people use, with real tokenizers, as save_pretrained writes them."""
 
+import json
+
 import torch
 from tokenizers import ByteLevelBPETokenizer
 from transformers import (
@@ -15,6 +17,9 @@ from transformers import (
     RobertaModel,
     RobertaTokenizerFast,
 )
+
+from bert_spark.config import EncoderConfig
+from bert_spark.model import load
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 WORDS = """a an and are at be but for from good happy hate have hello hi i in is it like love me my name nicolas no not
@@ -94,3 +99,13 @@ def mpnet(folder):
 
 
 ARCHITECTURES = {"roberta": roberta, "distilbert": distilbert, "electra": electra, "mpnet": mpnet}
+
+
+def load_cpu(folder, **settings):
+    """Load a folder's model onto the CPU."""
+    return load(EncoderConfig(model=str(folder), **settings), "cpu")
+
+
+def change_json(path, **changes):
+    """Change some values of a json file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))

@@ -13,7 +13,6 @@ from bert_spark import EncoderConfig, preview, with_embedding
 from bert_spark.arrays import values_of
 from bert_spark.columns import ENCODER_KEY, FINGERPRINT_KEY
 from bert_spark.counts import of_result
-from bert_spark.errors import ConfigError, DataError
 from bert_spark.frames import embedding_udf
 from bert_spark.model import config_fingerprint
 from bert_spark.udf import EMBEDDING_FIELDS
@@ -243,30 +242,3 @@ def test_pickled_udf_is_small(config):
     from pyspark.serializers import CloudPickleSerializer
 
     assert len(CloudPickleSerializer().dumps(embedding_udf(config).func)) < 100_000
-
-
-def test_absent_text_column_is_named_with_those_found(table, config):
-    with pytest.raises(DataError, match=r"column 'body' not found; the table has \['id', 'text'\]; set --text-column"):
-        table.transform(with_embedding(config, text_column="body"))
-
-
-def test_number_as_text_is_refused_with_the_cast_to_write(table, config):
-    with pytest.raises(DataError, match=r"column 'id' is bigint; expected string; cast it first"):
-        table.transform(with_embedding(config, text_column="id"))
-
-
-def test_column_that_is_there_already_is_refused(table, config):
-    with pytest.raises(DataError, match=r"the input has \['Embedding'\] already; rename ours with --embedding-column"):
-        table.withColumn("Embedding", F.lit(1)).transform(with_embedding(config))
-
-
-def test_unknown_diagnostic_is_refused(config):
-    with pytest.raises(ConfigError, match=r"diagnostics \['length'\] are unknown; known are \['token_count'"):
-        with_embedding(config, diagnostics=["length"])
-
-
-def test_column_names_with_dots_are_columns_not_fields(spark, config):
-    df = spark.createDataFrame([("hi", 1)], "`the.text` string, `an.id` int")
-    out = df.transform(with_embedding(config, text_column="the.text"))
-    assert out.columns == ["the.text", "an.id", "embedding", "error"]
-    assert len(out.collect()[0]["embedding"]) == 32

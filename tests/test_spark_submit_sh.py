@@ -1,16 +1,14 @@
 """spark-submit.sh: what it finds, what it says when it finds nothing, what it passes on. One test starts Spark."""
 
-import os
 import shutil
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
+from checkouts import ROOT, fake_java, fake_python, fake_spark, start, write
 
-ROOT = Path(__file__).resolve().parent.parent
-SHELL_TOOLS = ["bash", "cat", "cksum", "dirname", "env", "grep", "id", "ls", "mkdir", "readlink", "sed"]
+pytest_plugins = ["checkouts"]
+
 JOB = """
 import os, sys
 import bert_spark
@@ -29,71 +27,6 @@ print("conf:", spark.conf.get("spark.test.word"))
 print("folder:", os.getcwd())
 sys.exit(7)
 """
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    """A checkout as small as can be, in a folder with a space in its name."""
-    folder = tmp_path / "check out"
-    (folder / "conf").mkdir(parents=True)
-    for name in ["spark-submit.sh", "pyproject.toml", "conf/launch.py", "conf/constraints.txt"]:
-        shutil.copy(ROOT / name, folder / name)
-    write(folder / "bert_spark" / "__init__.py", 'WHO = "the package"\n')
-    return folder
-
-
-@pytest.fixture
-def machine(tmp_path):
-    """PATH of a machine with a shell, and nothing else until a test puts it there."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name in SHELL_TOOLS:
-        (folder / name).symlink_to(shutil.which(name))
-    return folder
-
-
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
-
-
-def fake_java(path, version):
-    lines = [f"    java.home = {path.parent.parent}", f"    java.specification.version = {version}"]
-    return write(path, "#!/usr/bin/env bash\nprintf '%s\\n' " + " ".join(f"'{line}'" for line in lines) + " >&2\n")
-
-
-def fake_python(path):
-    """An interpreter that has all that is asked for, and tells how it was called and with which Java."""
-    return write(
-        path,
-        f"""#!/usr/bin/env bash
-case "$*" in
-  *"launch.py meets"*) echo '{path}' ;;
-  *"launch.py zip") echo /built/package.zip ;;
-  *"launch.py spark-home") echo '{path.parent}/spark' ;;
-  *) echo "JAVA_HOME=$JAVA_HOME python $*" ;;
-esac
-""",
-    )
-
-
-def fake_spark(folder):
-    return write(folder / "bin" / "spark-submit", "#!/usr/bin/env bash\nprintf '<%s>' \"$@\"\nexit 9\n")
-
-
-def start(script, *arguments, path=None, cwd=None, **variables):
-    """Run `script` with this interpreter as the active one unless `path` is given."""
-    dropped = {"SPARK_HOME", "PYTHONPATH", "PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON", "BERT_SPARK_JAVA_FOLDERS"}
-    if path is not None:
-        dropped |= {"JAVA_HOME"}
-    env = {key: value for key, value in os.environ.items() if key not in dropped}
-    env["PATH"] = str(path) if path is not None else f"{Path(sys.executable).parent}:{env['PATH']}"
-    command = [str(script), *arguments]
-    return subprocess.run(
-        command, env=env | variables, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240
-    )
 
 
 # ---- usage
@@ -125,65 +58,6 @@ def test_wrong_command_line_is_named_and_exits_2(arguments, message):
     done = start(ROOT / "spark-submit.sh", *arguments)
     assert done.returncode == 2
     assert message in done.stderr
-
-
-# ---- Java
-
-
-def test_no_java_and_not_root_prints_three_commands_and_exits_3(checkout, machine, tmp_path):
-    (machine / "id").unlink()
-    write(machine / "id", "#!/usr/bin/env bash\necho 1000\n")
-    write(machine / "apt-get", "#!/usr/bin/env bash\necho must not run; exit 1\n")
-    done = start(checkout / "spark-submit.sh", "tests", path=machine, BERT_SPARK_JAVA_FOLDERS=str(tmp_path / "none"))
-    assert (done.returncode, done.stdout) == (3, "")
-    assert "must not run" not in done.stderr
-    assert "sudo apt-get install -y openjdk-17-jre-headless" in done.stderr
-    assert "sudo dnf install -y java-21-openjdk-headless" in done.stderr
-    assert "brew install openjdk@17" in done.stderr
-
-
-def test_root_without_apt_gets_the_commands_too(checkout, machine, tmp_path):
-    (machine / "id").unlink()
-    write(machine / "id", "#!/usr/bin/env bash\necho 0\n")
-    done = start(checkout / "spark-submit.sh", "tests", path=machine, BERT_SPARK_JAVA_FOLDERS=str(tmp_path / "none"))
-    assert done.returncode == 3
-    assert "installing" not in done.stderr
-    assert "sudo dnf install -y java-21-openjdk-headless" in done.stderr
-
-
-def test_root_with_apt_says_so_installs_and_goes_on(checkout, machine, tmp_path):
-    (machine / "id").unlink()
-    write(machine / "id", "#!/usr/bin/env bash\necho 0\n")
-    java = fake_java(tmp_path / "packed" / "bin" / "java", "17")
-    (tmp_path / "jvm").mkdir()
-    install = (
-        f'#!/usr/bin/env bash\necho "apt-get $*"\n[ "$1" = update ] || ln -s {java.parent.parent} {tmp_path}/jvm/new\n'
-    )
-    write(machine / "apt-get", install)
-    (machine / "ln").symlink_to(shutil.which("ln"))
-    fake_python(machine / "python3")
-    done = start(checkout / "spark-submit.sh", "tests", path=machine, BERT_SPARK_JAVA_FOLDERS=str(tmp_path / "jvm"))
-    assert "no Java 17 or later found; installing the headless JRE with apt-get" in done.stderr
-    assert "apt-get install -y --no-install-recommends openjdk-17-jre-headless" in done.stderr
-    assert done.stdout == f"JAVA_HOME={java.parent.parent} python -m pytest\n"
-
-
-def test_too_old_javas_are_passed_over_for_one_in_the_folders(checkout, machine, tmp_path):
-    fake_python(machine / "python3")
-    fake_java(machine / "java", "1.8")
-    old = fake_java(tmp_path / "old" / "bin" / "java", "11").parent.parent
-    new = fake_java(tmp_path / "jvm" / "java 21" / "bin" / "java", "21").parent.parent
-    variables = {"JAVA_HOME": str(old), "BERT_SPARK_JAVA_FOLDERS": f"{tmp_path}/none:{tmp_path}/jvm"}
-    done = start(checkout / "spark-submit.sh", "tests", "-x", path=machine, **variables)
-    assert done.stdout == f"JAVA_HOME={new} python -m pytest -x\n"
-
-
-def test_java_home_comes_before_path(checkout, machine, tmp_path):
-    fake_python(machine / "python3")
-    fake_java(machine / "java", "17")
-    home = fake_java(tmp_path / "mine" / "bin" / "java", "21").parent.parent
-    done = start(checkout / "spark-submit.sh", "tests", path=machine, JAVA_HOME=str(home))
-    assert done.stdout == f"JAVA_HOME={home} python -m pytest\n"
 
 
 # ---- Python

@@ -14,21 +14,12 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, T
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.svm import LinearSVC
-from sklearn.utils.estimator_checks import (
-    check_estimator_cloneable,
-    check_estimator_repr,
-    check_get_params_invariance,
-    check_no_attributes_set_in_init,
-    check_parameters_default_constructible,
-    check_set_params,
-    check_valid_tag_types,
-)
 from transformers import AutoModel, AutoTokenizer
 
 from bert_spark import cache
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import ConfigError, TextError
-from bert_spark.transformer import BertTransformer, GivenVectors, TextCleaner
+from bert_spark.transformer import BertTransformer, TextCleaner
 
 HAPPY, SAD = ["happy", "so happy today", "love you", "good good world"], ["sad", "hate this", "so sad", "no no not"]
 TEXTS, LABELS = HAPPY + SAD, ["+"] * 4 + ["-"] * 4
@@ -46,20 +37,6 @@ def bert(tiny_bert):
 @pytest.fixture
 def live(tiny_bert):
     return AutoTokenizer.from_pretrained(str(tiny_bert)), AutoModel.from_pretrained(str(tiny_bert))
-
-
-class CountingEncoder:
-    """An encoder elsewhere: a text's vector is its length; counts what it was asked."""
-
-    def __init__(self):
-        self.asked = []
-
-    def encode(self, texts, config):
-        self.asked.append((list(texts), config.max_length))
-        return np.array([[len(text)] for text in texts], dtype=np.float32)
-
-    def width(self, config):
-        return 1
 
 
 # Vectors
@@ -263,53 +240,3 @@ def test_a_fitted_pipeline_pickles_small_and_predicts_the_same(bert, dump):
 def test_pickling_before_and_after_fit(bert):
     for estimator in (bert, clone(bert).fit(["hi"]), clone(bert).set_params(embedding_func=cls_of).fit(["hi"])):
         assert pickle.loads(pickle.dumps(estimator)).get_params() == estimator.get_params()
-
-
-CHECKS = [
-    check_estimator_cloneable,
-    check_estimator_repr,
-    check_get_params_invariance,
-    check_no_attributes_set_in_init,
-    check_parameters_default_constructible,
-    check_set_params,
-    check_valid_tag_types,
-]
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("estimator", [BertTransformer(), TextCleaner()], ids=["bert", "cleaner"])
-def test_the_checks_of_scikit_learn_that_need_no_numbers(check, estimator):
-    """check_estimator as a whole feeds 2-D numbers, which are no texts."""
-    check(type(estimator).__name__, estimator)
-
-
-# Encoders elsewhere
-
-
-def test_an_encoder_elsewhere_is_asked_once_a_transform_and_not_at_fit(tiny_bert):
-    elsewhere, before = CountingEncoder(), cache.loads()
-    bert = BertTransformer(max_length=9, encoder=elsewhere).fit(["a", "bb"])
-    assert (bert.n_features_out_, elsewhere.asked) == (1, [])
-    assert bert.transform(["ccc", "a"]).tolist() == [[3], [1]]
-    assert elsewhere.asked == [(["ccc", "a"], 9)]
-    assert cache.loads() == before
-
-
-def test_missing_texts_are_refused_before_an_encoder_elsewhere_is_asked():
-    elsewhere = CountingEncoder()
-    with pytest.raises(TextError, match="row 0 has no text"):
-        BertTransformer(encoder=elsewhere).transform([None])
-    assert elsewhere.asked == []
-
-
-def test_vectors_that_are_there_are_used():
-    given = np.array([[1, 2], [3, 4]], dtype=np.float32)
-    bert = BertTransformer(encoder=GivenVectors(given)).fit(["a", "b"])
-    assert bert.n_features_out_ == 2
-    assert bert.transform(["a", "b"]) is given
-
-
-def test_vectors_of_another_number_of_texts_are_refused():
-    given = GivenVectors(np.zeros((2, 2), dtype=np.float32))
-    with pytest.raises(TextError, match="2 vectors were given for 3 texts; expected one a text"):
-        BertTransformer(encoder=given).transform(["a", "b", "c"])

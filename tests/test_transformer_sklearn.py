@@ -10,10 +10,9 @@ import pytest
 from sklearn import set_config
 from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
-from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.svm import LinearSVC
-from sklearn.utils import estimator_checks, get_tags
+from sklearn.utils import get_tags
 from transformers import AutoModel, AutoTokenizer
 
 from bert_spark import cache, room
@@ -204,49 +203,6 @@ def test_the_tutorials_two_pipelines(bert):
         assert pipeline.fit(MOODS, LABELS).predict(MOODS[:4]).tolist() == LABELS[:4]
 
 
-def test_a_grid_search_with_memory_runs_bert_once_a_text_and_setting(bert, tmp_path):
-    pipeline = Pipeline([("bert", bert.set_params(memory=str(tmp_path))), ("svc", LinearSVC())])
-    grid = {"bert__pooling": ["cls", "mean"], "bert__max_length": [8, 16], "svc__C": [0.1, 1, 10]}
-    cache.clear()
-    counted = {}
-    original = cache.BertEncoder.encode
-
-    def encode(self, texts):
-        key = (self.config.pooling, self.config.max_length)
-        counted[key] = counted.get(key, 0) + len(texts)
-        return original(self, texts)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache.BertEncoder, "encode", encode)
-        search = GridSearchCV(pipeline, grid, cv=3).fit(MOODS, LABELS)
-    assert counted == {(pooling, length): len(set(MOODS)) for pooling in ("cls", "mean") for length in (8, 16)}
-    assert search.predict(MOODS[:2]).tolist() == LABELS[:2]
-
-
-def test_remembered_vectors_are_those_of_the_same_text_and_model(bert, tmp_path):
-    plain = clone(bert).fit_transform(TEXTS)
-    bert.set_params(memory=str(tmp_path)).fit_transform(TEXTS[2:])
-    np.testing.assert_allclose(bert.fit_transform(TEXTS), plain, atol=1e-6)
-    np.testing.assert_array_equal(bert.set_params(pooling="mean").fit_transform(TEXTS)[0] == plain[0], False)
-
-
-def test_no_text_is_kept_in_the_memory(bert, tmp_path):
-    bert.set_params(memory=str(tmp_path)).fit_transform(["happy today"])
-    (file,) = tmp_path.iterdir()
-    assert b"happy" not in file.read_bytes()
-
-
-def test_memory_needs_a_model_by_name(live, tmp_path):
-    with pytest.raises(ConfigError, match="memory needs a model by name"):
-        BertTransformer(*live, memory=str(tmp_path)).fit_transform(["a"])
-
-
-def test_a_pipelines_own_memory_works_too(bert, tmp_path):
-    pipeline = Pipeline([("bert", bert), ("svc", LinearSVC())], memory=str(tmp_path))
-    search = GridSearchCV(pipeline, {"svc__C": [0.1, 1]}, cv=2, n_jobs=2).fit(MOODS, LABELS)
-    assert search.best_score_ == 1.0
-
-
 def test_one_live_object_without_the_other_is_refused(live):
     with pytest.raises(ConfigError, match="got one of tokenizer and model as an object"):
         BertTransformer(live[0]).fit(["a"])
@@ -259,47 +215,3 @@ def test_under_config_transform_output_pandas_a_pipeline_still_fits(bert):
         assert pipeline[:-1].transform(MOODS[:1]).columns[0] == "bert0"
     finally:
         set_config(transform_output="default")
-
-
-# scikit-learn's own checks. parametrize_with_checks itself gives nothing for a transformer whose tags say that it takes
-# no 2-D numbers; so those that need no numbers are called by hand, and the others are listed with their reason.
-APPLICABLE = [
-    "check_estimator_cloneable",
-    "check_estimator_tags_renamed",
-    "check_valid_tag_types",
-    "check_estimator_repr",
-    "check_no_attributes_set_in_init",
-    "check_do_not_raise_errors_in_init_or_set_params",
-    "check_mixin_order",
-    "check_get_params_invariance",
-    "check_set_params",
-    "check_parameters_default_constructible",
-    "check_global_output_transform_pandas",
-]
-NUMBERS = "feeds a matrix of numbers; texts are what this takes"
-NOT_APPLICABLE = {
-    "check_fit_score_takes_y": NUMBERS,
-    "check_estimators_overwrite_params": NUMBERS,
-    "check_dont_overwrite_parameters": NUMBERS,
-    "check_estimators_fit_returns_self": NUMBERS,
-    "check_readonly_memmap_input": NUMBERS,
-    "check_n_features_in_after_fitting": "a column of texts has no number of features",
-    "check_positive_only_tag_during_fit": NUMBERS,
-}
-
-
-@pytest.mark.parametrize("step", [BertTransformer, TextCleaner])
-@pytest.mark.parametrize("name", APPLICABLE)
-def test_scikit_learns_own_checks(step, name):
-    getattr(estimator_checks, name)(step.__name__, step())
-
-
-def test_no_check_of_the_api_is_forgotten():
-    api = {getattr(check, "func", check).__name__ for check in estimator_checks._yield_api_checks(BertTransformer())}
-    assert api <= set(APPLICABLE) | set(NOT_APPLICABLE)
-
-
-@pytest.mark.parametrize("estimator_and_check", estimator_checks.parametrize_with_checks([BertTransformer()]).args[1])
-def test_what_scikit_learn_itself_thinks_applicable(estimator_and_check):
-    estimator, check = estimator_and_check
-    check(estimator)
