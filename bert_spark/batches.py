@@ -4,6 +4,7 @@ before the last one's vectors are waited for. Knows nothing of texts and of what
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,11 @@ import torch
 from bert_spark.gpu import memory_permitting
 
 logger = logging.getLogger(__name__)
+
+PATIENCE = 10
+SMALL = 4096  # padded tokens: a batch that is not itself what a card has no room for
+LARGE = 16_384  # padded tokens that keep a card at work: from here on a batch ends before it is padding
+FULL = 0.9  # real tokens of a batch's, at least
 
 Vectors = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -70,6 +76,8 @@ class Batches:
     ----------
     token_budget
         Halved for good whenever memory does not suffice.
+    patience
+        Seconds to wait, after a batch that fits any card did not, for other processes to give memory back.
     calls
         Of the model so far.
     """
@@ -79,6 +87,7 @@ class Batches:
         self.layout = layout
         self.pad_id = pad_id
         self.token_budget = token_budget
+        self.patience = PATIENCE if device.startswith("cuda") else 0
         self.calls = 0
 
     def run(self, windows: list[list[int]], vectors: Vectors, width: int) -> tuple[np.ndarray, list[int]]:
@@ -91,35 +100,43 @@ class Batches:
 
     def _flights(self, windows: list[list[int]], vectors: Vectors, failed: list[int]) -> Iterator[Flight]:
         """Launch batch by batch; each is given on when the one after it has been launched."""
-        order = np.argsort([-len(window) for window in windows], kind="stable")
-        start = 0
+        lengths = np.array([len(window) for window in windows])
+        order = np.argsort(-lengths, kind="stable")
+        lengths = lengths[order]
+        start, left = 0, self.patience
         before: Flight | None = None
         while start < len(order):
-            batch = order[start : start + self._rows_that_fit(windows, order, start)]
+            batch = order[start : start + self._rows_that_fit(lengths, start)]
             flight = self._launch(batch, windows, vectors)
             if before is not None:
                 yield before
-            if flight is None and before is None:  # with nothing else in flight, it is this batch that is too large
+            if flight is not None:
+                start, left = start + len(batch), self.patience
+            elif before is None and left and len(batch) * self._padded([windows[row] for row in batch]) <= SMALL:
+                left -= 1
+                time.sleep(1)  # others fill the card
+            elif before is None:  # with nothing else in flight, it is this batch that is too large
                 self._halve([windows[row] for row in batch])
                 if len(batch) == 1:
                     failed.append(int(batch[0]))
                     start += 1
-            elif flight is not None:
-                start += len(batch)
             before = flight
         if before is not None:
             yield before
 
-    def _rows_that_fit(self, windows: list[list[int]], order: np.ndarray, start: int) -> int:
-        """Return how many rows of `order` make the next batch; the first is the longest. At least one, however long."""
-        longest = len(windows[order[start]])
+    def _rows_that_fit(self, lengths: np.ndarray, start: int) -> int:
+        """Return how many rows make the next batch, of lengths that descend. At least one, however long."""
+        longest = lengths[start]
         if self.layout.alone:
             return 1
         rows = max(1, self.token_budget // (self.layout.padded_to or longest))
+        there = lengths[start : start + rows]
         if self.layout.alike:
-            same = (len(windows[i]) == longest for i in order[start : start + rows])
-            rows = next((n for n, equal in enumerate(same) if not equal), rows)
-        return rows
+            return int((there == longest).sum())
+        if self.layout.padded_to is None:
+            padded = longest * np.arange(1, len(there) + 1)
+            return int(((padded <= LARGE) | (there.cumsum() >= FULL * padded)).sum())
+        return len(there)
 
     def _launch(self, rows: np.ndarray, windows: list[list[int]], vectors: Vectors) -> Flight | None:
         """Start one batch; None where memory does not suffice."""
@@ -127,14 +144,14 @@ class Batches:
         with memory_permitting():
             ids, mask = self.pad([windows[row] for row in rows])
             result = vectors(ids, mask).reshape(len(rows), -1).to(torch.float32)
-            if self.device == "cpu":
-                return Flight(rows, result, None)
+            if not self.device.startswith("cuda"):
+                return Flight(rows, result.cpu(), None)
             host = torch.empty(result.shape, dtype=torch.float32, pin_memory=True)
             host.copy_(result, non_blocking=True)
-            ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            ready = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]  # else the wait takes a core
             ready.record(torch.cuda.current_stream(torch.device(self.device)))
             return Flight(rows, host, ready)
-        if self.device != "cpu":  # the error is gone here, and with it the tensors that it held
+        if self.device.startswith("cuda"):  # the error is gone here, and with it the tensors that it held
             torch.cuda.empty_cache()
         return None
 
@@ -157,5 +174,6 @@ class Batches:
 
     def _on_device(self, array: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(array)
-        # pinned memory is copied while the processor goes on
-        return tensor if self.device == "cpu" else tensor.pin_memory().to(self.device, non_blocking=True)
+        if not self.device.startswith("cuda"):
+            return tensor.to(self.device)
+        return tensor.pin_memory().to(self.device, non_blocking=True)  # copied while the processor goes on

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from bert_spark.gpu import memory_permitting
 
@@ -15,7 +16,8 @@ logger = logging.getLogger(__name__)
 CPU_TOKENS = 1024
 GPU_FIRST, GPU_MOST = 4096, 1 << 18
 _WORTH_IT = 1.05  # a doubling that brings less than 5 % is the last
-_SHARE = 0.5  # of the free memory: a second batch is launched while the first is copied out
+_SHARE = 0.5  # of the free memory: the rest is for other workers on the card
+_TRIALS = 3
 
 
 def doubled(measure: Callable[[int], tuple[float, int] | None], free: int) -> int:
@@ -53,25 +55,38 @@ def doubled(measure: Callable[[int], tuple[float, int] | None], free: int) -> in
     return tokens
 
 
-def token_budget_of_card(run: Callable[[int], object], device: str) -> int:
-    """Return the tokens of a batch on a CUDA device. `run` embeds a made-up batch of so many tokens.
+def token_budget_of_card(made_up: Callable[[int], Sequence[Any]], run: Callable[..., object], device: str) -> int:
+    """Return the tokens of a batch on a CUDA device.
 
     Takes a few forward passes; nothing of them stays on the card.
+
+    Parameters
+    ----------
+    made_up
+        Gives a batch of so many tokens, on the device.
+    run
+        Embeds one.
     """
     import torch
 
+    def timed(batch: Sequence[Any]) -> float:
+        started = time.perf_counter()
+        run(*batch)
+        torch.cuda.synchronize(device)
+        return time.perf_counter() - started
+
     def measure(tokens: int) -> tuple[float, int] | None:
         with memory_permitting():
-            run(tokens)  # kernels are chosen at the first call of a shape
-            torch.cuda.synchronize(device)
+            batch = made_up(tokens)
+            timed(batch)  # kernels are chosen at the first call of a shape
             torch.cuda.reset_peak_memory_stats(device)
-            before, started = torch.cuda.memory_allocated(device), time.perf_counter()
-            run(tokens)
-            torch.cuda.synchronize(device)
-            return time.perf_counter() - started, torch.cuda.max_memory_allocated(device) - before
+            before = torch.cuda.memory_allocated(device)
+            seconds = min(timed(batch) for _ in range(_TRIALS))
+            return seconds, torch.cuda.max_memory_allocated(device) - before
         torch.cuda.empty_cache()
         return None
 
+    torch.cuda.empty_cache()  # what another encoder of this process has left is free
     tokens = doubled(measure, torch.cuda.mem_get_info(device)[0])
     torch.cuda.empty_cache()
     logger.info("token budget on %s: %d", device, tokens)

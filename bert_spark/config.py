@@ -56,7 +56,7 @@ class EncoderConfig:
     precision
         Arithmetic inside; vectors are float32 in any case. Weights are always loaded as float32. "auto" is what
         `bert_spark.precision` picks on the machine that makes this object, which then holds that: fingerprint, record
-        and executors see "bfloat16" or "float32", never "auto".
+        and executors see the name that was picked, never "auto".
     engine
         "torch", or "openvino": BERT and RoBERTa models compiled for CPUs, the same vectors within 1e-5.
     token_budget
@@ -83,7 +83,7 @@ class EncoderConfig:
     max_length: int = option(60, "tokens read of a text, special tokens counted")
     pooling: str = option("cls", "one vector from a text's token states: cls, mean, max, pooler, flatten, or cls+mean")
     precision: str = option(
-        "float32", "arithmetic inside; auto: bfloat16 where it is faster than float32 here", choices=PRECISIONS
+        "float32", "arithmetic inside; auto: half precision where it is faster than float32 here", choices=PRECISIONS
     )
     engine: str = option("torch", "what runs the model; openvino is compiled, for CPUs", choices=ENGINES)
     token_budget: int = option(0, "padded tokens of one micro-batch; 0: as many as suit the device")

@@ -18,7 +18,7 @@ from bert_spark.budget import CPU_TOKENS, token_budget_of_card
 from bert_spark.config import EncoderConfig
 from bert_spark.engines import torch_vectors_of, vectors_of
 from bert_spark.errors import ConfigError, ModelError
-from bert_spark.gpu import pick_device
+from bert_spark.gpu import check_float32, pick_device
 from bert_spark.model import LoadedModel, fingerprint, load
 from bert_spark.text import check_texts, prepare
 from bert_spark.tokens import TokenReader, Tokens
@@ -103,13 +103,15 @@ class BertEncoder:
         if self.reader.room < 1:
             least = self.max_length - self.reader.room + 1
             raise ConfigError(f"max_length={self.max_length} leaves no token of a text; expected {least} or more")
-        self.works_ahead = loaded.device != "cpu"
+        self.works_ahead = on_card = loaded.device.startswith("cuda")
+        if on_card and config.precision == "float32":
+            check_float32()
         self._vectors = vectors_of(loaded, config)
         self._exact = torch_vectors_of(loaded, dataclasses.replace(config, engine="torch", precision="float32"))
         self.batches = Batches(loaded.device, self._layout(), self.reader.pad_id, config.token_budget or CPU_TOKENS)
         self.width = self._exact(*self.batches.pad([self._made_up(1)])).reshape(1, -1).shape[1]
-        if not config.token_budget and loaded.device != "cpu":
-            self.batches.token_budget = token_budget_of_card(self._run_tokens, loaded.device)
+        if not config.token_budget and on_card:
+            self.batches.token_budget = token_budget_of_card(self._batch_of, self._vectors, loaded.device)
         self.texts_encoded = 0
 
     @classmethod
@@ -156,8 +158,11 @@ class BertEncoder:
         if not self.works_ahead:
             yield from (self._encode(self._read(window)) for window in windows)
             return
-        with ThreadPoolExecutor(1, "tokenise") as first, ThreadPoolExecutor(1, "encode") as second:
-            yield from _ahead(second, self._encode, _ahead(first, self._read, windows))
+        try:
+            with ThreadPoolExecutor(1, "tokenise") as first, ThreadPoolExecutor(1, "encode") as second:
+                yield from _ahead(second, self._encode, _ahead(first, self._read, windows))
+        finally:
+            torch.cuda.empty_cache()  # others on the card can have it while this process idles
 
     @property
     def window_rows(self) -> int:
@@ -222,10 +227,9 @@ class BertEncoder:
         shape = shapes.pop()
         return not shapes and len(shape) == 2 and shape[0] == 2
 
-    def _run_tokens(self, tokens: int) -> torch.Tensor:
-        """Embed a made-up batch of so many tokens, in rows of max_length."""
-        rows = max(1, tokens // self.max_length)
-        return self._vectors(*self.batches.pad([self._made_up(self.reader.room)] * rows))
+    def _batch_of(self, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ids and mask of a made-up batch of so many tokens, in rows of max_length."""
+        return self.batches.pad([self._made_up(self.reader.room)] * max(1, tokens // self.max_length))
 
     def _made_up(self, tokens: int) -> list[int]:
         return [*self.reader.prefix, *([self.reader.unknown_id or self.reader.pad_id] * tokens), *self.reader.suffix]

@@ -4,13 +4,15 @@ vectors, whichever it is. Knows nothing of texts and batches."""
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from bert_spark.config import EncoderConfig
 from bert_spark.errors import ConfigError, SetupError
@@ -43,16 +45,14 @@ def vectors_of(loaded: LoadedModel, config: EncoderConfig) -> Vectors:
 
 def torch_vectors_of(loaded: LoadedModel, config: EncoderConfig) -> Vectors:
     """Return the function that runs on torch, in the precision of `config`."""
-    parts = set(parts_of(config.pooling))
-    if config.embedding_func is None and parts <= {"cls", "pooler"} and in_family(loaded.model):
-        states: Any = FamilyForward(loaded.model, first_only=True, pooled="pooler" in parts)
-    else:
-        states = loaded.model
+    model, function = loaded.model, config.embedding_func
+    if loaded.device.startswith("cuda") and config.precision != "float32":
+        model = with_half_weights(model, getattr(torch, config.precision))
+    states = forward_of(model, config.pooling) if function is None and in_family(model) else model
     pool = by_name(config.pooling)
-    function = config.embedding_func
 
     def vectors(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode(), arithmetic(loaded.device, config.precision):
+        with torch.inference_mode(), on_card(loaded.device), arithmetic(loaded.device, config.precision):
             output = states(input_ids=ids, attention_mask=mask)
             result: torch.Tensor = pool(output, mask) if function is None else function(output)
         return result
@@ -67,13 +67,49 @@ def arithmetic(device: str, precision: str) -> contextlib.AbstractContextManager
     return torch.autocast(torch.device(device).type, dtype=getattr(torch, precision), enabled=half)
 
 
+@contextlib.contextmanager
+def on_card(device: str) -> Iterator[None]:
+    """Return the context in which a card keeps to float32 and to attention that does not prepare for every shape."""
+    if not device.startswith("cuda"):
+        yield
+        return
+    matmul = torch.backends.cuda.matmul
+    before, matmul.fp32_precision = matmul.fp32_precision, "ieee"  # TF32 is off by 1e-3; containers may switch it on
+    try:
+        # cuDNN's, which comes first on H100, plans anew for every (rows, tokens), 0.4 s each; batches differ in both
+        with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
+            yield
+    finally:
+        matmul.fp32_precision = before
+
+
+def with_half_weights(model: Any, dtype: torch.dtype) -> Any:
+    """Return the model with its linear layers in half precision and all else shared with it.
+
+    Under autocast it gives the same numbers, without a cast of every weight in every batch.
+    """
+    linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
+    own = {id(tensor) for module in linear for tensor in module.parameters(recurse=False)}
+    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers()) if id(tensor) not in own}
+    half = copy.deepcopy(model, shared)
+    for module in half.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.to(dtype)
+    return half
+
+
+def forward_of(model: Any, pooling: str) -> FamilyForward:
+    """Return the forward pass that gives what a pooling reads, of a model of the family."""
+    parts = set(parts_of(pooling))
+    return FamilyForward(model, first_only=parts <= {"cls", "pooler"}, pooled="pooler" in parts)
+
+
 class _Pooled(torch.nn.Module):
     """Forward pass and pooling as one module, for OpenVINO to convert."""
 
     def __init__(self, model: Any, pooling: str) -> None:
         super().__init__()
-        parts = set(parts_of(pooling))
-        self.states = FamilyForward(model, first_only=parts <= {"cls", "pooler"}, pooled="pooler" in parts)
+        self.states = forward_of(model, pooling)
         self.pool = by_name(pooling)
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,11 @@ from bert_spark.errors import DeviceError, SetupError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 # What CUDA says when a memory request fails; the card goes on working. torch.OutOfMemoryError is the allocator's own.
-_NO_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate memory", "not enough memory")
+# cublasCreate fails on a full card; NVML is asked only then, and can't be by a container that owns a MIG slice.
+_NO_MEMORY = (
+    *("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate memory", "not enough memory"),
+    *("calling `cublasCreate", "NVML_SUCCESS == r INTERNAL ASSERT"),
+)
 # Any other of these leaves the CUDA context of the process unusable until it ends.
 _FATAL = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "cuDNN error", "device-side assert")
 
@@ -144,6 +148,21 @@ def _show_only(address: str) -> None:
         visible_index(address, os.environ[VISIBLE])  # refuses one that is not in the list
     _alone, _listed = address, os.environ.get(VISIBLE)
     os.environ[VISIBLE] = address
+
+
+def check_float32() -> None:
+    """Refuse a machine whose driver library is told to round float32: torch can't tell it otherwise.
+
+    Raises
+    ------
+    SetupError
+        When NVIDIA_TF32_OVERRIDE is 1.
+    """
+    if os.environ.get("NVIDIA_TF32_OVERRIDE") == "1":
+        raise SetupError(
+            "NVIDIA_TF32_OVERRIDE=1 rounds float32 to TF32, which moves vectors by about 1e-3; unset it, or set "
+            "precision to float16 or bfloat16"
+        )
 
 
 def out_of_memory(err: BaseException) -> bool:

@@ -73,11 +73,19 @@ def _layer(layer: Any, queries: torch.Tensor, states: torch.Tensor, mask: torch.
     """Run one layer for some of its rows: (batch, n_queries, hidden), (batch, tokens, hidden) -> as `queries`."""
     attention = layer.attention.self
     heads = (-1, attention.attention_head_size)
+    low = _as_autocast(states)
+    read = low if queries is states else _as_autocast(queries)
     query, key, value = (
         part(rows).unflatten(-1, heads).transpose(1, 2)  # (batch, tokens, hidden) -> (batch, heads, tokens, per head)
-        for part, rows in ((attention.query, queries), (attention.key, states), (attention.value, states))
+        for part, rows in ((attention.query, read), (attention.key, low), (attention.value, low))
     )
     context = scaled_dot_product_attention(query, key, value, attn_mask=mask)
     seen = layer.attention.output(context.transpose(1, 2).flatten(2), queries)
     result: torch.Tensor = layer.output(layer.intermediate(seen), seen)
     return result
+
+
+def _as_autocast(states: torch.Tensor) -> torch.Tensor:
+    """Return states as a linear layer under autocast would cast them: once, not once for each of three layers."""
+    kind = states.device.type
+    return states.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else states

@@ -57,6 +57,53 @@ def test_memory_that_the_batch_in_flight_holds_is_waited_for_before_the_budget_i
     assert runner.token_budget == 4
 
 
+def shapes_of(lengths, budget):
+    """Return (rows, tokens) of every batch that windows of these lengths make."""
+    seen = []
+
+    def vectors(ids, mask):
+        seen.append((tuple(ids.shape), int(mask.sum())))
+        return first_ids(ids, mask)
+
+    Batches("cpu", Layout(), 0, budget).run([[1] * length for length in lengths], vectors, 1)
+    return seen
+
+
+def test_a_large_batch_ends_before_it_is_padding():
+    """Tweets' lengths, and a budget that a card may find."""
+    lengths = [5 + n % 50 for n in range(8192)]
+    seen = shapes_of(lengths, 1 << 18)
+    assert sum(rows for (rows, _), _ in seen) == 8192
+    assert all(real >= 0.9 * rows * tokens or rows * tokens <= 16_384 for (rows, tokens), real in seen)
+    assert len(seen) < 12
+    assert [shape for shape, _ in shapes_of([50, 1, 1, 1], 200)] == [(4, 50)]  # small ones are as the budget says
+
+
+def test_a_full_card_is_waited_for_before_small_batches_are_cut(monkeypatch, caplog):
+    waited = []
+    monkeypatch.setattr("time.sleep", waited.append)
+
+    def full_for(times):
+        left = [times]
+
+        def vectors(ids, mask):
+            left[0] -= 1
+            if left[0] >= 0:
+                raise torch.OutOfMemoryError("CUDA out of memory (injected)")
+            return first_ids(ids, mask)
+
+        runner = Batches("cpu", Layout(), 0, token_budget=16_384)
+        runner.patience = 10  # as on a card
+        result, failed = runner.run([[row, 9] for row in range(4096)], vectors, 1)
+        assert result[:, 0].tolist() == list(range(4096))
+        return runner.token_budget, failed
+
+    assert full_for(9) == (4096, [])  # 8,192 tokens are cut to 4,096; then it waits, and goes on
+    assert waited == [1] * 8
+    assert full_for(13) == (1024, [])  # what does not come back is not waited for again and again
+    assert waited == [1] * 18
+
+
 def test_a_window_is_tokenised_while_the_one_before_it_runs():
     second_is_read = threading.Event()
 

@@ -69,7 +69,7 @@ def crowded(monkeypatch):
 @pytest.mark.parametrize(("most", "tokens"), [(1500, 1024), (4096, 4096), (0, 1)])
 def test_a_batch_that_others_leave_no_room_for_is_halved_until_it_fits(crowded, most, tokens):
     run, asked = crowded(most)
-    assert token_budget_of_card(run, "cuda:0") == tokens
+    assert token_budget_of_card(lambda tokens: (tokens,), run, "cuda:0") == tokens
     assert asked[0] == 4096
 
 
@@ -78,7 +78,7 @@ def test_any_other_error_of_a_trial_is_raised(crowded):
         raise RuntimeError("CUDA error: device-side assert triggered")
 
     with pytest.raises(RuntimeError, match="device-side assert"):
-        token_budget_of_card(run, "cuda:0")
+        token_budget_of_card(lambda tokens: (tokens,), run, "cuda:0")
 
 
 def test_what_the_user_says_stands():

@@ -5,10 +5,11 @@ import sys
 import models
 import numpy as np
 import pytest
+import torch
 
 from bert_spark.config import EncoderConfig
 from bert_spark.encoder import BertEncoder
-from bert_spark.engines import vectors_of
+from bert_spark.engines import on_card, vectors_of
 from bert_spark.errors import ConfigError, SetupError
 from bert_spark.model import LoadedModel, config_fingerprint, load
 
@@ -83,3 +84,21 @@ def test_what_openvino_has_not_is_refused():
         EncoderConfig(engine="openvino", precision="float16")
     with pytest.raises(ConfigError, match="takes a pooling, no embedding_func"):
         EncoderConfig(engine="openvino", embedding_func=len)
+
+
+@pytest.mark.parametrize(("device", "there"), [("cuda:1", (False, "ieee")), ("cpu", (True, "tf32"))])
+def test_a_card_keeps_to_float32_and_to_attention_without_plans_and_leaves_the_users_settings(device, there):
+    """torch's settings; no card is asked."""
+
+    def settings():
+        return torch.backends.cuda.cudnn_sdp_enabled(), torch.backends.cuda.matmul.fp32_precision
+
+    torch.set_float32_matmul_precision("high")
+    try:
+        with on_card(device):
+            assert settings() == there
+            assert torch.backends.cuda.flash_sdp_enabled()
+            assert torch.backends.cuda.mem_efficient_sdp_enabled()
+        assert settings() == (True, "tf32")
+    finally:
+        torch.set_float32_matmul_precision("highest")

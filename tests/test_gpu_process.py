@@ -131,6 +131,8 @@ ASSERT = "CUDA error: device-side assert triggered\nCUDA kernel errors might be 
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True, False),
         (RuntimeError("CUDA error: out of memory"), True, False),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True, False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"), True, False),
+        (RuntimeError("NVML_SUCCESS == r INTERNAL ASSERT FAILED at CUDACachingAllocator.cpp:1131"), True, False),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), True, False),
         (RuntimeError(ASSERT), False, True),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), False, True),
@@ -235,3 +237,11 @@ def test_gpu_conf_gives_each_executor_one_gpu_and_one_task_at_a_time():
     conf = dict(line.split() for line in lines if line.startswith("spark."))
     assert conf["spark.executor.resource.gpu.amount"] == conf["spark.task.resource.gpu.amount"] == "1"
     assert conf["spark.executor.cores"] == conf["spark.task.cpus"]
+
+
+def test_a_driver_that_is_told_to_round_float32_is_refused(monkeypatch):
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    gpu.check_float32()
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    with pytest.raises(SetupError, match=r"NVIDIA_TF32_OVERRIDE=1 rounds float32 to TF32.*unset it"):
+        gpu.check_float32()

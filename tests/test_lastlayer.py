@@ -1,14 +1,17 @@
 """Running the last layer for the CLS row alone changes no vector; models it is not for take their own forward pass."""
 
+import dataclasses
+
 import models
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModel, BertConfig, BertModel
 
 from bert_spark.config import EncoderConfig
 from bert_spark.encoder import BertEncoder
-from bert_spark.engines import torch_vectors_of
+from bert_spark.engines import torch_vectors_of, with_half_weights
 from bert_spark.lastlayer import FamilyForward, in_family
 from bert_spark.model import load
 
@@ -101,21 +104,65 @@ def test_a_subclass_a_decoder_and_a_hooked_model_are_none_of_the_family(bert):
     assert not in_family(hooked)
 
 
-@pytest.mark.parametrize(
-    ("pooling", "calls"), [("cls", 0), ("pooler", 0), ("cls+mean", 1), ("mean", 1), ("flatten", 1)]
-)
-def test_only_poolings_of_the_cls_state_leave_the_models_own_forward_pass(tiny_bert, monkeypatch, pooling, calls):
+class Waits(TorchDispatchMode):
+    """Counts the operations at which a processor would wait for its card."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func in (torch.ops.aten.is_nonzero.default, torch.ops.aten._local_scalar_dense.default):
+            self.seen.append(func)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("pooling", ["cls", "pooler", "cls+mean", "mean", "max", "flatten"])
+def test_no_pooling_makes_the_processor_wait_for_the_card(tiny_bert, pooling):
+    """transformers' own forward pass looks at the mask's values."""
     config = EncoderConfig(model=str(tiny_bert), device="cpu", pooling=pooling)
+    loaded = load(config, "cpu")
+    with Waits() as waits:
+        torch_vectors_of(loaded, config)(IDS, MASK)
+    assert waits.seen == []
+    with Waits() as waits:
+        own(loaded.model, IDS, MASK)
+    assert waits.seen
+
+
+def test_a_function_of_the_users_is_given_the_models_own_output(tiny_bert, monkeypatch):
+    config = EncoderConfig(model=str(tiny_bert), device="cpu", embedding_func=lambda output: output[0][:, 0])
     loaded = load(config, "cpu")
     seen = []
     forward = loaded.model.forward
     monkeypatch.setattr(loaded.model, "forward", lambda **given: seen.append(1) or forward(**given))
     torch_vectors_of(loaded, config)(IDS, MASK)
-    assert len(seen) == calls
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_half_weights_give_the_numbers_of_autocast_over_float32_weights(request, family, precision):
+    model = request.getfixturevalue(family)
+    half = with_half_weights(model, precision)
+    with torch.no_grad(), torch.autocast("cpu", dtype=precision):
+        for first_only in (True, False):
+            expected = FamilyForward(model, first_only=first_only)(IDS, MASK)[0]
+            assert torch.equal(FamilyForward(half, first_only=first_only)(IDS, MASK)[0], expected)
+        assert torch.equal(half(IDS, MASK)[0], model(IDS, MASK)[0])
+    kinds = {type(module).__name__: module.weight.dtype for module in half.modules() if hasattr(module, "weight")}
+    assert kinds == {"Embedding": torch.float32, "LayerNorm": torch.float32, "Linear": precision}
+    words = [each.embeddings.word_embeddings.weight.data_ptr() for each in (half, model)]
+    assert words[0] == words[1]
+    assert {tensor.dtype for tensor in model.parameters()} == {torch.float32}
 
 
 def test_an_encoder_gives_what_its_general_path_gives(tiny_bert):
     texts = ["hello", "", "happy happy sad " * 30, "hi my name is nicolas"]
-    alone = BertEncoder.from_config(EncoderConfig(model=str(tiny_bert), device="cpu"))
-    both = BertEncoder.from_config(EncoderConfig(model=str(tiny_bert), device="cpu", pooling="cls+mean"))
-    np.testing.assert_allclose(alone.encode(texts), both.encode(texts)[:, :32], rtol=0, atol=1e-6)
+    config = EncoderConfig(model=str(tiny_bert), device="cpu", pooling="cls+mean")
+    general = BertEncoder.from_config(dataclasses.replace(config, pooling="cls", embedding_func=cls_and_mean))
+    np.testing.assert_allclose(BertEncoder.from_config(config).encode(texts), general.encode(texts), rtol=0, atol=1e-6)
+
+
+def cls_and_mean(output):
+    return torch.cat([output[0][:, 0], output[0].mean(dim=1)], dim=1)  # it never sees padding

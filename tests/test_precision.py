@@ -33,15 +33,16 @@ def machine(monkeypatch):
         ({"gain": 1.2}, "auto", "float32"),  # casts between layers eat a small gain
         ({"gain": 0.5}, "cpu", "float32"),  # AVX512_BF16 without AMX
         ({"gain": 2.2, "instructions": False}, "cpu", "float32"),
-        ({"capability": (8, 0), "gain": 0.5}, "auto", "bfloat16"),
-        ({"capability": (7, 5), "gain": 0.5}, "cuda", "float32"),
-        ({"capability": (7, 5), "gain": 0.5}, "cuda:1", "bfloat16"),  # the second card is a newer one
-        ({"capability": (7, 5), "gain": 0.5}, "cuda:2", "float32"),  # of an executor's own: this machine's first speaks
+        ({"capability": (8, 0), "gain": 0.5}, "auto", "float16"),
+        ({"capability": (7, 5), "gain": 0.5}, "cuda", "float16"),
+        ({"capability": (6, 1), "gain": 0.5}, "cuda", "float32"),
+        ({"capability": (6, 1), "gain": 0.5}, "cuda:1", "float16"),  # the second card is a newer one
+        ({"capability": (6, 1), "gain": 0.5}, "cuda:2", "float32"),  # of an executor's own: this machine's first speaks
         ({"capability": (8, 0), "gain": 0.5}, "cpu", "float32"),
     ],
     ids=str,
 )
-def test_bfloat16_where_it_is_the_faster_one(machine, kind, device, picked):
+def test_half_precision_where_it_is_the_faster_one(machine, kind, device, picked):
     machine(**kind)
     assert precision.pick_precision(device) == picked
 

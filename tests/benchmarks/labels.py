@@ -1,7 +1,7 @@
 """Do vectors of another precision or engine mean the same? A LinearSVC trained on float32 vectors labels held-out
 tweets from each.
 
-    python -m tests.benchmarks.labels --texts tweets.csv --column content --labels sentiment
+    python -m tests.benchmarks.labels --texts tweets.csv --column content --labels sentiment [--device cuda]
 """
 
 import dataclasses
@@ -12,6 +12,7 @@ from sklearn.svm import LinearSVC
 
 from bert_spark.config import EncoderConfig
 from bert_spark.encoder import BertEncoder
+from bert_spark.gpu import pick_device
 from bert_spark.model import load
 from tests.benchmarks import peers
 from tests.benchmarks.encoder import OURS, cosine
@@ -19,17 +20,19 @@ from tests.benchmarks.harness import MAX_LENGTH, MODEL, arguments, report
 
 
 def main():
-    given = arguments(__doc__, rows=6000, rounds=1, labels="sentiment")
+    given = arguments(__doc__, rows=6000, rounds=1, labels="sentiment", device="cpu")
     table = pd.read_csv(given.texts, usecols=[given.column, given.labels], dtype=str).dropna()
     table = table.drop_duplicates(given.column).sample(frac=1, random_state=0)[: given.rows]
     texts, labels = table[given.column].tolist(), table[given.labels].to_numpy()
     train = len(texts) * 2 // 3
-    config = EncoderConfig(model=MODEL, max_length=MAX_LENGTH, device="cpu")
-    loaded = load(config, "cpu")
+    config = EncoderConfig(model=MODEL, max_length=MAX_LENGTH, device=given.device)
+    loaded = load(config, pick_device(given.device))
     exact = BertEncoder(loaded, config).encode(texts)
     head = LinearSVC(C=1.0, class_weight="balanced").fit(exact[:train], labels[:train])
     expected = head.predict(exact[train:])
     makers = {n: lambda s=s: BertEncoder(loaded, dataclasses.replace(config, **s)) for n, s in OURS.items() if s}
+    if given.device != "cpu":
+        makers = {n: make for n, make in makers.items() if OURS[n].get("engine") != "openvino"}
     makers |= {n: make for n, make in peers.SENTENCE.items() if "bfloat16" in n or "int8" in n}
     encoders, absent = peers.available(makers)
     agreement, cosines, least = {}, {}, {}
