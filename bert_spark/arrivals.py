@@ -15,10 +15,11 @@ from pyspark.sql import types as T
 from bert_spark.columns import HIDDEN, check_text_column
 from bert_spark.errors import ConfigError, DataError, FingerprintError
 from bert_spark.files import Folder
-from bert_spark.jobconf import InputConfig
+from bert_spark.jobconf import InputConfig, OutputConfig
 from bert_spark.newfiles import Unread, columns_of, differences, given, unread
 from bert_spark.scheduleconf import ScheduleConfig
-from bert_spark.sources import kind_of, named, options_of, root_of
+from bert_spark.sinks import exists, is_empty
+from bert_spark.sources import kind_of, named, options_of
 from bert_spark.spread import paths_of
 
 if TYPE_CHECKING:
@@ -83,13 +84,15 @@ class Arrivals:
             file = F.col("_metadata.file_path")
             return table.where(file.isin(files)).select("*", file.alias(FILE))
         reader = spark.read.format(kind).options(**options_of(spark, self.source, kind))
-        base = {} if kind == "text" else {"basePath": root_of(path)}
-        return named(reader.options(**base).schema(self.schema).load(paths_of(files)), self.source, kind)
+        reader = reader if kind == "text" else reader.schema(self.schema)
+        return named(reader.load(paths_of(files)), self.source, kind)
 
     def dropped(self, spark: SparkSession, files: list[str]) -> list[str]:
         """Say what columns of staged files the rows lack, of those that came after the columns were looked at."""
         late = [] if self.kind in ("table", "delta") else sorted(set(files) - self.new.files)
-        return late and differences(columns_of(spark, self.source, late), self.schema, self.source, late)
+        return late and differences(
+            columns_of(spark, self.source, late), self.schema, self.source, late, typed=not self.pin["given"]
+        )
 
 
 def pinned(
@@ -119,27 +122,56 @@ def pinned(
     pin = json.loads(checkpoint.read(PIN) or "{}")
     _check_same(pin, {"input": source.path, "output": output}, identity, checkpoint)
     new = unread(spark, source, checkpoint / SPARK)
+    is_given = pin.get("given", schedule.schema is not None)
     schema = T.StructType.fromJson(pin["schema"]) if pin else given(spark, schedule.schema, source) or new.schema
     if schema is None:
         raise DataError(f"no files in {source.path!r} to take the columns from; set --schema, or wait for the first")
-    wrong = differences(new.schema, schema, source, new.files)
+    check_text_column(named(spark.createDataFrame([], schema), source, kind_of(source)), source.text_column)
+    wrong = differences(new.schema, schema, source, new.files, typed=not is_given)
     if wrong:
         raise DataError(
-            f"new files of {source.path!r}{_some(new.files)} have other columns than the first run saw: "
-            f"{'; '.join(wrong)}. Nothing "
-            "is lost: mend the files and run again, or start another --checkpoint and --output with the new columns"
+            f"new files of {source.path!r}{_some(new.files)} have other columns than "
+            f"{'--schema says' if is_given else 'the first run saw'}: {'; '.join(wrong)}. Nothing is lost: mend the "
+            "files and run again, or start another --checkpoint and --output with the new columns"
         )
     facts = {"input": source.path, "output": output, "identity": dict(identity), "schema": json.loads(schema.json())}
-    kept = {"id": pin.get("id") or secrets.token_hex(4), "begun": pin.get("begun", False)}
-    pin = facts | kept
+    kept = {"id": secrets.token_hex(4), "begun": False, "published": False, "given": is_given}
+    pin = facts | {name: pin.get(name, first) for name, first in kept.items()}
     checkpoint.write(PIN, json.dumps(pin, indent=2))
     return Arrivals(source, schema, new, pin)
 
 
-def begin(checkpoint: Folder, arrivals: Arrivals) -> None:
-    """Note that rows are about to be published: from now on the output may hold some."""
-    if not arrivals.pin["begun"]:
-        checkpoint.write(PIN, json.dumps({**arrivals.pin, "begun": True}, indent=2))
+def note(checkpoint: Folder, what: str) -> None:
+    """Keep in the checkpoint that publishing has "begun": the output may hold rows from now on; or is "published"."""
+    pin = json.loads(checkpoint.read(PIN) or "{}")
+    if not pin[what]:
+        checkpoint.write(PIN, json.dumps({**pin, what: True}, indent=2))
+
+
+def check_there(spark: SparkSession, checkpoint: Folder, arrivals: Arrivals, output: OutputConfig) -> None:
+    """Refuse a checkpoint and an output of which somebody has removed one.
+
+    Raises
+    ------
+    ConfigError
+        When they can't be of one another.
+    """
+    pin, path = arrivals.pin, str(output.path)
+    if pin["published"] and not exists(spark, path, output.format):
+        raise ConfigError(
+            f"checkpoint {checkpoint.uri} has published into {path!r}, which is not there: rows read before would be "
+            "missing. Bring it back, or start another --checkpoint, which reads all again"
+        )
+    if pin["published"] and not (checkpoint / SPARK / "offsets").names():
+        raise ConfigError(
+            f"{(checkpoint / SPARK).uri} is gone, Spark's list of what was read: all would be in {path!r} twice. Bring "
+            "it back, or start another --checkpoint and --output"
+        )
+    if not pin["begun"] and not is_empty(spark, output):
+        raise ConfigError(
+            f"output {path!r} holds batches that checkpoint {checkpoint.uri} knows nothing of: its own, numbered from "
+            "0, would replace them. Go on with the checkpoint they were made with, or write to another --output"
+        )
 
 
 def _check_same(

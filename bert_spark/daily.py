@@ -9,16 +9,13 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
-
-from bert_spark.columns import check_free, column_of
+from bert_spark.columns import check_free
 from bert_spark.counts import OF_NOTHING
-from bert_spark.errors import ConfigError, DataError, EmptyInputError, NoInputError
+from bert_spark.days import PARTITION, is_whole, of_day
+from bert_spark.errors import ConfigError, EmptyInputError, NoInputError
 from bert_spark.jobconf import InputConfig
 from bert_spark.lock import Lock
 from bert_spark.progress import shown
-from bert_spark.runs import RunRecord
 from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
 from bert_spark.sinks import exists, is_empty, table_of
 from bert_spark.sources import kind_of, read
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PARTITION = "run_date"
 _PLACE = "{run_date}"
 _BACKFILL = "backfill.json"
 
@@ -52,7 +48,7 @@ def publish_days(
     """
     finished = recover(spark, task, yard, lock)
     asked = {"days": schedule.days, "rows": _digest(_facts(spark, task, schedule))}
-    done = _done_of(yard, asked)
+    done = _done_of(yard, asked) if exists(spark, str(task.output.path), task.output.format) else []
     records = []
     for day in schedule.days:
         if day in done:
@@ -68,7 +64,8 @@ def publish_days(
         done.append(day)
         if len(schedule.days) > 1:
             yard.staging.write(_BACKFILL, json.dumps(asked | {"done": done}))
-    yard.staging.remove(_BACKFILL)
+    if len(schedule.days) > 1:
+        yard.staging.remove(_BACKFILL)
     return records
 
 
@@ -115,6 +112,8 @@ def _publish_day(
     try:
         tweets = read(spark, source)
     except EmptyInputError as err:
+        if not is_whole(spark, str(source.path)):
+            raise
         logger.warning("%s", err)
         empty = None if schedule.require_input else _stage_empty(spark, task, limits, yard, day)
         return settle(spark, yard, lock, empty, limits) if empty else None
@@ -184,7 +183,7 @@ def _encode(
     zone = {} if schedule.date_column is None else {"time_zone": _time_zone(spark)}
     record = task.record(input=task.source.path, partition=partition, **zone)
     stage = Stage(yard.staging / f"day-{record.content['run_id']}")
-    counted = record.count_in(_of_day(record, tweets, schedule.date_column, day), task.source.text_column)
+    counted = record.count_in(of_day(record, tweets, schedule.date_column, day), task.source.text_column)
     result = task.added(counted, task.source.partition_mb)
     with shown(spark, f"{task.job} {day}"):
         result.write.mode("overwrite").parquet(stage.path(partition))
@@ -207,25 +206,6 @@ def _stage_empty(spark: SparkSession, task: Task, limits: LimitsConfig, yard: Ya
     table_of(spark, task.output).drop(PARTITION).limit(0).write.mode("overwrite").parquet(stage.path(partition))
     complete(stage, task, [partition], task.judged(record.finish(OF_NOTHING)), limits)
     return stage
-
-
-def _of_day(record: RunRecord, tweets: DataFrame, column: str | None, day: str) -> DataFrame:
-    """Return the records of one day; those whose date can't be read belong to none, and are counted."""
-    if column is None:
-        return tweets
-    if column not in tweets.columns:
-        raise DataError(f"column {column!r} not found; the table has {tweets.columns}; set --date-column")
-    date = column_of(column)
-    kind = tweets.schema[column].dataType
-    if isinstance(kind, T.StringType):
-        date = F.try_to_timestamp(date).cast("date")
-    elif isinstance(kind, (T.TimestampType, T.TimestampNTZType)):
-        date = date.cast("date")
-    elif not isinstance(kind, T.DateType):
-        raise DataError(f"column {column!r} is {kind.simpleString()}; --date-column takes dates, timestamps or strings")
-    tweets = record.observed(tweets, [F.count_if(date.isNull()).alias("rows_without_date")])
-    rows = tweets.where(date == F.lit(day).cast("date"))
-    return rows.drop(column) if column == PARTITION else rows
 
 
 def check_days(task: Task, schedule: ScheduleConfig) -> None:

@@ -6,8 +6,8 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any
 
-from bert_spark.daily import PARTITION as DAY
 from bert_spark.daily import check_days, publish_days
+from bert_spark.days import PARTITION as DAY
 from bert_spark.errors import LimitError
 from bert_spark.incremental import PARTITION as BATCH
 from bert_spark.incremental import publish_new

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F
 
-from bert_spark.arrivals import FILE, SPARK, Arrivals, begin, pinned
-from bert_spark.columns import MALFORMED_COLUMN
+from bert_spark.arrivals import FILE, SPARK, Arrivals, check_there, note, pinned
+from bert_spark.columns import MALFORMED_COLUMN, check_free
 from bert_spark.counts import OF_SOURCE, of_source
 from bert_spark.errors import ConfigError, DataError, LimitError, NoInputError
 from bert_spark.files import Folder
 from bert_spark.lock import Lock
 from bert_spark.progress import shown
 from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
-from bert_spark.sinks import is_empty
 from bert_spark.spread import UNKNOWN_SIZE, partitions_for
 from bert_spark.staging import Stage, Yard, check_same_model, complete, qualified, settle
 from bert_spark.tasks import Task
@@ -56,15 +55,11 @@ def publish_new(
     address = path if task.output.format == "table" else qualified(spark, path)
     checkpoint = Folder(qualified(spark, str(schedule.checkpoint)))
     arrivals = pinned(spark, task.source, task.identity, schedule, checkpoint, address)
-    if not arrivals.pin["begun"] and not is_empty(spark, task.output):
-        raise ConfigError(
-            f"output {path!r} holds batches that checkpoint {checkpoint.uri} knows nothing of: its own, numbered from "
-            "0, would replace them. Go on with the checkpoint they were made with, or write to another --output"
-        )
+    check_there(spark, checkpoint, arrivals, task.output)
     stage = Stage(yard.staging / f"new-{arrivals.pin['id']}")
     check_same_model(stage, task)
     if stage.state is not None:
-        begin(checkpoint, arrivals)
+        note(checkpoint, "begun")
     records = _settle_left(spark, schedule, limits, yard, lock, stage)
     record = task.record(partition=PARTITION)
     _stage_new(spark, task, schedule, arrivals, stage, checkpoint)
@@ -74,9 +69,11 @@ def publish_new(
         counts = rows.agg(*task.counts()).first()
         content = record.finish((counts.asDict() if counts else {}) | _counts_in(spark, task, arrivals, rows))
         content["partition"] = batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
-        complete(stage, task, batches, task.judged(content), limits)
-        begin(checkpoint, arrivals)
+        complete(stage, task, batches, task.judged(content), limits, own=True)
+        note(checkpoint, "begun")
         records.append(settle(spark, yard, lock, stage, limits))
+    if records:
+        note(checkpoint, "published")
     if not records and schedule.require_input:
         raise NoInputError(f"nothing is new in {task.source.path!r}; the table is as it was")
     return records
@@ -112,8 +109,11 @@ def _stage_new(
 ) -> None:
     """Encode what is new, each micro-batch into a folder named by its number, over whatever a killed run left there."""
     target = stage.folder.uri
-    size = arrivals.new.size
-    size = size if schedule.max_bytes is None or size is None else min(size, schedule.max_bytes)
+    size, files = arrivals.new.size, len(arrivals.new.files)
+    if size is not None and schedule.max_bytes is not None:
+        size = min(size, schedule.max_bytes)
+    elif size is not None and files > schedule.max_files:
+        size = size * schedule.max_files // files
     tasks = UNKNOWN_SIZE if size is None else partitions_for(size, task.source.partition_mb)
 
     def write(
@@ -121,7 +121,7 @@ def _stage_new(
     ) -> None:  # Connect runs it on the server: it holds two texts, and no names of ours
         rows.write.mode("overwrite").parquet(f"{target}/batch={number}")
 
-    rows = task.add(arrivals.stream(spark, schedule).repartition(tasks))
+    rows = task.add(_free_of_batches(arrivals, arrivals.stream(spark, schedule)).repartition(tasks))
     writer = rows.writeStream.foreachBatch(write).option("checkpointLocation", (checkpoint / SPARK).uri)
     try:
         with shown(spark, task.job):
@@ -135,6 +135,19 @@ def _stage_new(
             f"can't read {unread[1]} with the columns that the first run saw: its header must be {columns}, in this "
             "order. Nothing of it is lost: mend it and run again"
         ) from err
+
+
+def _free_of_batches(arrivals: Arrivals, rows: DataFrame) -> DataFrame:
+    """Return rows without the column that the output's partitions are to be named by.
+
+    It is dropped where it is but the folders of another job's batches; a column of the data is refused.
+    """
+    of_folders = all(f"/{PARTITION}=" in file for file in arrivals.new.files)
+    if PARTITION not in rows.columns or arrivals.kind in ("table", "delta") or not of_folders:
+        check_free(rows, [PARTITION])
+        return rows
+    logger.info("the input's folders %s=... are another run's batches, and no column of the output", PARTITION)
+    return rows.drop(PARTITION)
 
 
 def _counts_in(spark: SparkSession, task: Task, arrivals: Arrivals, rows: DataFrame) -> dict[str, Any]:

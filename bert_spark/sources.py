@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
-from pyspark.errors import PySparkException
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -64,8 +64,10 @@ def read(spark: SparkSession, config: InputConfig) -> DataFrame:
     except (PySparkException, Py4JJavaError) as err:
         if "UNABLE_TO_INFER_SCHEMA" in str(err):
             raise EmptyInputError(f"{config.path!r} holds no {kind} files (--format)") from err
-        raise DataError(f"can't read {_told(config, kind)}: {_reason(err)}") from err
+        raise DataError(f"can't read {_told(config, kind)}: {reason_of(err)}") from err
     if kind != "table" and not set(df.columns) - {MALFORMED_COLUMN}:
+        if spark.read.text(str(config.path)).where(F.col("value").rlike(r"[^\s\[\]\x{feff}]")).take(1):
+            raise DataError(f"none of the records in {config.path!r} has a column of its own; is it {kind} (--format)?")
         raise EmptyInputError(f"{config.path!r} holds no records")
     if kind == "csv" and len(df.columns) == 2 and config.text_column not in df.columns:
         raise DataError(
@@ -87,7 +89,7 @@ def _told(config: InputConfig, kind: str) -> str:
     return f"{config.path!r} as {kind} (--format){encoding}"
 
 
-def _reason(err: Exception) -> str:
+def reason_of(err: Exception) -> str:
     """Return the line in which Spark says why: of a stack of Java, the last cause."""
     lines = [line for line in str(err).splitlines() if line.strip()]
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
@@ -139,13 +141,6 @@ def _load(spark: SparkSession, config: InputConfig, kind: str) -> DataFrame:
     return named(reader.load(path), config, kind)
 
 
-def root_of(path: str) -> str:
-    """Return the part of a path before its first pattern."""
-    parts = path.rstrip("/").split("/")
-    first = next((n for n, part in enumerate(parts) if set(part) & set("*?[{")), len(parts))
-    return "/".join(parts[:first]) or "/"
-
-
 def named(df: DataFrame, config: InputConfig, kind: str) -> DataFrame:
     """Return `df` with the column of a text file under the name of the text column."""
     return df.withColumnRenamed("value", config.text_column) if kind == "text" else df
@@ -173,16 +168,40 @@ def options_of(spark: SparkSession, config: InputConfig, kind: str) -> dict[str,
             "enforceSchema": "false",  # else a file whose columns stand in another order is read by position
         }
     if kind == "json":
-        # 64 characters of a line: it may be the whole file
-        starts = spark.read.text(path).select(F.substring("value", 1, 64).alias("start"))
-        first = starts.where(F.col("start").rlike(r"[^\s\x{feff}]")).limit(1).collect()
-        array = bool(first) and first[0][0].lstrip("\ufeff \t").startswith("[")
+        array = _holds_arrays(spark, path)
         other = {} if utf8 else {"encoding": config.encoding, "lineSep": "\n"}
         malformed = {"columnNameOfCorruptRecord": MALFORMED_COLUMN, "mode": "PERMISSIVE"}
         return {"multiLine": str(array).lower(), **malformed, **other}
     if kind == "text" and not utf8:
         raise ConfigError(f"encoding={config.encoding!r} can't be had of text files; convert them to UTF-8 first")
     return {}
+
+
+def _holds_arrays(spark: SparkSession, path: str) -> bool:
+    """Tell whether json files hold an array each, by the first that holds anything; they must all be alike then.
+
+    Of a file of lines among arrays Spark reads the first record only, in silence.
+    """
+    # 64 characters of a line: it may be the whole file
+    begins = F.substring(F.regexp_replace("start", r"^[\s\x{feff}]+", ""), 1, 1).alias("begins")
+    try:
+        lines = spark.read.text(path).select(F.substring("value", 1, 64).alias("start"), "_metadata")
+        lines = lines.where(F.col("start").rlike(r"[^\s\x{feff}]"))
+        first = lines.select(begins).take(1)
+        if not first or first[0].begins != "[":
+            return False
+        place = F.struct("_metadata.file_block_start", F.monotonically_increasing_id())
+        files = lines.select(begins, "_metadata.file_path", place.alias("place"))
+        other = (
+            files.groupBy("file_path").agg(F.min_by("begins", "place").alias("begins")).where("begins != '['").first()
+        )
+    except AnalysisException:  # a pattern that nothing fits yet
+        return False
+    if other is not None:
+        raise DataError(
+            f"{path!r} holds files of a json array, and others of lines, like {other.file_path!r}; read them apart"
+        )
+    return True
 
 
 def schema_of(

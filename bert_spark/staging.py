@@ -169,10 +169,18 @@ def complete(
     record: dict[str, Any],
     limits: LimitsConfig,
     key: str = "",
+    *,
+    own: bool = False,
 ) -> None:
-    """Say that all rows are staged: from here on a kill costs no encoding."""
+    """Say that all rows are staged: from here on a kill costs no encoding.
+
+    Parameters
+    ----------
+    own
+        Whether nobody but this run, and those that take it up, ever writes these partitions.
+    """
     facts = {"output": dataclasses.asdict(task.output), "limits": dataclasses.asdict(limits), "key": key}
-    facts["identity"] = dict(task.identity)
+    facts |= {"identity": dict(task.identity), "own": partitions if own else []}
     stage.save(status="staged", partitions=partitions, record=record, **facts)
 
 
@@ -211,9 +219,10 @@ def settle(
         if problems:
             stage.save(status="refused", problems=problems)
             yard.keep(record | {"status": "refused", "problems": problems})
+            cure = "raise the limit" if state.get("own") else "mend the input, or raise the limit"  # it is read by now
             raise LimitError(
                 f"{'; '.join(problems)}. Nothing of run {record['run_id']} is published, the table is as it was. Its "
-                f"rows are in {stage.folder.uri}; mend the input, or raise the limit: a run on this input takes them"
+                f"rows are in {stage.folder.uri}; {cure}: a run on this input takes them"
             )
         output = OutputConfig(**state["output"])
         record["rows_replaced"] = sum(count(spark, output, partition) for partition in state["partitions"])
@@ -226,7 +235,10 @@ def _publish(spark: SparkSession, yard: Yard, lock: Lock, stage: Stage, state: d
     there = 0
     for name in state["partitions"]:
         lock.check()
-        there += replace(spark, stage.rows(spark, [name]), output, name)
+        rows = stage.rows(spark, [name])
+        done = count(spark, output, name) if name in state.get("own", ()) else 0
+        # the rows of a killed run are not written anew: a job that reads this output would take new files for new rows
+        there += done if done and done == rows.count() else replace(spark, rows, output, name)
     if there != record["rows_out"]:
         raise DataError(f"{record['rows_out']} rows were staged and {there} are published; run again: it needs no BERT")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -6,6 +6,8 @@ import pytest
 
 from jobs import score, train
 
+DAYS = ["2026-11-22", "2026-11-23", "2026-11-24"]
+BY_COLUMN = ["--date-column", "day"]
 WORDS = ["i am so happy today", "i miss you", "what a great day", "feeling sad", "so tired", "hello there"]
 
 
@@ -75,3 +77,49 @@ class Nights:
 def nights(spark, artefact, tmp_path):
     """Return an empty place for scheduled runs."""
     return Nights(spark, artefact, tmp_path)
+
+
+class Stream:
+    """An input folder of json files that grows, and a job that reads what is new in it."""
+
+    def __init__(self, nights):
+        self.nights = nights
+        self.base = ["--format", "json", "--incremental", "--checkpoint", nights.folder / "seen", "--max-files", "1"]
+        nights.input.mkdir()
+
+    def arrive(self, name, rows, missing=0, **more):
+        lines = [
+            {"key": key, "text": None if n < missing else text, **more}
+            for n, (key, _, text) in enumerate(texts(name, rows))
+        ]
+        (self.nights.input / f"{name}.json").write_text("\n".join([*map(json.dumps, lines), ""]))
+
+    def score(self, *options):
+        return self.nights.score(*self.base, *options)
+
+
+@pytest.fixture
+def stream(nights):
+    """Return a stream with two files: 4 and 5 rows."""
+    made = Stream(nights)
+    made.arrive("a", 4)
+    made.arrive("b", 5)
+    return made
+
+
+def keys(**files):
+    """Return the keys of files of so many rows, sorted."""
+    return sorted(key for name, rows in files.items() for key, _, _ in texts(name, rows))
+
+
+@pytest.fixture
+def three(nights):
+    """Return nights whose input holds three days: 5, 6 and 7 rows."""
+    for n, day in enumerate(DAYS):
+        nights.arrive(day, 5 + n)
+    return nights
+
+
+def keys_of(day, rows):
+    """Return the keys of a day of so many rows, sorted."""
+    return sorted(key for key, _, _ in texts(day, rows))

@@ -1,30 +1,16 @@
 """Runs by days: one partition a day, the same table however often, and nothing published that is outside the limits."""
 
-import gzip
+import shutil
 from pathlib import Path
 
 import pytest
-from nightly import texts
+from nightly import BY_COLUMN, DAYS, keys_of
 from spark_counts import rows_through_python
 
 from bert_spark import load_artefact, sinks, staging
 from jobs import embed, train
 
 pytest_plugins = ["nightly"]
-DAYS = ["2026-11-22", "2026-11-23", "2026-11-24"]
-BY_COLUMN = ["--date-column", "day"]
-
-
-@pytest.fixture
-def three(nights):
-    """Return nights whose input holds three days: 5, 6 and 7 rows."""
-    for n, day in enumerate(DAYS):
-        nights.arrive(day, 5 + n)
-    return nights
-
-
-def keys_of(day, rows):
-    return sorted(key for key, _, _ in texts(day, rows))
 
 
 def test_a_run_twice_gives_the_same_table_and_leaves_other_days_alone(three):
@@ -47,68 +33,6 @@ def test_each_row_of_a_day_goes_through_bert_once(spark, three):
     assert rows == [6]
     (record,) = three.records(status="published")
     assert (record["rows_in"], record["rows_out"], record["rows_without_date"]) == (6, 6, 0)
-
-
-def test_an_empty_day_replaces_an_earlier_full_one_and_says_so(three, capfd):
-    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
-    assert three.score("--run-date", DAYS[2], *BY_COLUMN) == 0
-    three.arrive(DAYS[1], 0)
-    capfd.readouterr()
-    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
-    assert "warning run_date=2026-11-23 is empty; it replaced 6 rows" in capfd.readouterr().out
-    assert {day: len(rows) for day, rows in three.rows().items()} == {DAYS[2]: 7}
-
-
-def empty_file(folder, kind):
-    """Write what holds no records: an empty file, or none but Spark's mark that all is written."""
-    for old in folder.iterdir():
-        old.unlink()
-    (folder / {"none": "_SUCCESS"}.get(kind, f"part-0.{kind}")).write_text("")
-    if kind == "json.gz":
-        (folder / "part-0.json.gz").write_bytes(gzip.compress(b""))
-
-
-@pytest.mark.parametrize("kind", ["csv", "json", "json.gz", "none"])
-def test_a_day_of_files_without_a_record_is_an_empty_day(nights, kind, capfd):
-    form = {"csv": "csv", "none": "parquet"}.get(kind, "json")
-    nights.input = f"{nights.input}/{{run_date}}"
-    options = ["--format", form, "--run-date"]
-    for n, day in enumerate(DAYS[:2]):
-        rows = nights.spark.createDataFrame(texts(day, 5 + n), "key string, day string, text string")
-        rows.coalesce(1).write.format(form).options(header="true").save(nights.input.format(run_date=day))
-        assert nights.score(*options, day) == 0
-    before = nights.files()
-    empty_file(Path(nights.input.format(run_date=DAYS[1])), kind)
-    assert nights.score(*options, DAYS[1], "--require-input") == 5
-    assert nights.files() == before
-    capfd.readouterr()
-    assert nights.score(*options, DAYS[1]) == 0
-    assert f"warning run_date={DAYS[1]} is empty; it replaced 6 rows" in capfd.readouterr().out
-    assert {day: len(rows) for day, rows in nights.rows().items()} == {DAYS[0]: 5}
-    nights.output = nights.folder / "new"
-    assert nights.score(*options, DAYS[1]) == 0  # nothing to do: there is no table yet
-    assert "nothing to do" in capfd.readouterr().out
-    assert not nights.output.exists()
-
-
-def test_required_input_that_is_empty_leaves_the_day_and_exits_5(three, caplog):
-    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
-    before = three.files()
-    three.arrive(DAYS[1], 0)
-    assert three.score("--run-date", DAYS[1], *BY_COLUMN, "--require-input") == 5
-    assert "the input of 2026-11-23 holds no records" in caplog.text
-    assert three.files() == before
-
-
-def test_a_day_whose_folder_is_not_there_is_nothing_to_do(three, capfd):
-    three.input = f"{three.input}/of={{run_date}}"
-    assert three.score("--run-date", DAYS[0]) == 0
-    before = three.files()
-    assert three.score("--run-date", "2026-11-30") == 0
-    assert "score: nothing to do" in capfd.readouterr().out
-    assert three.score("--run-date", "2026-11-30", "--require-input") == 5
-    assert three.files() == before
-    assert three.keys() == keys_of(DAYS[0], 5)
 
 
 def test_a_bad_night_leaves_the_table_byte_for_byte_and_exits_4(three, caplog):
@@ -144,11 +68,22 @@ def test_a_range_that_stopped_goes_on_where_it_stopped(spark, three):
     backfill = ["--from", DAYS[0], "--to", DAYS[2], *BY_COLUMN]
     assert three.score(*backfill) == 4
     assert list(three.rows()) == [DAYS[0]]
+    assert three.score("--run-date", DAYS[2], *BY_COLUMN) == 0  # the nightly run comes in between
     three.arrive(DAYS[1], 6)
     with rows_through_python(spark) as rows:
         assert three.score(*backfill) == 0
     assert rows == [6, 7]
     assert {day: len(rows) for day, rows in three.rows().items()} == dict(zip(DAYS, (5, 6, 7), strict=True))
+
+
+def test_a_range_whose_output_was_removed_begins_anew(three):
+    three.arrive(DAYS[1], 6, missing=3)
+    backfill = ["--from", DAYS[0], "--to", DAYS[2], *BY_COLUMN]
+    assert three.score(*backfill) == 4
+    shutil.rmtree(three.output)
+    three.arrive(DAYS[1], 6)
+    assert three.score(*backfill) == 0
+    assert sorted(three.rows()) == DAYS
 
 
 def test_records_without_a_date_are_counted_and_told(nights, capfd):

@@ -1,53 +1,21 @@
 """Incremental runs: what is new, once, in bounded micro-batches; a later file with other columns is refused."""
 
-import json
-import os
+import shutil
 from types import SimpleNamespace
 
 import pyspark
 import pytest
-from nightly import texts
+from nightly import keys, texts
 from spark_counts import rows_through_python
 
-from bert_spark import incremental
+from bert_spark import incremental, load_artefact, sinks, staging
 from bert_spark.arrivals import FILE, Arrivals
 from bert_spark.jobconf import InputConfig
 from bert_spark.newfiles import Unread
+from jobs import embed
 
 pytest_plugins = ["nightly"]
 counted = pytest.mark.skipif(pyspark.__version__ < "4", reason="Spark 3.5 shows no counts of a stream's micro-batches")
-
-
-class Stream:
-    """An input folder of json files that grows, and a job that reads what is new in it."""
-
-    def __init__(self, nights):
-        self.nights = nights
-        self.base = ["--format", "json", "--incremental", "--checkpoint", nights.folder / "seen", "--max-files", "1"]
-        nights.input.mkdir()
-
-    def arrive(self, name, rows, missing=0, **more):
-        lines = [
-            {"key": key, "text": None if n < missing else text, **more}
-            for n, (key, _, text) in enumerate(texts(name, rows))
-        ]
-        (self.nights.input / f"{name}.json").write_text("\n".join([*map(json.dumps, lines), ""]))
-
-    def score(self, *options):
-        return self.nights.score(*self.base, *options)
-
-
-@pytest.fixture
-def stream(nights):
-    """Return a stream with two files: 4 and 5 rows."""
-    made = Stream(nights)
-    made.arrive("a", 4)
-    made.arrive("b", 5)
-    return made
-
-
-def keys(**files):
-    return sorted(key for name, rows in files.items() for key, _, _ in texts(name, rows))
 
 
 @counted
@@ -90,114 +58,6 @@ def test_missing_malformed_and_late_columns_of_json_keep_their_rows(stream):
     assert stream.score("--max-error-share", "1", "--max-missing-share", "1") == 0
     (record,) = stream.nights.records(status="published")
     assert (record["rows_in"], record["rows_out"], record["rows_malformed"], record["rows_missing"]) == (8, 8, 1, 1)
-
-
-@pytest.mark.parametrize(
-    ("more", "said"),
-    [
-        ({"lang": "en"}, "new column 'lang' (string)"),
-        ({"key": 1.5}, None),  # a number reads as text
-        ({"text": {"a": 1}}, None),
-    ],
-)
-def test_a_new_column_is_named_and_nothing_is_lost(stream, more, said, caplog):
-    assert stream.score() == 0
-    stream.arrive("c", 3, **more)
-    assert stream.score() == (1 if said else 0)
-    if said:
-        assert said in caplog.text
-        stream.arrive("c", 3)
-        assert stream.score() == 0
-        assert stream.nights.keys() == keys(a=4, b=5, c=3)
-
-
-def test_a_new_column_is_named_however_old_the_file_says_it_is(stream, caplog):
-    """A file copied with its date, from an archive of years ago."""
-    assert stream.score() == 0
-    stream.arrive("c", 3, lang="en")
-    os.utime(stream.nights.input / "c.json", (1e9, 1e9))
-    assert stream.score() == 1
-    assert "new column 'lang' (string)" in caplog.text
-    stream.arrive("c", 3)
-    os.utime(stream.nights.input / "c.json", (1e9, 1e9))
-    assert stream.score() == 0
-    assert stream.nights.keys() == keys(a=4, b=5, c=3)
-
-
-def test_a_column_of_a_file_that_came_after_the_look_is_told(stream, monkeypatch, capfd):
-    """Between the look at the columns and the stream's own list of files."""
-    assert stream.score() == 0
-    begun = incremental._stage_new
-
-    def late(*given):
-        stream.arrive("c", 3, lang="en")
-        begun(*given)
-
-    monkeypatch.setattr(incremental, "_stage_new", late)
-    assert stream.score() == 0
-    assert stream.nights.keys() == keys(a=4, b=5, c=3)
-    assert stream.nights.records(status="published")[-1]["columns_dropped"] == ["new column 'lang' (string)"]
-    assert "new column 'lang' (string): not in the rows" in capfd.readouterr().out
-
-
-def test_names_of_files_are_no_patterns(stream):
-    stream.arrive("a {b,c}[1]*#%20", 3)
-    assert stream.score() == 0
-    stream.arrive("d [2]?", 2)
-    stream.arrive("e [2]", 2)
-    assert stream.score() == 0
-    first, second = stream.nights.records(status="published")
-    assert (first["rows_in"], second["rows_in"]) == (12, 4)
-    assert "rows_in_recounted" not in first | second
-
-
-def test_folders_of_the_input_are_columns_by_what_the_first_run_saw(stream, caplog):
-    """Names of folders are text to a table that began with text; a number that is none any more is refused."""
-    for folder in ("lang=en", "lang=7"):
-        (stream.nights.input / folder).mkdir()
-    for name in ("a", "b"):
-        (stream.nights.input / f"{name}.json").rename(stream.nights.input / f"lang=en/{name}.json")
-    assert stream.score() == 0
-    stream.arrive("lang=7/c", 3)
-    assert stream.score() == 0
-    assert stream.nights.keys() == keys(a=4, b=5, **{"lang=7/c": 3})
-
-
-def test_a_changed_type_is_named(stream, caplog):
-    for name in "ab":
-        stream.arrive(name, 4, likes=1)
-    assert stream.score() == 0
-    stream.arrive("c", 3, likes="many")
-    assert stream.score() == 1
-    assert "column 'likes' is string, was bigint" in caplog.text
-
-
-def test_csv_whose_columns_differ_is_refused_by_name(nights, caplog):
-    nights.input.mkdir()
-    (nights.input / "a.csv").write_text("key,text\n1,hi\n2,so\n")
-    base = ["--format", "csv", "--incremental", "--checkpoint", nights.folder / "seen"]
-    assert nights.score(*base) == 0
-    (nights.input / "b.csv").write_text("key,text,lang\n3,hi,en\n")
-    assert nights.score(*base) == 1
-    assert "(b.csv) have other columns than the first run saw: new column 'lang' (string)" in caplog.text
-    (nights.input / "b.csv").write_text("key,text\n3,hi\n")
-    (nights.input / "c.csv").write_text("key,text,lang\n4,hi,en\n")  # Spark looks at the first header only
-    assert nights.score(*base) == 1
-    assert "c.csv with the columns that the first run saw: its header must be ['key', 'text']" in caplog.text
-    (nights.input / "c.csv").write_text("key,text\n4,hi\n")
-    assert nights.score(*base) == 0
-    assert nights.keys() == ["1", "2", "3", "4"]
-
-
-def test_an_input_of_one_file_is_refused(nights, caplog):
-    """Spark streams folders."""
-    nights.input = nights.folder / "a.csv"
-    nights.input.write_text("key,text\n1,hi\n2,so\n")
-    assert nights.score("--incremental", "--checkpoint", nights.folder / "seen") == 2
-    assert "a.csv' is one file" in caplog.text
-    nights.input = nights.folder / "*.csv"
-    assert nights.score("--incremental", "--checkpoint", nights.folder / "seen") == 0
-    assert nights.keys() == ["1", "2"]
 
 
 @counted
@@ -288,14 +148,6 @@ def test_new_rows_of_a_table_are_read_once(spark, nights):
     spark.sql("DROP TABLE arriving")
 
 
-def test_a_given_schema_is_taken_and_a_wrong_one_refused(stream, caplog):
-    assert stream.score("--schema", "key STRING, text WRONG") == 2
-    assert "is no list of columns" in caplog.text
-    assert stream.score("--schema", "key STRING, text STRING, lang STRING") == 0
-    stream.arrive("c", 3, lang="en")
-    assert stream.score() == 0
-
-
 @pytest.mark.parametrize(("gone", "recounted"), [([], True), (["file:/rewritten.parquet"], False)])
 def test_rows_of_a_table_whose_files_were_rewritten_are_counted_as_they_were_staged(spark, gone, recounted):
     spark.sql("DROP TABLE IF EXISTS rewritten")
@@ -307,3 +159,70 @@ def test_rows_of_a_table_whose_files_were_rewritten_are_counted_as_they_were_sta
     found = incremental._counts_in(spark, SimpleNamespace(source=source), arrivals, rows)
     assert found["rows_in"] == (2 if recounted else rows.count())
     assert found.get("rows_in_recounted", True) == recounted
+
+
+def test_what_was_read_and_what_was_published_belong_together(stream, caplog):
+    """Somebody has removed one of them."""
+    assert stream.score() == 0
+    before = stream.nights.files()
+    shutil.move(stream.nights.folder / "seen" / "spark", stream.nights.folder / "aside")
+    assert stream.score() == 2
+    assert "all would be in" in caplog.text
+    assert stream.nights.files() == before
+    shutil.move(stream.nights.folder / "aside", stream.nights.folder / "seen" / "spark")
+    stream.nights.output.rename(stream.nights.folder / "scores_aside")
+    stream.arrive("c", 3)
+    assert stream.score() == 2
+    assert "is not there: rows read before would be missing" in caplog.text
+    (stream.nights.folder / "scores_aside").rename(stream.nights.output)
+    assert stream.score() == 0
+    assert stream.nights.keys() == keys(a=4, b=5, c=3)
+
+
+def test_a_column_called_as_the_partitions_is_refused(stream, caplog):
+    for name in "ab":
+        stream.arrive(name, 4, batch="morning")
+    assert stream.score() == 1
+    assert "'batch'" in caplog.text
+    assert not stream.nights.output.exists()
+
+
+def test_an_incremental_run_reads_what_another_has_published_each_row_once(spark, stream, artefact, monkeypatch):
+    """The first is killed after it has replaced its last partition; it does not write those rows anew."""
+    vectors = stream.nights.folder / "vectors"
+    model = load_artefact(artefact).config.model
+    words = [
+        "--input",
+        stream.nights.input,
+        "--output",
+        vectors,
+        "--model",
+        model,
+        "--checkpoint",
+        stream.nights.folder / "e",
+    ]
+
+    def embedded():
+        return embed.main([*map(str, words), "--format", "json", "--incremental", "--max-files", "1"])
+
+    def scored():
+        base = ["--input", str(vectors), "--format", "parquet", "--embedding-column", "embedding"]
+        return stream.nights.score(*base, "--incremental", "--checkpoint", stream.nights.folder / "seen")
+
+    def gone(*given):
+        count = sinks.replace(*given)
+        if given[-1] == "batch=1":
+            raise ZeroDivisionError
+        return count
+
+    with monkeypatch.context() as dying:
+        dying.setattr(staging, "replace", gone)
+        with pytest.raises(ZeroDivisionError):
+            embedded()
+    assert scored() == 0
+    assert embedded() == 0
+    stream.arrive("c", 3)
+    assert embedded() == 0
+    assert scored() == 0
+    assert stream.nights.keys() == keys(a=4, b=5, c=3)
+    assert sorted(stream.nights.rows()) == ["0", "1"]

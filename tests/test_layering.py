@@ -72,6 +72,7 @@ LAYERS = {
     "newfiles": 11,
     "arrivals": 12,
     "tasks": 12,
+    "days": 12,
     "daily": 13,
     "incremental": 13,
     "deliver": 14,

@@ -159,6 +159,16 @@ def test_records_that_look_swallowed_are_counted_in_whichever_column(spark, tmp_
     assert df.agg(*of_source(df, "text")).first().rows_many_lines == counted
 
 
+def test_json_lines_beside_a_json_array_are_refused(spark, tmp_path):
+    """Of the lines Spark would read the first."""
+    (tmp_path / "a.json").write_text("\n [\n" + ",\n".join(f'{{"text": "t{n}"}}' for n in range(60)) + "\n]\n")
+    (tmp_path / "c.json").write_text('{"text": "a"}\n{"text": "b"}\n')
+    with pytest.raises(DataError, match=r"a json array, and others of lines, like '.*c.json'; read them apart"):
+        load(spark, tmp_path, format="json")
+    (tmp_path / "c.json").write_text('[{"text": "a"},\n{"text": "b"}]\n')
+    assert load(spark, tmp_path, format="json").count() == 62
+
+
 def test_json_array_behind_blank_lines(spark, tmp_path):
     (tmp_path / "x.json").write_text('\n \t\n [{"id": 1,\n "text": "hi"}]')
     assert rows(load(spark, tmp_path / "x.json"), "id", "text") == [(1, "hi")]
