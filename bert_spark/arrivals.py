@@ -125,7 +125,7 @@ def pinned(
     is_given = pin.get("given", schedule.schema is not None)
     schema = T.StructType.fromJson(pin["schema"]) if pin else given(spark, schedule.schema, source) or new.schema
     if schema is None:
-        raise DataError(f"no files in {source.path!r} to take the columns from; set --schema, or wait for the first")
+        raise DataError(f"no records in {source.path!r} to take the columns from; set --schema, or wait for the first")
     check_text_column(named(spark.createDataFrame([], schema), source, kind_of(source)), source.text_column)
     wrong = differences(new.schema, schema, source, new.files, typed=not is_given)
     if wrong:

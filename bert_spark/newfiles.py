@@ -67,7 +67,7 @@ def unread(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> Unre
         there = files.select(F.col("_metadata.file_path").alias("file"), text_bytes().alias("size")).collect()
         seen = _seen(spark, checkpoint)
         new = {row.file: row.size for row in there if row.file not in seen}
-        if any(_is(file, path) for file in new):
+        if len(there) == 1 and _is(there[0].file, path):
             raise ConfigError(
                 f"input {path!r} is one file; --incremental reads what is new in a folder, in a pattern like "
                 f"{posixpath.dirname(path) or '.'}/*, or in a table"
