@@ -12,8 +12,11 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from bert_spark.kernels import PLAIN, Kernels
+
 # Encoders of the very same modules under the very same names; any other takes its own forward pass.
 FAMILY = ("BertModel", "RobertaModel", "XLMRobertaModel", "CamembertModel")
+_OWN = ("transformers.", "torch.nn.modules.")
 
 
 class Output(NamedTuple):
@@ -27,7 +30,7 @@ def in_family(model: Any) -> bool:
     """Tell whether `FamilyForward` gives what the model's own forward pass gives.
 
     Not for another architecture or a subclass of one, a decoder, relative positions, or a model that someone has hung
-    hooks on: those are to be called.
+    hooks on or put layers of another kind into (adapters, quantised ones): those are to be called.
     """
     return (
         type(model).__name__ in FAMILY
@@ -35,11 +38,14 @@ def in_family(model: Any) -> bool:
         and not model.config.is_decoder
         and getattr(model.config, "position_embedding_type", "absolute") == "absolute"
         and not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+        and all(type(module).__module__.startswith(_OWN) for module in model.modules())
     )
 
 
 class FamilyForward(torch.nn.Module):
     """Forward pass of a model of the FAMILY. Holds the model's own layers: nothing is copied.
+
+    Each linear layer computes in the type of its weights; between them all is float32.
 
     Parameters
     ----------
@@ -49,14 +55,17 @@ class FamilyForward(torch.nn.Module):
         Whether the last layer's states are those of the first token alone: (batch, 1, hidden).
     pooled
         Whether to run the model's pooler.
+    kernels
+        What the linear layers are computed by.
     """
 
-    def __init__(self, model: Any, *, first_only: bool, pooled: bool = False) -> None:
+    def __init__(self, model: Any, *, first_only: bool, pooled: bool = False, kernels: Kernels = PLAIN) -> None:
         super().__init__()
         self.embeddings = model.embeddings
         self.layers = model.encoder.layer
         self.pooler = model.pooler if pooled else None
         self.read = slice(0, 1) if first_only else slice(None)
+        self.kernels = kernels
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Output:
         """Return the last layer's states, (batch, tokens or 1, hidden), and the pooled output if asked for."""
@@ -64,28 +73,33 @@ class FamilyForward(torch.nn.Module):
         mask = attention_mask[:, None, None, :].bool()  # (batch, heads, queries, keys), broadcast
         *others, last = self.layers
         for layer in others:
-            states = _layer(layer, states, states, mask)
-        states = _layer(last, states[:, self.read], states, mask)
+            states = self._layer(layer, states, states, mask)
+        states = self._layer(last, states[:, self.read], states, mask)
         return Output(states, self.pooler(states) if self.pooler is not None else None)
 
+    def _layer(self, layer: Any, queries: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Run one layer for some of its rows: (batch, n_queries, hidden), (batch, tokens, hidden) -> as `queries`."""
+        attention, after, linear = layer.attention.self, layer.attention.output, self.kernels.linear
+        low = states.to(attention.key.weight.dtype)  # once, not once for each of three layers
+        read = low if queries is states else queries
+        query, key, value = (
+            _by_head(linear(part, rows), attention.attention_head_size)
+            for part, rows in ((attention.query, read), (attention.key, low), (attention.value, low))
+        )
+        context = scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2).flatten(2)
+        seen = after.LayerNorm(linear(after.dense, context) + queries)
+        result: torch.Tensor = layer.output.LayerNorm(linear(layer.output.dense, self._inner(layer, seen)) + seen)
+        return result
 
-def _layer(layer: Any, queries: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Run one layer for some of its rows: (batch, n_queries, hidden), (batch, tokens, hidden) -> as `queries`."""
-    attention = layer.attention.self
-    heads = (-1, attention.attention_head_size)
-    low = _as_autocast(states)
-    read = low if queries is states else _as_autocast(queries)
-    query, key, value = (
-        part(rows).unflatten(-1, heads).transpose(1, 2)  # (batch, tokens, hidden) -> (batch, heads, tokens, per head)
-        for part, rows in ((attention.query, read), (attention.key, low), (attention.value, low))
-    )
-    context = scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    seen = layer.attention.output(context.transpose(1, 2).flatten(2), queries)
-    result: torch.Tensor = layer.output(layer.intermediate(seen), seen)
-    return result
+    def _inner(self, layer: Any, seen: torch.Tensor) -> torch.Tensor:
+        """Return the wide part of the feed-forward: (batch, n_queries, hidden) -> (batch, n_queries, intermediate)."""
+        dense, activation = layer.intermediate.dense, layer.intermediate.intermediate_act_fn
+        if type(activation).__name__ == "GELUActivation":
+            return self.kernels.gelu(dense, seen)
+        result: torch.Tensor = activation(self.kernels.linear(dense, seen))
+        return result
 
 
-def _as_autocast(states: torch.Tensor) -> torch.Tensor:
-    """Return states as a linear layer under autocast would cast them: once, not once for each of three layers."""
-    kind = states.device.type
-    return states.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else states
+def _by_head(states: torch.Tensor, size: int) -> torch.Tensor:
+    """(batch, tokens, hidden) -> (batch, heads, tokens, per head)."""
+    return states.view(*states.shape[:2], -1, size).transpose(1, 2)

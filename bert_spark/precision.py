@@ -57,14 +57,23 @@ def gain() -> float:
     """Return how many times as fast as float32 a linear layer is in bfloat16: median of rounds that alternate."""
     import torch
 
+    from bert_spark.kernels import kernels_for
+
     rows, inner, columns = _SHAPE
-    seconds: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
+    seconds: dict[str, list[float]] = {"float32": [], "bfloat16": []}
     with torch.inference_mode():
-        ones = {kind: [torch.ones(size, inner, dtype=kind) for size in (rows, columns)] for kind in seconds}
+        work = {
+            name: (
+                kernels_for("cpu", name).linear,
+                torch.nn.Linear(inner, columns, dtype=getattr(torch, name)),
+                torch.ones(rows, inner, dtype=getattr(torch, name)),
+            )
+            for name in seconds
+        }
         for _ in range(_ROUNDS + 1):
-            for kind, (states, weight) in ones.items():
+            for name, (linear, layer, states) in work.items():
                 started = time.perf_counter()
-                torch.nn.functional.linear(states, weight)
-                seconds[kind].append(time.perf_counter() - started)
+                linear(layer, states)
+                seconds[name].append(time.perf_counter() - started)
     single, half = (statistics.median(each[1:]) for each in seconds.values())  # the first builds kernels
     return single / half

@@ -9,6 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModel, BertConfig, BertModel
 
+from bert_spark import engines
 from bert_spark.config import EncoderConfig
 from bert_spark.encoder import BertEncoder
 from bert_spark.engines import torch_vectors_of, with_half_weights
@@ -36,10 +37,10 @@ def own(model, ids, mask):
 
 
 def rows_of_layers(forward):
-    """Return how many token rows each layer's feed-forward part was given."""
+    """Return how many token rows each layer's last part was given."""
     seen = []
     for layer in forward.layers:
-        layer.intermediate.register_forward_hook(lambda module, given, out: seen.append(given[0].shape[1]))
+        layer.output.LayerNorm.register_forward_hook(lambda module, given, out: seen.append(given[0].shape[1]))
     with torch.no_grad():
         forward(IDS, MASK)
     return seen
@@ -73,13 +74,15 @@ def test_the_last_layer_runs_for_one_row_a_text(tiny_bert):
     assert rows_of_layers(FamilyForward(model, first_only=True)) == [6, 1]
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16], ids=str)
 def test_half_precision_is_as_near_to_float32_as_the_models_own(bert, precision):
-    with torch.no_grad(), torch.autocast("cpu", dtype=getattr(torch, precision)):
-        short = FamilyForward(bert, first_only=True)(IDS, MASK)[0][:, 0].float()
-        general = bert(input_ids=IDS, attention_mask=MASK)[0][:, 0].float()
+    with torch.no_grad():
+        short = FamilyForward(with_half_weights(bert, precision), first_only=True)(IDS, MASK)[0][:, 0]
+        with torch.autocast("cpu", dtype=precision):
+            general = bert(input_ids=IDS, attention_mask=MASK)[0][:, 0].float()
     exact = own(bert, IDS, MASK)[0][:, 0]
-    assert (short - exact).abs().max() < 1.5 * (general - exact).abs().max() + 1e-3
+    assert short.dtype == torch.float32
+    assert 0 < (short - exact).abs().max() < 1.5 * (general - exact).abs().max() + 1e-3
 
 
 def test_its_layers_are_the_models_own_tensors(bert):
@@ -92,16 +95,23 @@ def test_other_architectures_are_none_of_the_family(tmp_path, name):
     assert not in_family(AutoModel.from_pretrained(str(models.ARCHITECTURES[name](tmp_path / name))))
 
 
-def test_a_subclass_a_decoder_and_a_hooked_model_are_none_of_the_family(bert):
+def test_a_subclass_a_decoder_and_models_that_someone_has_changed_are_none_of_the_family(bert):
     class Mine(BertModel):
         pass
 
     assert in_family(bert)
     assert not in_family(models.tiny(BertConfig, Mine))
     assert not in_family(models.tiny(BertConfig, BertModel, is_decoder=True))
+    adapted = models.tiny(BertConfig, BertModel)
+    adapted.encoder.layer[1].output.dense = Adapter(32, 32)
+    assert not in_family(adapted)
     hooked = models.tiny(BertConfig, BertModel)
     hooked.encoder.layer[0].register_forward_hook(lambda *parts: None)
     assert not in_family(hooked)
+
+
+class Adapter(torch.nn.Linear):
+    """Stands for what others put in place of a layer."""
 
 
 class Waits(TorchDispatchMode):
@@ -146,15 +156,36 @@ def test_half_weights_give_the_numbers_of_autocast_over_float32_weights(request,
     model = request.getfixturevalue(family)
     half = with_half_weights(model, precision)
     with torch.no_grad(), torch.autocast("cpu", dtype=precision):
-        for first_only in (True, False):
-            expected = FamilyForward(model, first_only=first_only)(IDS, MASK)[0]
-            assert torch.equal(FamilyForward(half, first_only=first_only)(IDS, MASK)[0], expected)
         assert torch.equal(half(IDS, MASK)[0], model(IDS, MASK)[0])
     kinds = {type(module).__name__: module.weight.dtype for module in half.modules() if hasattr(module, "weight")}
     assert kinds == {"Embedding": torch.float32, "LayerNorm": torch.float32, "Linear": precision}
     words = [each.embeddings.word_embeddings.weight.data_ptr() for each in (half, model)]
     assert words[0] == words[1]
     assert {tensor.dtype for tensor in model.parameters()} == {torch.float32}
+
+
+def test_what_is_to_stay_exact_shares_its_weights(bert):
+    half = with_half_weights(bert, torch.bfloat16, [bert.encoder.layer[-1], None])
+    first, last = ({weight.dtype for weight in layer.attention.parameters()} for layer in half.encoder.layer)
+    assert (first, last) == ({torch.bfloat16, torch.float32}, {torch.float32})
+    dense = [model.encoder.layer[-1].output.dense.weight.data_ptr() for model in (half, bert)]
+    assert dense[0] == dense[1]
+
+
+@pytest.mark.parametrize(("pooling", "exact"), [("cls", True), ("cls+pooler", True), ("mean", False)])
+def test_on_a_cpu_the_last_layer_is_exact_in_half_precision_where_the_cls_state_alone_is_read(
+    tiny_bert, monkeypatch, pooling, exact
+):
+    config = EncoderConfig(model=str(tiny_bert), device="cpu", pooling=pooling, precision="bfloat16")
+    loaded = load(config, "cpu")
+    seen = []
+    monkeypatch.setattr(
+        engines, "FamilyForward", lambda model, **given: seen.append(model) or FamilyForward(model, **given)
+    )
+    torch_vectors_of(loaded, config)(IDS, MASK)
+    first, last = (layer.output.dense.weight.dtype for layer in seen[0].encoder.layer)
+    assert (first, last) == (torch.bfloat16, torch.float32 if exact else torch.bfloat16)
+    assert seen[0].pooler.dense.weight.dtype == torch.float32
 
 
 def test_an_encoder_gives_what_its_general_path_gives(tiny_bert):

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The truth about the layers: an arrow goes from a module to one with a smaller number.
 LAYERS = {
     "errors": 0,
+    "kernels": 0,
     "arrays": 1,
     "windows": 1,
     "text": 1,

@@ -1,0 +1,103 @@
+"""Linear layers by oneDNN give the numbers of PyTorch's own, in the family's forward pass and in any other model."""
+
+import models
+import numpy as np
+import pytest
+import torch
+
+from bert_spark import kernels
+from bert_spark.config import EncoderConfig
+from bert_spark.encoder import BertEncoder
+from bert_spark.kernels import ONEDNN, PLAIN, ByOneDNN, has_onednn, kernels_for
+
+TEXTS = ["hello", "", "happy happy sad " * 30, "hi my name is nicolas, and today is good!"]
+needs_onednn = pytest.mark.skipif(not has_onednn(), reason="this PyTorch has not both MKL and oneDNN: no x86 CPU")
+
+
+@pytest.fixture
+def layer():
+    torch.manual_seed(0)
+    return torch.nn.Linear(48, 20)
+
+
+@needs_onednn
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("which", ["linear", "gelu"])
+def test_onednn_gives_the_numbers_of_pytorch(which, bias):
+    torch.manual_seed(0)
+    layer, rows = torch.nn.Linear(48, 20, bias=bias), torch.randn(3, 7, 48)
+    for part in (rows, rows[:, 0:1]):  # the second has gaps between its rows
+        with torch.inference_mode():
+            mine, expected = getattr(ONEDNN, which)(layer, part), getattr(PLAIN, which)(layer, part)
+        assert mine.shape == (3, part.shape[1], 20)
+        torch.testing.assert_close(mine, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("ways", [PLAIN, pytest.param(ONEDNN, marks=needs_onednn)], ids=["plain", "onednn"])
+def test_a_layer_computes_in_the_type_of_its_weights(layer, ways):
+    if ways is ONEDNN and kernels_for("cpu", "bfloat16") is PLAIN:
+        pytest.skip("this CPU has no instructions for bfloat16")
+    rows = torch.randn(5, 48)
+    with torch.inference_mode():
+        exact = ways.gelu(layer, rows)
+        half = ways.gelu(layer.to(torch.bfloat16), rows)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), exact, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "there"),
+    [
+        ("cpu", "float32", True),
+        ("cpu", "bfloat16", True),
+        ("cpu", "float16", False),
+        ("cuda:0", "float32", False),
+        ("cuda:0", "bfloat16", False),
+    ],
+)
+def test_who_is_given_onednn(monkeypatch, device, precision, there):
+    monkeypatch.setattr(kernels, "has_onednn", lambda: True)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    assert kernels_for(device, precision) is (ONEDNN if there else PLAIN)
+
+
+def test_bfloat16_without_instructions_is_pytorchs(monkeypatch):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    assert kernels_for("cpu", "bfloat16") is PLAIN
+
+
+@pytest.mark.parametrize("missing", ["mkl", "mkldnn"])
+def test_without_mkl_pytorch_takes_its_own_way(monkeypatch, missing):
+    monkeypatch.setattr(getattr(torch.backends, missing), "is_available", lambda: False)
+    assert not has_onednn()
+    assert kernels_for("cpu", "float32") is PLAIN
+
+
+@needs_onednn
+def test_the_context_takes_float32_layers_of_any_model(layer, monkeypatch):
+    seen = []
+    product = kernels._product
+    monkeypatch.setattr(kernels, "_product", lambda *given: seen.append(given) or product(*given))
+    rows = torch.randn(5, 48)
+    with torch.inference_mode():
+        expected = layer(rows)
+        with ByOneDNN():
+            torch.testing.assert_close(layer(rows), expected, rtol=0, atol=1e-5)
+            half = layer.to(torch.bfloat16)(rows.to(torch.bfloat16))
+    assert (len(seen), half.dtype) == (1, torch.bfloat16)
+
+
+@needs_onednn
+@pytest.mark.parametrize("name", ["roberta", "distilbert"])
+def test_an_encoder_gives_what_it_gives_without_it(tmp_path, monkeypatch, name):
+    """Of the family and with a forward pass of its own."""
+    config = EncoderConfig(model=str(models.ARCHITECTURES[name](tmp_path / name)), device="cpu", pooling="mean")
+    seen = []
+    product = kernels._product
+    monkeypatch.setattr(kernels, "_product", lambda *given: seen.append(1) or product(*given))
+    mine = BertEncoder.from_config(config).encode(TEXTS)
+    assert seen
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
+    seen.clear()
+    np.testing.assert_allclose(mine, BertEncoder.from_config(config).encode(TEXTS), rtol=0, atol=1e-5)
+    assert not seen
