@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from bert_spark.batches import Batches, Layout
-from bert_spark.budget import CPU_TOKENS, token_budget_of_card
+from bert_spark.budget import cpu_tokens, token_budget_of_card
 from bert_spark.config import EncoderConfig
 from bert_spark.engines import torch_vectors_of, vectors_of
 from bert_spark.errors import ConfigError, ModelError
@@ -108,7 +108,8 @@ class BertEncoder:
             check_float32()
         self._vectors = vectors_of(loaded, config)
         self._exact = torch_vectors_of(loaded, dataclasses.replace(config, engine="torch", precision="float32"))
-        self.batches = Batches(loaded.device, self._layout(), self.reader.pad_id, config.token_budget or CPU_TOKENS)
+        budget = config.token_budget or cpu_tokens(config.precision)
+        self.batches = Batches(loaded.device, self._layout(), self.reader.pad_id, budget)
         self.width = self._exact(*self.batches.pad([self._made_up(1)])).reshape(1, -1).shape[1]
         if not config.token_budget and on_card:
             self.batches.token_budget = token_budget_of_card(self._batch_of, self._vectors, loaded.device)

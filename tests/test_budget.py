@@ -4,7 +4,7 @@ import pytest
 import torch
 from fakes import fake_encoder
 
-from bert_spark.budget import CPU_TOKENS, GPU_MOST, doubled, token_budget_of_card
+from bert_spark.budget import CPU_TOKENS, CPU_TOKENS_HALF, GPU_MOST, doubled, token_budget_of_card
 
 KB = 1024
 
@@ -81,6 +81,7 @@ def test_any_other_error_of_a_trial_is_raised(crowded):
         token_budget_of_card(lambda tokens: (tokens,), run, "cuda:0")
 
 
-def test_what_the_user_says_stands():
+def test_what_the_user_says_stands_else_the_precision_tells():
     assert fake_encoder(token_budget=77).batches.token_budget == 77
     assert fake_encoder().batches.token_budget == CPU_TOKENS
+    assert fake_encoder(precision="bfloat16").batches.token_budget == CPU_TOKENS_HALF
