@@ -1,5 +1,6 @@
 """The compiled engine gives the vectors of torch, or says why it can't."""
 
+import dataclasses
 import sys
 
 import models
@@ -9,7 +10,7 @@ import torch
 
 from bert_spark.config import EncoderConfig
 from bert_spark.encoder import BertEncoder
-from bert_spark.engines import on_card, vectors_of
+from bert_spark.engines import on_card, torch_vectors_of, vectors_of
 from bert_spark.errors import ConfigError, SetupError
 from bert_spark.model import LoadedModel, config_fingerprint, load
 
@@ -102,3 +103,20 @@ def test_a_card_keeps_to_float32_and_to_attention_without_plans_and_leaves_the_u
         assert settings() == (True, "tf32")
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max", "pooler", "flatten", "cls+mean"])
+def test_a_pass_on_a_card_touches_nothing_elsewhere(tiny_bert, pooling, precision):
+    """torch's device without memory stands in for the card: a tensor of another device, or a value that the processor
+    reads, is an error there.
+    """
+    config = EncoderConfig(model=str(tiny_bert), device="cpu", pooling=pooling, precision=precision)
+    card = dataclasses.replace(load(config, "cpu"), device="cuda:0")
+    vectors = torch_vectors_of(dataclasses.replace(card, model=card.model.to("meta")), config)
+    ids = torch.ones(3, 7, dtype=torch.int64, device="meta")
+    result = vectors(ids, torch.ones_like(ids))
+    width = {"flatten": 7 * 32, "cls+mean": 64}.get(pooling, 32)
+    assert (result.device.type, tuple(result.reshape(3, -1).shape)) == ("meta", (3, width))
+    with pytest.raises(RuntimeError, match="meta tensor"):
+        result.sum().item()  # so would be any value read on the way
