@@ -222,6 +222,33 @@ def test_ten_megabytes_without_a_blank_end_too(bert_tokenizer):
     assert count < 100
 
 
+@pytest.mark.parametrize("name", ["bert_tokenizer", "byte_pair_tokenizer"])
+def test_the_rust_part_alone_is_asked_where_python_only_hands_on(request, name, monkeypatch):
+    tokenizer = request.getfixturevalue(name)
+    tokenizer.backend_tokenizer.enable_truncation(3)
+    tokenizer.backend_tokenizer.enable_padding(length=20)
+    reader = TokenReader(tokenizer, 60)
+    texts = ["hello world", "", "I am so happy, today!! 😀 日本 \n\t ", tokenizer.mask_token or "x"]
+    expected = [tokenizer(text)["input_ids"] for text in texts]
+    monkeypatch.setattr(type(tokenizer), "__call__", lambda *given, **options: pytest.fail("Python was asked"))
+    assert reader.read(texts).windows == expected
+
+
+@pytest.mark.parametrize("whom", ["alone", "special"])
+def test_a_tokenizer_whose_python_part_does_more_is_asked_itself(tiny_bert, whom):
+    class Mine(BertTokenizerFast):
+        def __call__(self, text, **options):
+            texts = [text] if isinstance(text, str) else text
+            result = super().__call__([each.replace("World", "happy") for each in texts], **options)
+            return {"input_ids": result["input_ids"][0]} if isinstance(text, str) else result
+
+    kind, settings = (Mine, {}) if whom == "alone" else (BertTokenizerFast, {"split_special_tokens": True})
+    tokenizer = kind.from_pretrained(str(tiny_bert), **settings)
+    texts = ["Hello World", "[MASK] hello"]
+    expected = [tokenizer(text)["input_ids"] for text in texts]
+    assert TokenReader(tokenizer, 60).read(texts).windows == expected
+
+
 def test_texts_go_to_the_tokenizer_many_at_once_and_huge_ones_in_several_calls():
     tokenizer = FakeTokenizer()
     reader = TokenReader(tokenizer, 8)

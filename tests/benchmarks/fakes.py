@@ -15,6 +15,8 @@ def _matrix(rows, width):
 class Free:
     """Vectors of `width` numbers from nowhere; with width 0 no row has one."""
 
+    window_rows = 1 << 20  # whatever the UDF has gathered
+
     def __init__(self, width):
         self.width = width
 
