@@ -3,11 +3,17 @@ which an AMD processor gets half of what it can do. Knows nothing of models."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch.overrides import TorchFunctionMode
+
+# PyTorch and oneDNN each keep what they have built for 1,024 shapes, about 250 kB a shape, and batches come in
+# hundreds of shapes: a worker would grow with its rows. Read at the first product; what the user has set stands.
+for _limit in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
+    os.environ.setdefault(_limit, "64")
 
 _OPERATION = "_linear_pointwise"  # what torch.compile makes of a linear layer on CPUs
 
