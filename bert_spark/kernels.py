@@ -35,10 +35,8 @@ class Kernels(NamedTuple):
 
 def kernels_for(device: str, precision: str) -> Kernels:
     """Return the fastest that this process has for a device and a precision."""
-    there = device == "cpu" and has_onednn()
-    if precision == "bfloat16":
-        there = there and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return ONEDNN if there and precision != "float16" else PLAIN
+    bfloat16 = precision == "bfloat16" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return ONEDNN if device == "cpu" and has_onednn() and (bfloat16 or precision == "float32") else PLAIN
 
 
 def has_onednn() -> bool:

@@ -95,8 +95,12 @@ class TokenReader:
         return [encoding.ids for encoding in rust.encode_batch_fast(pieces, add_special_tokens=False)]
 
     def _rust_will_do(self) -> bool:
-        """Tell whether the tokenizer's Python part only hands on. It is asked first, since it sets the other up."""
-        if not hasattr(getattr(self.tokenizer, "backend_tokenizer", None), "encode_batch_fast"):
+        """Tell whether the tokenizer's Python part only hands on. It is asked first, since it sets the other up.
+
+        A class of someone's own is always asked: what it does to some texts, a few made-up ones may not show.
+        """
+        of_transformers = type(self.tokenizer).__module__.startswith("transformers.")
+        if not of_transformers or not hasattr(getattr(self.tokenizer, "backend_tokenizer", None), "encode_batch_fast"):
             return False
         special = " ".join(map(str, getattr(self.tokenizer, "all_special_tokens", [])))
         probe = ["", "Hello,  World! it's 1st\n\té", f"a{special} b {special}", "\u3042\U0001f600 " * 3]
