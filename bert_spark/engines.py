@@ -70,7 +70,8 @@ def _family_states(model: Any, config: EncoderConfig, device: str) -> FamilyForw
     if device == "cpu" and reads_first_only(config.pooling):
         exact.append(model.encoder.layer[-1])  # for 5 % of the time in bfloat16 a third fewer labels are other ones
     half = _in_precision(model, config.precision, exact)
-    return forward_of(half, config.pooling, kernels_for(device, config.precision))
+    types = {module.weight.dtype for module in half.modules() if isinstance(module, torch.nn.Linear)}
+    return forward_of(half, config.pooling, kernels_for(device, *types))
 
 
 def arithmetic(device: str, precision: str) -> contextlib.AbstractContextManager[Any]:

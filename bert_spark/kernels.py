@@ -33,10 +33,13 @@ class Kernels(NamedTuple):
     gelu: Callable[[torch.nn.Linear, torch.Tensor], torch.Tensor]
 
 
-def kernels_for(device: str, precision: str) -> Kernels:
-    """Return the fastest that this process has for a device and a precision."""
-    bfloat16 = precision == "bfloat16" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return ONEDNN if device == "cpu" and has_onednn() and (bfloat16 or precision == "float32") else PLAIN
+def kernels_for(device: str, *types: torch.dtype) -> Kernels:
+    """Return the fastest that this process has for a device and the types of the weights."""
+    if device != "cpu" or not has_onednn():
+        return PLAIN
+    bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    known = {torch.float32, torch.bfloat16} if bfloat16 else {torch.float32}
+    return ONEDNN if known.issuperset(types) else PLAIN
 
 
 def has_onednn() -> bool:

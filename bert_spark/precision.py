@@ -60,20 +60,20 @@ def gain() -> float:
     from bert_spark.kernels import kernels_for
 
     rows, inner, columns = _SHAPE
-    seconds: dict[str, list[float]] = {"float32": [], "bfloat16": []}
+    seconds: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
     with torch.inference_mode():
         work = {
-            name: (
-                kernels_for("cpu", name).linear,
-                torch.nn.Linear(inner, columns, dtype=getattr(torch, name)),
-                torch.ones(rows, inner, dtype=getattr(torch, name)),
+            kind: (
+                kernels_for("cpu", kind).linear,
+                torch.nn.Linear(inner, columns, dtype=kind),
+                torch.ones(rows, inner, dtype=kind),
             )
-            for name in seconds
+            for kind in seconds
         }
         for _ in range(_ROUNDS + 1):
-            for name, (linear, layer, states) in work.items():
+            for kind, (linear, layer, states) in work.items():
                 started = time.perf_counter()
                 linear(layer, states)
-                seconds[name].append(time.perf_counter() - started)
+                seconds[kind].append(time.perf_counter() - started)
     single, half = (statistics.median(each[1:]) for each in seconds.values())  # the first builds kernels
     return single / half

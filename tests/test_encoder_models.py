@@ -117,10 +117,14 @@ def test_a_live_model_in_train_mode_gives_one_vector(tiny_bert, transformers_cls
     np.testing.assert_allclose(vectors, transformers_cls(tiny_bert, ["hello world"]), rtol=0, atol=1e-5)
 
 
-def test_a_live_half_precision_model_gives_float32_vectors(tiny_bert):
-    model = AutoModel.from_pretrained(str(tiny_bert), dtype=torch.bfloat16)
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64], ids=str)
+def test_a_live_model_of_another_type_gives_float32_vectors(tiny_bert, transformers_cls, kind):
+    model = AutoModel.from_pretrained(str(tiny_bert), dtype=kind)
     encoder = BertEncoder(from_objects(AutoTokenizer.from_pretrained(str(tiny_bert)), model), EncoderConfig())
-    assert encoder.encode(["hello world"]).dtype == np.float32
+    vectors = encoder.encode(["hello world"])
+    assert vectors.dtype == np.float32
+    tolerance = 1e-5 if kind is torch.float64 else 0.05
+    np.testing.assert_allclose(vectors, transformers_cls(tiny_bert, ["hello world"]), rtol=0, atol=tolerance)
 
 
 def test_happy_and_sad_emoji_are_one_vector_and_say_so(tiny_bert):

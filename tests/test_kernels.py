@@ -35,7 +35,7 @@ def test_onednn_gives_the_numbers_of_pytorch(which, bias):
 
 @pytest.mark.parametrize("ways", [PLAIN, pytest.param(ONEDNN, marks=needs_onednn)], ids=["plain", "onednn"])
 def test_a_layer_computes_in_the_type_of_its_weights(layer, ways):
-    if ways is ONEDNN and kernels_for("cpu", "bfloat16") is PLAIN:
+    if ways is ONEDNN and kernels_for("cpu", HALF) is PLAIN:
         pytest.skip("this CPU has no instructions for bfloat16")
     rows = torch.randn(5, 48)
     with torch.inference_mode():
@@ -45,32 +45,32 @@ def test_a_layer_computes_in_the_type_of_its_weights(layer, ways):
     torch.testing.assert_close(half.float(), exact, rtol=0.02, atol=0.02)
 
 
+SINGLE, HALF = torch.float32, torch.bfloat16
+
+
 @pytest.mark.parametrize(
-    ("device", "precision", "there"),
+    ("device", "types", "instructions", "there"),
     [
-        ("cpu", "float32", True),
-        ("cpu", "bfloat16", True),
-        ("cpu", "float16", False),
-        ("cuda:0", "float32", False),
-        ("cuda:0", "bfloat16", False),
+        ("cpu", {SINGLE}, False, True),
+        ("cpu", {HALF, SINGLE}, True, True),
+        ("cpu", {HALF, SINGLE}, False, False),
+        ("cpu", {torch.float16, SINGLE}, True, False),
+        ("cpu", {torch.float64}, True, False),
+        ("cuda:0", {SINGLE}, True, False),
+        ("cuda:0", {HALF}, True, False),
     ],
 )
-def test_who_is_given_onednn(monkeypatch, device, precision, there):
+def test_who_is_given_onednn(monkeypatch, device, types, instructions, there):
     monkeypatch.setattr(kernels, "has_onednn", lambda: True)
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
-    assert kernels_for(device, precision) is (ONEDNN if there else PLAIN)
-
-
-def test_bfloat16_without_instructions_is_pytorchs(monkeypatch):
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
-    assert kernels_for("cpu", "bfloat16") is PLAIN
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: instructions)
+    assert kernels_for(device, *types) is (ONEDNN if there else PLAIN)
 
 
 @pytest.mark.parametrize("missing", ["mkl", "mkldnn"])
 def test_without_mkl_pytorch_takes_its_own_way(monkeypatch, missing):
     monkeypatch.setattr(getattr(torch.backends, missing), "is_available", lambda: False)
     assert not has_onednn()
-    assert kernels_for("cpu", "float32") is PLAIN
+    assert kernels_for("cpu", SINGLE) is PLAIN
 
 
 @needs_onednn

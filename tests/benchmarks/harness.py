@@ -86,7 +86,7 @@ def matmul_limit(dtype=torch.float32, device="cpu", shape=(1024, 384, 1536)):
     rows, inner, columns = shape
     # numbers as they come: a card clocks higher over ones
     states, layer = torch.randn(rows, inner).to(device, dtype), torch.nn.Linear(inner, columns).to(device, dtype)
-    ways = {PLAIN.linear, kernels_for(device, str(dtype).removeprefix("torch.")).linear}
+    ways = {PLAIN.linear, kernels_for(device, dtype).linear}
     times = 30 if device == "cpu" else 300
 
     def of(linear):
