@@ -6,13 +6,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bert_spark.artefact import Artefact, load_artefact, save_artefact
-    from bert_spark.config import EncoderConfig
-    from bert_spark.encoder import BertEncoder
-    from bert_spark.frames import preview, with_embedding, with_score
-    from bert_spark.ml import BertEmbedder
-    from bert_spark.spark_encoder import SparkEncoder
-    from bert_spark.transformer import BertTransformer, TextCleaner
+    from bert_spark.artefact.artefact import Artefact
+    from bert_spark.artefact.loading import load_artefact
+    from bert_spark.artefact.saving import save_artefact
+    from bert_spark.encoding.config import EncoderConfig
+    from bert_spark.encoding.encoder import BertEncoder
+    from bert_spark.estimators.bert_transformer import BertTransformer
+    from bert_spark.estimators.text_cleaner import TextCleaner
+    from bert_spark.spark.pyspark_ml import BertEmbedder
+    from bert_spark.spark.spark_encoder import SparkEncoder
+    from bert_spark.spark.transforms import preview, with_embedding, with_score
 
 __all__ = [
     "Artefact",
@@ -29,20 +32,22 @@ __all__ = [
     "with_score",
 ]
 
+__path__.append(f"{__path__[0]}/before_0_2")  # saved things name modules of before 0.2, such as bert_spark.ml
+
 # Loaded at first use (PEP 562): importing the package pulls neither torch nor pyspark.
 _HOME = {
-    "Artefact": "artefact",
-    "BertEmbedder": "ml",
-    "BertEncoder": "encoder",
-    "BertTransformer": "transformer",
-    "EncoderConfig": "config",
-    "SparkEncoder": "spark_encoder",
-    "TextCleaner": "transformer",
-    "load_artefact": "artefact",
-    "save_artefact": "artefact",
-    "preview": "frames",
-    "with_embedding": "frames",
-    "with_score": "frames",
+    "Artefact": "artefact.artefact",
+    "BertEmbedder": "spark.pyspark_ml",
+    "BertEncoder": "encoding.encoder",
+    "BertTransformer": "estimators.bert_transformer",
+    "EncoderConfig": "encoding.config",
+    "SparkEncoder": "spark.spark_encoder",
+    "TextCleaner": "estimators.text_cleaner",
+    "load_artefact": "artefact.loading",
+    "preview": "spark.transforms",
+    "save_artefact": "artefact.saving",
+    "with_embedding": "spark.transforms",
+    "with_score": "spark.transforms",
 }
 
 

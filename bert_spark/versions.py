@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterable
 from importlib import metadata
 
-VERSION = "0.1.0"  # pyproject.toml's; a checkout that is not installed has no metadata to ask
+VERSION = "0.2.0"  # pyproject.toml's; a checkout that is not installed has no metadata to ask
 _PACKAGES = (
     *("joblib", "numpy", "pandas", "pyarrow", "pyspark", "safetensors", "scikit-learn", "scipy", "skops"),
     *("tokenizers", "torch", "transformers"),

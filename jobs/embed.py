@@ -23,23 +23,26 @@ from typing import TYPE_CHECKING
 if not __package__:  # a plain spark-submit of this file from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bert_spark.cli import Job, parse, run
-from bert_spark.columns import FINGERPRINT_KEY, counted_diagnostics
-from bert_spark.config import EncoderConfig
-from bert_spark.deliver import deliver
+from bert_spark.cli.command_line import parse_job, run_job
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.fingerprint import config_fingerprint
 from bert_spark.errors import ConfigError
-from bert_spark.estimate import estimate
-from bert_spark.frames import with_embedding
-from bert_spark.jobconf import EmbedConfig, InputConfig, OutputConfig
-from bert_spark.model import config_fingerprint
-from bert_spark.preflight import ready
-from bert_spark.reuse import check_earlier, known_beside, merged
-from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
-from bert_spark.session import spark_session
-from bert_spark.sinks import properties_of, table_of
-from bert_spark.staging import qualified
-from bert_spark.summaries import show
-from bert_spark.tasks import Task
+from bert_spark.runs.config import EmbedConfig, LimitsConfig, ScheduleConfig
+from bert_spark.runs.dispatch import run_task
+from bert_spark.runs.estimate import estimate_run
+from bert_spark.runs.staging_area import qualified_path
+from bert_spark.runs.summary import show_output
+from bert_spark.runs.task import Task
+from bert_spark.settings import JobSettings
+from bert_spark.spark.preflight import run_preflight
+from bert_spark.spark.session import spark_session
+from bert_spark.spark.transforms import with_embedding
+from bert_spark.tables.config import InputConfig, OutputConfig
+from bert_spark.tables.diagnostics import counted_diagnostics
+from bert_spark.tables.outputs import read_output
+from bert_spark.tables.ownership import table_properties
+from bert_spark.tables.provenance import FINGERPRINT_KEY
+from bert_spark.tables.vector_reuse import check_reusable, join_known_vectors, merge_known_vectors
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -57,22 +60,22 @@ SECTIONS = {
 
 def embed(argv: list[str] | None = None) -> None:
     """Parse, make ready, embed, deliver."""
-    job = parse(__doc__ or "", SECTIONS, LOCAL, argv)
+    job = parse_job(__doc__ or "", SECTIONS, LOCAL, argv)
     task = embedding(job)
     with spark_session("bert_spark embed", job.spark) as spark:
-        if not ready(spark, job.encoder, check_only=job.check):
+        if not run_preflight(spark, job.encoder, check_only=job.check):
             return
         if job.embed.reuse is not None:
             task = reusing(task, spark, job)
         if job.schedule.estimate:
-            print(estimate(spark, task, job.schedule.estimate, job.schedule.work))
+            print(estimate_run(spark, task, job.schedule.estimate, job.schedule.work))
         else:
-            print(deliver(spark, task, job.schedule, job.limits))
+            print(run_task(spark, task, job.schedule, job.limits))
             if not job.schedule.on:  # a scheduled run puts no text of the data into its log
-                show(spark, job.output)
+                show_output(spark, job.output)
 
 
-def embedding(job: Job) -> Task:
+def embedding(job: JobSettings) -> Task:
     """Return what this job does to a table."""
     fingerprint = config_fingerprint(job.encoder)
     counted = counted_diagnostics(shown=job.output.diagnostics)
@@ -83,28 +86,28 @@ def embedding(job: Job) -> Task:
     return Task("embed", job.encoder, fingerprint, identity, job.input, job.output, add, counted, facts=facts)
 
 
-def reusing(task: Task, spark: SparkSession, job: Job) -> Task:
+def reusing(task: Task, spark: SparkSession, job: JobSettings) -> Task:
     """Return the task with the vectors that an earlier output holds put beside the texts."""
     names, reuse = (job.input.text_column, job.embed.embedding_column), str(job.embed.reuse)
     if job.output.if_exists == "overwrite" and not job.schedule.on:
-        taken, removed = (f"{qualified(spark, str(path)).rstrip('/')}/" for path in (reuse, job.output.path))
+        taken, removed = (f"{qualified_path(spark, str(path)).rstrip('/')}/" for path in (reuse, job.output.path))
         if taken.startswith(removed):
             raise ConfigError(
                 f"got --reuse {reuse!r} with --overwrite of --output {job.output.path!r}, which is removed before its "
                 "vectors are read; pass another --output"
             )
     before = dataclasses.replace(job.output, path=reuse)
-    earlier = table_of(spark, before)
-    check_earlier(earlier, reuse, *names, task.fingerprint, properties_of(spark, before))
+    earlier = read_output(spark, before)
+    check_reusable(earlier, reuse, *names, task.fingerprint, table_properties(spark, before))
     if job.schedule.incremental:
         raise ConfigError("got --reuse with --incremental; what is new is not looked up: leave one out")
-    add = merged(task.add, *names, job.output.error_column, task.counted["reused"])
-    return dataclasses.replace(task, before=known_beside(earlier, *names), add=add)
+    add = merge_known_vectors(task.add, *names, job.output.error_column, task.counted["reused"])
+    return dataclasses.replace(task, before=join_known_vectors(earlier, *names), add=add)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the job; return its exit code."""
-    return run(lambda: embed(argv))
+    return run_job(lambda: embed(argv))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install "/Volumes/main/default/bert_spark/bert_spark-0.1.0-py3-none-any.whl[minilm,report]"
+# MAGIC %pip install "/Volumes/main/default/bert_spark/bert_spark-0.2.0-py3-none-any.whl[minilm,report]"
 
 # COMMAND ----------
 
@@ -26,7 +26,7 @@ try:
 except ModuleNotFoundError:
     from jobs import embed, score, train  # a checkout: a Git folder, or spark-submit.sh
 
-from bert_spark.widgets import options, outside_databricks
+from bert_spark.cli.notebook_widgets import outside_databricks, widget_options
 
 if "dbutils" not in globals():
     spark, dbutils, display = outside_databricks(sys.argv[1:])
@@ -88,8 +88,8 @@ widgets.dropdown("scores", "false", switch)
 widgets.text("min_probability", "")
 
 embeddings, scored, artefact = (widgets.get(name) for name in ("embeddings_table", "scores_table", "artefact"))
-common = options(widgets, "config", "text_column")
-tables = ["--output-format=table", *options(widgets, "if_exists", "error_column")]
+common = widget_options(widgets, "config", "text_column")
+tables = ["--output-format=table", *widget_options(widgets, "if_exists", "error_column")]
 
 # COMMAND ----------
 
@@ -97,10 +97,14 @@ tables = ["--output-format=table", *options(widgets, "if_exists", "error_column"
 
 # COMMAND ----------
 
-source = options(widgets, "input", "format", "id_column", "delimiter", "encoding", "fail_on_malformed", "partition_mb")
-arithmetic = options(widgets, "precision", "engine", "token_budget", "window_rows", "device")
-encoder = options(widgets, "model", "revision", "max_length", "pooling", "clean", "long_text", "embedding_column")
-shown = options(widgets, "diagnostics", "reuse")
+source = widget_options(
+    widgets, "input", "format", "id_column", "delimiter", "encoding", "fail_on_malformed", "partition_mb"
+)
+arithmetic = widget_options(widgets, "precision", "engine", "token_budget", "window_rows", "device")
+encoder = widget_options(
+    widgets, "model", "revision", "max_length", "pooling", "clean", "long_text", "embedding_column"
+)
+shown = widget_options(widgets, "diagnostics", "reuse")
 embed.embed([*common, *source, *encoder, *arithmetic, *tables, *shown, f"--output={embeddings}"])
 
 # COMMAND ----------
@@ -113,8 +117,8 @@ display(spark.table(embeddings).drop(widgets.get("embedding_column")))
 
 # COMMAND ----------
 
-learning = options(widgets, "label_column", "embedding_column", "features", "tfidf_weight", "max_rows", "seed")
-judging = options(widgets, "head", "calibrate", "scale", "baseline", "examples", "bundle", "mlflow")
+learning = widget_options(widgets, "label_column", "embedding_column", "features", "tfidf_weight", "max_rows", "seed")
+judging = widget_options(widgets, "head", "calibrate", "scale", "baseline", "examples", "bundle", "mlflow")
 train.train([*common, *learning, *judging, f"--embeddings={embeddings}", f"--output={artefact}", "--overwrite"])
 
 # COMMAND ----------
@@ -123,7 +127,7 @@ train.train([*common, *learning, *judging, f"--embeddings={embeddings}", f"--out
 
 # COMMAND ----------
 
-wanted = options(widgets, "embedding_column", "scores", "min_probability")
+wanted = widget_options(widgets, "embedding_column", "scores", "min_probability")
 table = ["--format=table", f"--input={embeddings}"]
 score.score([*common, *table, *tables, *wanted, f"--artefact={artefact}", f"--output={scored}"])
 

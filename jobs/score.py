@@ -19,18 +19,21 @@ from pathlib import Path
 if not __package__:  # a plain spark-submit of this file from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bert_spark.artefact import Artefact, load_artefact
-from bert_spark.cli import Job, parse, required, run
-from bert_spark.columns import ARTEFACT_KEY, FINGERPRINT_KEY, counted_diagnostics
-from bert_spark.deliver import deliver
-from bert_spark.estimate import estimate
-from bert_spark.frames import with_score
-from bert_spark.jobconf import InputConfig, OutputConfig, ScoreConfig
-from bert_spark.preflight import ready
-from bert_spark.scheduleconf import LimitsConfig, ScheduleConfig
-from bert_spark.session import spark_session
-from bert_spark.summaries import show
-from bert_spark.tasks import Task
+from bert_spark.artefact.artefact import Artefact
+from bert_spark.artefact.loading import load_artefact
+from bert_spark.cli.command_line import parse_job, required_option, run_job
+from bert_spark.runs.config import LimitsConfig, ScheduleConfig, ScoreConfig
+from bert_spark.runs.dispatch import run_task
+from bert_spark.runs.estimate import estimate_run
+from bert_spark.runs.summary import show_output
+from bert_spark.runs.task import Task
+from bert_spark.settings import JobSettings
+from bert_spark.spark.preflight import run_preflight
+from bert_spark.spark.session import spark_session
+from bert_spark.spark.transforms import with_score
+from bert_spark.tables.config import InputConfig, OutputConfig
+from bert_spark.tables.diagnostics import counted_diagnostics
+from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY
 
 LOCAL = Path(__file__).resolve().parents[1] / "conf" / "local.toml"
 SECTIONS = {
@@ -44,21 +47,21 @@ SECTIONS = {
 
 def score(argv: list[str] | None = None) -> None:
     """Parse, make ready, score, deliver."""
-    job = parse(__doc__ or "", SECTIONS, LOCAL, argv)
-    artefact = load_artefact(required(job.score.artefact, "--artefact"))
+    job = parse_job(__doc__ or "", SECTIONS, LOCAL, argv)
+    artefact = load_artefact(required_option(job.score.artefact, "--artefact"))
     with spark_session("bert_spark score", job.spark) as spark:
         encoder = artefact.config if artefact.uses_bert else None
-        if ready(spark, encoder, artefact=artefact, check_only=job.check):
+        if run_preflight(spark, encoder, artefact=artefact, check_only=job.check):
             task = scoring(job, artefact)
             if job.schedule.estimate:
-                print(estimate(spark, task, job.schedule.estimate, job.schedule.work))
+                print(estimate_run(spark, task, job.schedule.estimate, job.schedule.work))
                 return
-            print(deliver(spark, task, job.schedule, job.limits))
+            print(run_task(spark, task, job.schedule, job.limits))
             if not job.schedule.on:  # a scheduled run puts no text of the data into its log
-                show(spark, job.scores)
+                show_output(spark, job.scores)
 
 
-def scoring(job: Job, artefact: Artefact) -> Task:
+def scoring(job: JobSettings, artefact: Artefact) -> Task:
     """Return what this job does to a table."""
     no_bert = job.score.embedding_column or not artefact.uses_bert
     counted = {} if no_bert else counted_diagnostics(shown=job.scores.diagnostics)
@@ -81,7 +84,7 @@ def scoring(job: Job, artefact: Artefact) -> Task:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the job; return its exit code."""
-    return run(lambda: score(argv))
+    return run_job(lambda: score(argv))
 
 
 if __name__ == "__main__":

@@ -18,16 +18,21 @@ if not __package__:  # a plain spark-submit of this file from a checkout
 
 from fsspec.core import url_to_fs
 
-from bert_spark.cli import Job, parse, required, run
-from bert_spark.config import EncoderConfig
+from bert_spark.cli.command_line import parse_job, required_option, run_job
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.pooling import pooling_parts
 from bert_spark.errors import ConfigError
-from bert_spark.examples import examples_of
-from bert_spark.given import KnownVectors
-from bert_spark.jobconf import HeadConfig, InputConfig, SearchConfig, TrainConfig
-from bert_spark.pipelines import build_pipeline
-from bert_spark.pooling import parts_of
-from bert_spark.searching import Candidate, search
-from bert_spark.training import SPLITS, Stopwatch, fit, judge, split
+from bert_spark.estimators.precomputed import VectorsByText
+from bert_spark.settings import JobSettings
+from bert_spark.spark.training_data import examples_for_job
+from bert_spark.tables.config import InputConfig
+from bert_spark.training.config import HeadConfig, SearchConfig, TrainConfig
+from bert_spark.training.evaluation import evaluate_splits
+from bert_spark.training.fitting import fit_pipeline
+from bert_spark.training.grid_search import Candidate, search_grid
+from bert_spark.training.pipelines import build_pipeline
+from bert_spark.training.splits import SPLITS, split_examples
+from bert_spark.training.stopwatch import Stopwatch
 
 LOCAL = Path(__file__).resolve().parents[1] / "conf" / "local.toml"
 SECTIONS = {
@@ -41,27 +46,27 @@ SECTIONS = {
 
 def find(argv: list[str] | None = None) -> None:
     """Parse, embed once for all poolings, try, judge the best; write search.json and best.toml."""
-    job = parse(__doc__ or "", SECTIONS, LOCAL, argv)
-    folder = required(job.train.artefact, "--output")
+    job = parse_job(__doc__ or "", SECTIONS, LOCAL, argv)
+    folder = required_option(job.train.artefact, "--output")
     encoder = dataclasses.replace(job.encoder, pooling=_all_poolings(job.search))
     clock = Stopwatch()
     with clock("embed_and_collect"):
-        loaded = examples_of("bert_spark search", job, encoder)
+        loaded = examples_for_job("bert_spark search", job, encoder)
     if loaded is None:
         return
     examples, made_with, facts = loaded
-    parts = split(examples, job.train.seed)
+    parts = split_examples(examples, job.train.seed)
     with clock("search"):
-        candidates = search(parts["train"], made_with, job.head, job.search, job.train.features)
+        candidates = search_grid(parts["train"], made_with, job.head, job.search, job.train.features)
     best = candidates[0]
     labels = parts["train"].labels.tolist()
     config = best.encoder(made_with)
     pipeline = build_pipeline(config, best.features, best.head(job.head), labels, job.search.tfidf_weight)
     if best.features != "tfidf":
-        known = KnownVectors(examples.texts, examples.vectors, made_with.pooling)
+        known = VectorsByText(examples.texts, examples.vectors, made_with.pooling)
         parts = {name: dataclasses.replace(p, vectors=known.encode(p.texts, config)) for name, p in parts.items()}
     with clock("fit_and_judge"):
-        figures = judge(fit(pipeline, parts["train"]), parts)
+        figures = evaluate_splits(fit_pipeline(pipeline, parts["train"]), parts)
     found = {"candidates": [dataclasses.asdict(one) for one in candidates], "held_out": figures, **facts}
     found["timings"] = clock.seconds
     fs, root = url_to_fs(folder)
@@ -73,13 +78,13 @@ def find(argv: list[str] | None = None) -> None:
 
 def _all_poolings(grid: SearchConfig) -> str:
     """Return one pooling that holds all those to try, side by side, so that BERT runs once."""
-    parts = list(dict.fromkeys(part for pooling in grid.pooling_list for part in parts_of(pooling)))
+    parts = list(dict.fromkeys(part for pooling in grid.pooling_list for part in pooling_parts(pooling)))
     if "flatten" in parts and len(parts) > 1:
         raise ConfigError(f"poolings {grid.poolings!r}: flatten can't be tried beside others; search it alone")
     return "+".join(parts)
 
 
-def as_toml(best: Candidate, job: Job) -> str:
+def as_toml(best: Candidate, job: JobSettings) -> str:
     """Return the best candidate as settings of jobs/train.py."""
     weight = "" if best.class_weight == "none" else f', class_weight = "{best.class_weight}"'
     lines = [
@@ -114,7 +119,7 @@ def story(candidates: list[Candidate], figures: dict[str, Any], folder: str) -> 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the job; return its exit code."""
-    return run(lambda: find(argv))
+    return run_job(lambda: find(argv))
 
 
 if __name__ == "__main__":

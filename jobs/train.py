@@ -16,16 +16,22 @@ from typing import TYPE_CHECKING, Any
 if not __package__:  # a plain spark-submit of this file from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bert_spark.artefact import check_free_folder, save_artefact
-from bert_spark.cli import Job, parse, required, run
-from bert_spark.config import EncoderConfig
-from bert_spark.examples import examples_of
-from bert_spark.jobconf import HeadConfig, InputConfig, TrainConfig
-from bert_spark.model import config_fingerprint
-from bert_spark.pipelines import build_pipeline
-from bert_spark.report import model_card, render_report
-from bert_spark.tracking import check_store, log_training
-from bert_spark.training import SPLITS, Stopwatch, fit, judge, mistakes, shares, split
+from bert_spark.artefact.saving import check_folder_free, save_artefact
+from bert_spark.cli.command_line import parse_job, required_option, run_job
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.fingerprint import config_fingerprint
+from bert_spark.settings import JobSettings
+from bert_spark.spark.training_data import examples_for_job
+from bert_spark.tables.config import InputConfig
+from bert_spark.training.config import HeadConfig, TrainConfig
+from bert_spark.training.evaluation import confused_pairs_of_split, evaluate_splits
+from bert_spark.training.fitting import fit_pipeline
+from bert_spark.training.labels import label_shares
+from bert_spark.training.mlflow_tracking import check_store, log_training
+from bert_spark.training.pipelines import build_pipeline
+from bert_spark.training.report import model_card, render_report
+from bert_spark.training.splits import SPLITS, split_examples
+from bert_spark.training.stopwatch import Stopwatch
 from bert_spark.versions import versions
 
 if TYPE_CHECKING:
@@ -37,27 +43,29 @@ SECTIONS = {"input": InputConfig, "encoder": EncoderConfig, "train": TrainConfig
 
 def train(argv: list[str] | None = None) -> None:
     """Parse, embed and collect, fit, save; print the reports."""
-    job = parse(__doc__ or "", SECTIONS, LOCAL, argv)
-    folder = required(job.train.artefact, "--output")
-    check_free_folder(folder, overwrite=job.train.overwrite)
+    job = parse_job(__doc__ or "", SECTIONS, LOCAL, argv)
+    folder = required_option(job.train.artefact, "--output")
+    check_folder_free(folder, overwrite=job.train.overwrite)
     build_pipeline(job.encoder, job.train.features, job.head)  # a wrong head shows before Spark starts
     if job.train.mlflow:
         check_store()
     clock = Stopwatch()
     with clock("embed_and_collect"):
-        loaded = examples_of("bert_spark train", job, job.encoder)
+        loaded = examples_for_job("bert_spark train", job, job.encoder)
     if loaded is None:
         return
     examples, config, facts = loaded
-    parts = split(examples, job.train.seed)
+    parts = split_examples(examples, job.train.seed)
     with clock("fit"):
-        pipeline = fit(_pipeline(job, config, job.train.features, parts["train"].labels), parts["train"])
+        pipeline = fit_pipeline(_pipeline(job, config, job.train.features, parts["train"].labels), parts["train"])
     with clock("fit_baseline"):
         baseline = _pipeline(job, config, "tfidf", parts["train"].labels) if _wants_baseline(job) else None
-        baseline = baseline and fit(baseline, parts["train"])
+        baseline = baseline and fit_pipeline(baseline, parts["train"])
     with clock("judge"):
-        figures = judge(pipeline, parts, baseline)
-        pairs = {name: mistakes(pipeline, parts[name], with_texts=job.train.examples) for name in SPLITS[1:]}
+        figures = evaluate_splits(pipeline, parts, baseline)
+        pairs = {
+            name: confused_pairs_of_split(pipeline, parts[name], with_texts=job.train.examples) for name in SPLITS[1:]
+        }
     facts |= about(job, config, parts, clock.seconds)
     shown = facts | {"pairs": pairs, "versions": versions()}
     files = {"report.html": render_report(figures, shown), "README.md": model_card(figures, shown)}
@@ -68,15 +76,15 @@ def train(argv: list[str] | None = None) -> None:
         print(f"mlflow:   {log_training(folder, figures, facts, files)}")
 
 
-def _pipeline(job: Job, config: EncoderConfig, features: str, labels: Any) -> Pipeline:
+def _pipeline(job: JobSettings, config: EncoderConfig, features: str, labels: Any) -> Pipeline:
     return build_pipeline(config, features, job.head, labels.tolist(), job.train.tfidf_weight)
 
 
-def _wants_baseline(job: Job) -> bool:
+def _wants_baseline(job: JobSettings) -> bool:
     return bool(job.train.baseline) and job.train.features != "tfidf"
 
 
-def about(job: Job, config: EncoderConfig, parts: dict[str, Any], seconds: dict[str, float]) -> dict[str, Any]:
+def about(job: JobSettings, config: EncoderConfig, parts: dict[str, Any], seconds: dict[str, float]) -> dict[str, Any]:
     """Return what metadata, report and model card say of how this was made."""
     uses_bert = job.train.features != "tfidf"
     options = ", ".join(f"{name}={value!r}" for name, value in job.head.options.items())
@@ -91,7 +99,7 @@ def about(job: Job, config: EncoderConfig, parts: dict[str, Any], seconds: dict[
     return {
         "about": made,
         "split": {"seed": job.train.seed, "by": "sha256 of the folded text"} | {n: len(parts[n].texts) for n in SPLITS},
-        "label_shares": shares(parts["train"].labels.tolist()),
+        "label_shares": label_shares(parts["train"].labels.tolist()),
         "timings": seconds,
         "encoder": config.settings() | {"device": "auto"} if uses_bert else None,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -119,7 +127,7 @@ def story(figures: dict[str, Any], facts: dict[str, Any], folder: str) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the job; return its exit code."""
-    return run(lambda: train(argv))
+    return run_job(lambda: train(argv))
 
 
 if __name__ == "__main__":

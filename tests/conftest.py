@@ -6,21 +6,22 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+
+from tests.support.paths import ROOT
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: it reads it once
 # A JVM of minutes is not worth the second compiler, which takes a core from the tests beside it: a fifth of the time.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import models
 import numpy as np
 import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizerFast
 
+from tests.support import tiny_models
+
 torch.set_num_threads(1)  # the models are tiny: on a busy machine two threads mostly wait for each other
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +42,8 @@ def run_fresh():
 def tiny_bert(tmp_path_factory):
     """Return the folder of a random BERT: 2 layers, 32 numbers, 64 positions, weights as safetensors."""
     folder = tmp_path_factory.mktemp("models") / "tiny_bert"
-    models.wordpiece(BertTokenizerFast, folder)
-    return models.save(models.tiny(BertConfig, BertModel), folder)
+    tiny_models.wordpiece(BertTokenizerFast, folder)
+    return tiny_models.save(tiny_models.tiny(BertConfig, BertModel), folder)
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def spark(tmp_path_factory):
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
     """Return a running standalone cluster, see cluster.py."""
-    from cluster import Cluster
+    from tests.support.standalone_cluster import Cluster
 
     started = Cluster(tmp_path_factory.mktemp("cluster"))
     try:

@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from checkouts import ROOT
+
+from tests.support.checkouts import ROOT
 
 
 @pytest.mark.packaged

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bert_spark.config import EncoderConfig
-from bert_spark.encoder import BertEncoder
-from bert_spark.model import load
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.encoder import BertEncoder
+from bert_spark.encoding.model_loader import load_model
 from bert_spark.versions import installed, versions
 from tests.benchmarks import peers
 from tests.benchmarks.harness import (
@@ -46,7 +46,7 @@ def main():
     texts = some_tweets(given)
     few = texts[: given.slow_rows]
     config = EncoderConfig(model=MODEL, max_length=MAX_LENGTH, device="cpu")
-    loaded = load(config, "cpu")
+    loaded = load_model(config, "cpu")
     encoders, absent = peers.available(
         {name: lambda s=s: BertEncoder(loaded, dataclasses.replace(config, **s)) for name, s in OURS.items()}
     )

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from bert_spark.encoder import Encoded
+from bert_spark.encoding.encoder import Encoded
 
 
 @functools.lru_cache(maxsize=2)

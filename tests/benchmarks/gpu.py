@@ -9,8 +9,8 @@ import time
 
 import torch
 
-from bert_spark.config import EncoderConfig
-from bert_spark.encoder import BertEncoder
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.encoder import BertEncoder
 from tests.benchmarks.harness import (
     MAX_LENGTH,
     MODEL,

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bert_spark.kernels import PLAIN, kernels_for
+from bert_spark.encoding.linear_kernels import TORCH_KERNELS, kernels_for
 from bert_spark.versions import installed, versions
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 PEERS = ("sentence-transformers", "optimum-intel", "optimum-onnx", "onnxruntime", "openvino")
 MAX_LENGTH = 60
 MODEL = "packaged:minilm-l6"
@@ -86,7 +86,7 @@ def matmul_limit(dtype=torch.float32, device="cpu", shape=(1024, 384, 1536)):
     rows, inner, columns = shape
     # numbers as they come: a card clocks higher over ones
     states, layer = torch.randn(rows, inner).to(device, dtype), torch.nn.Linear(inner, columns).to(device, dtype)
-    ways = {PLAIN.linear, kernels_for(device, dtype).linear}
+    ways = {TORCH_KERNELS.linear, kernels_for(device, dtype).linear}
     times = 30 if device == "cpu" else 300
 
     def of(linear):

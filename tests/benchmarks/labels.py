@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from sklearn.svm import LinearSVC
 
-from bert_spark.config import EncoderConfig
-from bert_spark.encoder import BertEncoder
-from bert_spark.gpu import pick_device
-from bert_spark.model import load
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.device import pick_device
+from bert_spark.encoding.encoder import BertEncoder
+from bert_spark.encoding.model_loader import load_model
 from tests.benchmarks import peers
 from tests.benchmarks.encoder import OURS, cosine
 from tests.benchmarks.harness import MAX_LENGTH, MODEL, arguments, report
@@ -26,7 +26,7 @@ def main():
     texts, labels = table[given.column].tolist(), table[given.labels].to_numpy()
     train = len(texts) * 2 // 3
     config = EncoderConfig(model=MODEL, max_length=MAX_LENGTH, device=given.device)
-    loaded = load(config, pick_device(given.device))
+    loaded = load_model(config, pick_device(given.device))
     exact = BertEncoder(loaded, config).encode(texts)
     head = LinearSVC(C=1.0, class_weight="balanced").fit(exact[:train], labels[:train])
     expected = head.predict(exact[train:])

@@ -8,8 +8,8 @@ import statistics
 
 from pyspark.sql import functions as F
 
-from bert_spark import udf
-from bert_spark.config import EncoderConfig
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.spark import udf
 from tests.benchmarks.fakes import Free
 from tests.benchmarks.harness import arguments, report
 from tests.benchmarks.sessions import local_session, seconds
@@ -21,7 +21,7 @@ def vectors_udf(width, *, arrow):
     """Return the embedding UDF over an encoder that costs nothing; width 0 gives nulls."""
 
     def core(windows):
-        return udf.embed(windows, Free(width))
+        return udf.embed_windows(windows, Free(width))
 
     return udf._as_udf(core, udf.EMBEDDING_FIELDS, EncoderConfig().window_rows, arrow=arrow)
 

@@ -5,7 +5,7 @@ import tempfile
 
 import torch
 
-from bert_spark.model import resolve
+from bert_spark.encoding.model_resolver import resolve_model
 from tests.benchmarks.harness import MAX_LENGTH, MODEL
 
 BATCH = 32
@@ -15,7 +15,7 @@ def one_at_a_time(texts):
     """Return the tutorial's loop: one text a call, padded to nothing."""
     from transformers import AutoModel, AutoTokenizer
 
-    folder = str(resolve(MODEL))
+    folder = str(resolve_model(MODEL))
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
 
     def run():
@@ -33,7 +33,7 @@ def pipeline(texts):
     from transformers import pipeline
 
     options = {"truncation": True, "max_length": MAX_LENGTH}
-    pipe = pipeline("feature-extraction", str(resolve(MODEL)), tokenize_kwargs=options, device="cpu")
+    pipe = pipeline("feature-extraction", str(resolve_model(MODEL)), tokenize_kwargs=options, device="cpu")
 
     def run():
         for states in pipe(texts, batch_size=BATCH, return_tensors=True):
@@ -47,7 +47,7 @@ def sentence_model(backend="torch", **model_kwargs):
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import Pooling, Transformer
 
-    folder = model_kwargs.pop("folder", str(resolve(MODEL)))
+    folder = model_kwargs.pop("folder", str(resolve_model(MODEL)))
     if backend != "torch" and "file_name" not in model_kwargs:
         model_kwargs["export"] = True
     transformer = Transformer(folder, backend=backend, model_kwargs=model_kwargs, max_seq_length=MAX_LENGTH)

@@ -9,11 +9,11 @@ import os
 import shutil
 import tempfile
 
-from bert_spark.config import EncoderConfig
-from bert_spark.encoder import BertEncoder
-from bert_spark.frames import with_embedding
-from bert_spark.model import resolve
-from bert_spark.spread import spread
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.encoder import BertEncoder
+from bert_spark.encoding.model_resolver import resolve_model
+from bert_spark.spark.transforms import with_embedding
+from bert_spark.tables.partitioning import spread_by_bytes
 from tests.benchmarks.harness import MAX_LENGTH, MODEL, arguments, report, tweets
 from tests.benchmarks.sessions import PeakMemory, local_session, seconds, write_csv
 
@@ -24,7 +24,7 @@ def small_model(folder):
     """Save a random BERT of MiniLM's width with its tokenizer; return the folder."""
     from transformers import AutoTokenizer, BertConfig, BertModel
 
-    tokenizer = AutoTokenizer.from_pretrained(str(resolve(MODEL)))
+    tokenizer = AutoTokenizer.from_pretrained(str(resolve_model(MODEL)))
     sizes = {"hidden_size": 384, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -43,10 +43,10 @@ def main():
         name = f"{'MiniLM' if model == MODEL else 'a small BERT'}, {rows:,} rows"
         table = spark.read.csv(write_csv(tweets(given, rows), folder), header=True, multiLine=True, escape='"')
         add = with_embedding(EncoderConfig(model=model, max_length=MAX_LENGTH, device="cpu"))
-        with_first = spread(table.limit(200)).transform(add)
+        with_first = spread_by_bytes(table.limit(200)).transform(add)
         with_first.write.mode("overwrite").parquet(os.path.join(folder, "out"))  # the workers have the model now
         with PeakMemory() as peak:
-            work = spread(table).transform(add).write.mode("overwrite")
+            work = spread_by_bytes(table).transform(add).write.mode("overwrite")
             speed[name] = [rows / seconds(lambda work=work: work.parquet(os.path.join(folder, "out")))]
         workers[name], jvm[name] = round(peak.worker, 1), round(peak.jvm, 1)
     spark.stop()

@@ -15,7 +15,7 @@ import tempfile
 
 from pyspark.sql import types as T
 
-from bert_spark.spread import spread
+from bert_spark.tables.partitioning import spread_by_bytes
 from jobs.embed import embed
 from tests.benchmarks.harness import MAX_LENGTH, MODEL, alternate, arguments, rate, ratio, report, tweets
 from tests.benchmarks.sessions import local_session, write_csv
@@ -26,8 +26,8 @@ THEIRS = "predict_batch_udf + sentence-transformers"
 ALONE = """
 import sys
 import pandas as pd, torch
-from bert_spark.config import EncoderConfig
-from bert_spark.encoder import BertEncoder
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.encoder import BertEncoder
 torch.set_num_threads(1)
 path, part, parts, model, engine = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
 texts = pd.read_csv(path, dtype=str, keep_default_na=False)["text"].tolist()[part::parts]
@@ -95,7 +95,7 @@ def main():
             embed([*options, "--model", MODEL, "--max-length", str(MAX_LENGTH)])
 
     def their_job():
-        rows = spread(spark.read.csv(path, header=True, multiLine=True, escape='"'))
+        rows = spread_by_bytes(spark.read.csv(path, header=True, multiLine=True, escape='"'))
         rows.withColumn("embedding", theirs("text")).write.mode("overwrite").parquet(f"{out}-theirs")
 
     alone = {engine: Alone(path, given.threads, engine) for engine in engines}

@@ -6,22 +6,23 @@ python -m tests.benchmarks.workers
 import subprocess
 import sys
 
-from bert_spark.checkpoint import weight_files
-from bert_spark.model import resolve
+from bert_spark.encoding.model_files import weight_files
+from bert_spark.encoding.model_resolver import resolve_model
 from tests.benchmarks.harness import MODEL, alternate, arguments, report
 
 WORKER = """
 import psutil, sys
 from transformers import AutoTokenizer, BertConfig, BertModel
-from bert_spark.config import EncoderConfig
-from bert_spark.encoder import BertEncoder
-from bert_spark.model import from_objects, resolve
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.encoder import BertEncoder
+from bert_spark.encoding.model_loader import from_live_objects
+from bert_spark.encoding.model_resolver import resolve_model
 
 # A small model first: code, tokenizer and kernels are any worker's own, with whatever weights.
 small = BertModel(BertConfig(hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64))
-tokenizer = AutoTokenizer.from_pretrained(str(resolve(sys.argv[1])))
+tokenizer = AutoTokenizer.from_pretrained(str(resolve_model(sys.argv[1])))
 config = EncoderConfig(model=sys.argv[1], device="cpu", engine=sys.argv[2])
-BertEncoder(from_objects(tokenizer, small), config).encode(["so happy today"])
+BertEncoder(from_live_objects(tokenizer, small), config).encode(["so happy today"])
 me = psutil.Process()
 before = me.memory_full_info().uss
 encoder = BertEncoder.from_config(config)
@@ -62,7 +63,7 @@ seen = {}
 
 def main():
     given = arguments(__doc__, rows=1, rounds=3)
-    weights = sum(path.stat().st_size for path in weight_files(resolve(MODEL))) / 1e6
+    weights = sum(path.stat().st_size for path in weight_files(resolve_model(MODEL))) / 1e6
     engines = ["torch"]
     try:
         import openvino  # noqa: F401

@@ -1,0 +1,18 @@
+"""The types that an artefact may hold beside scikit-learn's own."""
+
+from __future__ import annotations
+
+from bert_spark.estimators.bert_transformer import BertTransformer
+from bert_spark.estimators.linear_svc import FastLinearSVC
+from bert_spark.estimators.text_cleaner import TextCleaner
+
+# The names that artefacts of format 1 and 2 use, written before version 0.2. `bert_spark/before_0_2` resolves them.
+_BEFORE_0_2: dict[str, type] = {
+    "bert_spark.transformer.BertTransformer": BertTransformer,
+    "bert_spark.transformer.TextCleaner": TextCleaner,
+    "bert_spark.linear.FastLinearSVC": FastLinearSVC,
+}
+TRUSTED_TYPES: dict[str, type] = {
+    **{f"{kind.__module__}.{kind.__name__}": kind for kind in (BertTransformer, TextCleaner, FastLinearSVC)},
+    **_BEFORE_0_2,
+}

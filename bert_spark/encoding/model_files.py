@@ -1,0 +1,106 @@
+"""The files of a model's folder: which hold its weights, whether they are whole, and the digest of their content. Reads
+bytes only; knows nothing of torch and transformers."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import mmap
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from bert_spark.errors import ModelError
+
+_TOKENIZER_FILES = re.compile(r"(tokenizer|vocab|merges|special_tokens|added_tokens|spiece|sentencepiece|bpe)")
+_TOKENIZER_SETTINGS = {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
+_NOT_IDENTITY = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures"}
+
+
+@contextlib.contextmanager
+def damage_as_model_error(folder: Path) -> Iterator[None]:
+    """Raise ModelError for whatever a damaged folder makes transformers, tokenizers and json raise, each its own."""
+    try:
+        yield
+    except Exception as err:
+        reason = f"{type(err).__name__}: {err}".splitlines()[0]
+        raise ModelError(f"model folder {folder} can't be loaded ({reason}): save or fetch it anew") from err
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the safetensors files that make up the model in `folder`: one, or its shards, as transformers chooses."""
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.is_file():
+        return [single]
+    names = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values() if index.is_file() else ()
+    return sorted(folder / name for name in set(names))
+
+
+def is_tokenizer_file(path: Path) -> bool:
+    """Tell whether a file of a model's folder belongs to its tokenizer."""
+    return bool(_TOKENIZER_FILES.match(path.name))
+
+
+def has_vocabulary(folder: Path) -> bool:
+    """Tell whether a model's folder holds more of its tokenizer than settings."""
+    return any(is_tokenizer_file(path) and path.name not in _TOKENIZER_SETTINGS for path in folder.iterdir())
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file, read once per process as long as its size and time stay the same."""
+    return _sha256(path, path.stat().st_size, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _sha256(path: Path, size: int, mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tensor_digests(path: Path) -> dict[str, str]:
+    """Digest each tensor of a safetensors file: 8 bytes of header length, JSON header, bytes (the format's README)."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        start = 8 + int.from_bytes(data[:8], "little")
+        header = json.loads(data[8:start])
+        view = memoryview(data)
+        digests = {}
+        for name, info in header.items():
+            if name == "__metadata__":
+                continue
+            first, last = info["data_offsets"]
+            tensor = hashlib.sha256(f"{info['dtype']}{info['shape']}".encode())
+            with view[start + first : start + last] as part:
+                tensor.update(part)
+            digests[name] = tensor.hexdigest()
+        view.release()
+        return digests
+
+
+def folder_digest(folder: Path) -> str:
+    """Return the sha256 of a model folder's content: tensors by name, tokenizer files, architecture; shards aside.
+
+    Raises
+    ------
+    ModelError
+        When a file of it is missing or damaged.
+    """
+    stamp = tuple((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(folder.iterdir()) if p.is_file())
+    with damage_as_model_error(folder):
+        return _folder_digest(folder, stamp)
+
+
+@lru_cache(maxsize=8)
+def _folder_digest(folder: Path, stamp: tuple[tuple[str, int, int], ...]) -> str:
+    total = hashlib.sha256()
+    tensors: dict[str, str] = {}
+    for path in weight_files(folder):
+        tensors.update(_tensor_digests(path))
+    for name in sorted(tensors):
+        total.update(f"{name}={tensors[name]}\n".encode())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    total.update(json.dumps({k: v for k, v in config.items() if k not in _NOT_IDENTITY}, sort_keys=True).encode())
+    for path in sorted(p for p in folder.iterdir() if _TOKENIZER_FILES.match(p.name) and p.is_file()):
+        total.update(f"{path.name}\n".encode() + path.read_bytes())
+    return total.hexdigest()

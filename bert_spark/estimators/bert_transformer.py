@@ -1,0 +1,190 @@
+"""BERT as a scikit-learn transformer: texts in, float32 embeddings out. Holds settings only, no weights."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from bert_spark.encoding.config import DEFAULT_MODEL, EncoderConfig
+from bert_spark.encoding.text_validation import check_texts
+from bert_spark.errors import ConfigError
+from bert_spark.estimators.text_input import TextInputMixin
+from bert_spark.estimators.vector_store import encode_with_store
+from bert_spark.memory import check_fits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bert_spark.encoding.encoder import BertEncoder
+    from bert_spark.estimators.precomputed import TextEncoder
+
+
+class BertTransformer(TextInputMixin):
+    """Embed texts with BERT inside a scikit-learn Pipeline or FeatureUnion.
+
+    Parameters
+    ----------
+    tokenizer
+        A live transformers tokenizer, together with a live `model`; None when `model` is a name.
+    model
+        Name on the hub, local folder, "packaged:minilm-l6", or a live transformers model. A name is all that a pickle
+        holds; a live model travels inside it, on the CPU.
+    max_length
+        Tokens read of a text, special tokens counted.
+    embedding_func
+        Callable on the model's output, e.g. ``lambda x: x[0][:, 0, :]``; in place of `pooling`. It never sees padding;
+        one that does not give one row of fixed width a text is run text by text, padded to max_length.
+    revision, pooling, precision, engine, token_budget, clean, long_text, device
+        As in `EncoderConfig`. `precision="auto"` is decided by `fit`, and a fitted transformer keeps to it anywhere.
+    missing
+        "error" refuses None, NaN and pd.NA and names the row; "empty" takes them as "".
+    memory
+        Folder that keeps the vectors of texts seen before: a grid search then runs BERT once a text and setting.
+    encoder
+        An object that embeds elsewhere, e.g. ``SparkEncoder()``; None runs here.
+
+    Attributes
+    ----------
+    n_features_out_
+        Numbers in one vector.
+    precision_
+        Arithmetic inside: never "auto".
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import LinearSVC
+    >>> model = make_pipeline(BertTransformer(), LinearSVC(C=1.0, class_weight="balanced"))
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any = None,
+        model: Any = DEFAULT_MODEL,
+        max_length: int = 60,
+        embedding_func: Callable[..., Any] | None = None,
+        *,
+        revision: str | None = None,
+        pooling: str = "cls",
+        precision: str = "float32",
+        engine: str = "torch",
+        token_budget: int = 0,
+        clean: str = "off",
+        long_text: str = "truncate",
+        device: str = "auto",
+        missing: str = "error",
+        memory: str | None = None,
+        encoder: TextEncoder | None = None,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.model = model
+        self.max_length = max_length
+        self.embedding_func = embedding_func
+        self.revision = revision
+        self.pooling = pooling
+        self.precision = precision
+        self.engine = engine
+        self.token_budget = token_budget
+        self.clean = clean
+        self.long_text = long_text
+        self.device = device
+        self.missing = missing
+        self.memory = memory
+        self.encoder = encoder
+
+    @classmethod
+    def from_config(cls, config: EncoderConfig) -> BertTransformer:
+        """Return the transformer of the encoder that `config` describes."""
+        names = cls._get_param_names()
+        chosen = {**config.settings(), "embedding_func": config.embedding_func}
+        return cls(**{name: value for name, value in chosen.items() if name in names})
+
+    @property
+    def config(self) -> EncoderConfig:
+        """The encoder's settings; the model's own name where live objects were given."""
+        model = self.model if isinstance(self.model, str) else getattr(self.model, "name_or_path", "") or "live"
+        return EncoderConfig(
+            model=model,
+            revision=self.revision,
+            max_length=self.max_length,
+            pooling=self.pooling,
+            precision=getattr(self, "precision_", "auto") if self.precision == "auto" else self.precision,
+            engine=getattr(self, "engine", "torch"),  # an artefact of before there were engines has none
+            token_budget=self.token_budget,
+            clean=self.clean,
+            long_text=self.long_text,
+            device=self.device,
+            embedding_func=self.embedding_func,
+        )
+
+    def fit(self, X: Any, y: Any = None) -> BertTransformer:
+        """Check the texts and settings; BERT itself is not trained.
+
+        Raises
+        ------
+        TextError
+            When a text is missing or is no str.
+        """
+        check_texts(X, self.missing)
+        self.precision_ = EncoderConfig(precision=self.precision, device=self.device).precision
+        self.n_features_out_ = self.encoder.width(self.config) if self.encoder else self._local().width
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the embeddings of texts: float32, shape (n_texts, n_features_out_).
+
+        Parameters
+        ----------
+        X
+            List, tuple, array, Series, one-column frame or Arrow array of str.
+
+        Raises
+        ------
+        TextError
+            When a text is missing or is no str.
+        DataError
+            When the result would not fit into memory.
+        """
+        texts = check_texts(X, self.missing)
+        if self.encoder is not None:
+            return self.encoder.encode(texts, self.config)
+        local = self._local()
+        check_fits(len(texts), local.width, copies=2)  # the windows, and the matrix they are put together in
+        if self.memory is None or not texts:
+            return local.encode(texts)
+        if local.loaded.digest == "live":
+            raise ConfigError("memory needs a model by name, whose content has a fingerprint; got a live model")
+        return encode_with_store(texts, local.fingerprint, self.memory, local.encode)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns: bert0, bert1, ..."""
+        check_is_fitted(self, "n_features_out_")
+        return np.array([f"bert{i}" for i in range(self.n_features_out_)], dtype=object)
+
+    def _local(self) -> BertEncoder:
+        if isinstance(self.model, str) and self.tokenizer is None:
+            from bert_spark.encoding.encoder_cache import get_encoder
+
+            return get_encoder(self.config)
+        if isinstance(self.model, str) or self.tokenizer is None:
+            raise ConfigError("got one of tokenizer and model as an object; pass both live, or a model's name alone")
+        from bert_spark.encoding.encoder import BertEncoder
+        from bert_spark.encoding.model_loader import from_live_objects
+
+        return BertEncoder(from_live_objects(self.tokenizer, self.model), self.config)
+
+    def __sklearn_clone__(self) -> BertTransformer:
+        """Return an unfitted twin that shares a live model and encoder: they are not fitted, so need no copy."""
+        twin = type(self)(**self.get_params(deep=False))
+        if hasattr(self, "_sklearn_output_config"):
+            twin._sklearn_output_config = dict(self._sklearn_output_config)
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        if str(getattr(self.model, "device", "cpu")) != "cpu":  # so that it loads where there is no GPU
+            state["model"] = copy.deepcopy(self.model).cpu()
+        return state

@@ -1,0 +1,110 @@
+"""What a fitted pipeline of texts can be asked: every class's value, its encoder, the layout of its features."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.errors import ArtefactError
+from bert_spark.estimators.bert_transformer import BertTransformer
+from bert_spark.estimators.precomputed import PrecomputedVectors
+
+_KINDS = {"U": "string", "O": "string", "i": "bigint", "u": "bigint", "b": "boolean"}
+
+
+def decision_values(pipeline: Pipeline, texts: list[str], vectors: np.ndarray | None = None) -> np.ndarray:
+    """Return every class's decision-function value: float64, shape (n_texts, n_classes); one function for every caller.
+
+    Parameters
+    ----------
+    pipeline
+        Fitted.
+    texts
+        n texts.
+    vectors
+        Their embeddings, float32, shape (n_texts, width); made here where they are not given.
+    """
+    if not len(texts):
+        return np.empty((0, len(pipeline[-1].classes_)))
+    with temporary_settings(pipeline, **({} if vectors is None else {"encoder": PrecomputedVectors(vectors)})):
+        score = getattr(pipeline, "decision_function", None) or pipeline.predict_proba
+        values = np.asarray(score(texts), dtype=np.float64)
+    # two classes: scikit-learn gives the second one's value only
+    return np.column_stack([-values, values]) if values.ndim == 1 else values
+
+
+def bert_transformers_in(pipeline: Any) -> list[BertTransformer]:
+    """Return the BertTransformers anywhere inside a pipeline."""
+    return [step for step in pipeline.get_params(deep=True).values() if isinstance(step, BertTransformer)]
+
+
+@contextmanager
+def temporary_settings(pipeline: Any, **settings: Any) -> Iterator[None]:
+    """Give every BertTransformer these settings, and afterwards its own again."""
+    steps = bert_transformers_in(pipeline)
+    before = [{name: getattr(step, name) for name in settings} for step in steps]
+    for step in steps:
+        step.set_params(**settings)
+    try:
+        yield
+    finally:
+        for step, own in zip(steps, before, strict=True):
+            step.set_params(**own)
+
+
+def fit_on_vectors(pipeline: Pipeline, texts: list[str], vectors: np.ndarray, labels: Any) -> Pipeline:
+    """Fit `pipeline` on texts whose embeddings are there already, so that BERT does not run again."""
+    with temporary_settings(pipeline, encoder=PrecomputedVectors(vectors)):
+        fitted: Pipeline = pipeline.fit(texts, labels)
+    return fitted
+
+
+def encoder_config_of(pipeline: Any) -> EncoderConfig | None:
+    """Return the settings of the pipeline's one encoder; None where it has none, as with TF-IDF alone."""
+    steps = bert_transformers_in(pipeline)
+    for step in steps:
+        if not isinstance(step.model, str) or step.tokenizer is not None:
+            raise ArtefactError(
+                "a live model can't be saved by reference; write BertTransformer(model='name or folder')"
+            )
+        if step.embedding_func is not None:
+            raise ArtefactError(
+                "embedding_func can't be saved as data; use pooling='cls', 'mean', 'max', 'pooler' or 'flatten'"
+            )
+    configs = {dataclasses.replace(step.config, device="auto") for step in steps}
+    if len(configs) > 1:
+        raise ArtefactError(f"the pipeline has {len(configs)} different encoders; an artefact holds one")
+    return configs.pop() if configs else None
+
+
+def label_sql_type(classes: np.ndarray) -> str:
+    """Return the SQL type of the labels."""
+    kind = _KINDS.get(classes.dtype.kind)
+    if kind is None:
+        raise ArtefactError(f"labels of dtype {classes.dtype} can't be saved; use strings or integers")
+    return kind
+
+
+def feature_layout(pipeline: Pipeline) -> list[dict[str, Any]]:
+    """Return the arms of a fitted pipeline's features in the order of their columns: name, first column, columns."""
+    first = pipeline[0]
+    arms = first.transformer_list if isinstance(first, FeatureUnion) else [(pipeline.steps[0][0], pipeline[:-1])]
+    layout, start = [], 0
+    for name, arm in arms:
+        columns = _columns(arm)
+        layout.append({"name": name, "first": start, "columns": columns})
+        start += columns
+    return layout
+
+
+def _columns(step: Any) -> int:
+    if isinstance(step, FeatureUnion):
+        return sum(_columns(arm) for _, arm in step.transformer_list)
+    last = step[-1] if isinstance(step, Pipeline) else step
+    return _columns(last) if isinstance(last, FeatureUnion) else len(last.get_feature_names_out())

@@ -1,0 +1,43 @@
+"""The plain way to run a task: read, add, write and count in one pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bert_spark.errors import DataError
+from bert_spark.runs.progress import show_progress
+from bert_spark.runs.run_record import save_record
+from bert_spark.runs.summary import run_summary
+from bert_spark.runs.task import Task
+from bert_spark.tables.output_checks import check_output_free
+from bert_spark.tables.readers import read_input
+from bert_spark.tables.schema import drop_hidden
+from bert_spark.tables.writers import write_output
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def run_plain(spark: SparkSession, task: Task) -> str:
+    """Read, add, write, count, in one pass; leave a record and return its summary.
+
+    Raises
+    ------
+    DataError
+        When the output is there already, or rows came out that did not go in.
+    FingerprintError
+        When it is to be appended to and is another model's.
+    """
+    tweets = read_input(spark, task.source)
+    check_output_free(spark, task.output, task.source, task.identity)
+    record = task.record()
+    counted = record.count_in(tweets, task.source.text_column)
+    result = record.observed(task.added(counted, task.source.partition_mb), task.counts())
+    with show_progress(spark, task.job):
+        write_output(drop_hidden(result), task.output)
+    content = record.finish()
+    if content["rows_in"] != content["rows_out"]:
+        raise DataError(
+            f"{content['rows_in']} records went in and {content['rows_out']} rows came out; don't use the output"
+        )
+    return run_summary(content, save_record(spark, content, task.output.format))

@@ -1,0 +1,111 @@
+"""How any settings dataclass is declared, checked and filled from TOML. Knows no particular setting."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bert_spark.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    flag: str | None = None,
+    choices: tuple[str, ...] | None = None,
+    key: str | None = None,
+) -> Any:
+    """Declare a setting: its default, the sentence `--help` prints, its flag and TOML key if not its name, choices."""
+    return field(default=default, metadata={"help": help, "flag": flag, "choices": choices, "key": key})
+
+
+def at_least(config: Any, **bounds: int) -> None:
+    """Raise ConfigError where a field of `config` is below its bound."""
+    for name, bound in bounds.items():
+        if getattr(config, name) < bound:
+            raise ConfigError(f"{name}={getattr(config, name)} is too small; expected {bound} or more")
+
+
+def check_fields(config: Any) -> None:
+    """Raise ConfigError where a field's value is not of its declared type or not among its choices."""
+    hints = typing.get_type_hints(type(config))
+    for spec in dataclasses.fields(config):
+        value, hint = getattr(config, spec.name), hints[spec.name]
+        if not _fits(value, hint):
+            wanted = getattr(hint, "__name__", str(hint))
+            raise ConfigError(f"{spec.name}={value!r} is a {type(value).__name__}; expected {wanted}")
+        choices = spec.metadata.get("choices")
+        if choices and value not in choices:
+            raise ConfigError(f"{spec.name}={value!r} is unknown; known are {list(choices)}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return any(_fits(value, part) for part in typing.get_args(hint))
+    kind = typing.get_origin(hint) or hint
+    if kind is Any or not isinstance(kind, type):
+        return True
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def from_mapping(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Build the settings dataclass `kind` from a TOML table.
+
+    Raises
+    ------
+    ConfigError
+        When a key is unknown (the message lists the known ones) or a value does not fit.
+    """
+    specs = [spec for spec in dataclasses.fields(kind) if spec.init and spec.metadata]  # type: ignore[arg-type]
+    known = {spec.metadata.get("key") or spec.name: spec.name for spec in specs}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ConfigError(f"{where}: unknown {unknown}; known are {list(known)}")
+    try:
+        return kind(**{known[name]: value for name, value in values.items()})
+    except ConfigError as err:
+        raise ConfigError(f"{where}: {err}") from err
+
+
+def read_toml(path: str | Path, sections: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Return the tables of a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        When the file is absent, is no TOML, or has a table that is none of `sections`.
+    """
+    try:
+        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as err:
+        raise ConfigError(f"config file {str(path)!r} can't be read: {err.strerror}; give another --config") from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise ConfigError(f"config file {str(path)!r} is no TOML: {err}") from err
+    unknown = sorted(name for name in tables if name not in sections or not isinstance(tables[name], dict))
+    if unknown:
+        raise ConfigError(f"{path}: unknown table {unknown}; known are {list(sections)}")
+    return tables
+
+
+@dataclasses.dataclass(frozen=True)
+class JobSettings:
+    """A job's settings, by section of the TOML file."""
+
+    sections: Mapping[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.sections[name]
+        except KeyError:
+            raise AttributeError(name) from None

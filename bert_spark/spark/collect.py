@@ -1,0 +1,98 @@
+"""From a DataFrame to numpy on the driver: one float32 matrix through Arrow, refused with the arithmetic when it
+can't fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bert_spark.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+
+def collect_arrow(df: DataFrame) -> pa.Table:
+    """Collect a DataFrame as an Arrow table: Spark's own toArrow (4.0 on), else what is behind its toPandas; Connect
+    of 3.5 has neither.
+    """
+    if hasattr(df, "toArrow"):
+        return df.toArrow()
+    import pyarrow
+
+    collect = getattr(df, "_collect_as_arrow", None)
+    if collect is not None:
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        batches = collect()
+        return pyarrow.Table.from_batches(batches, None if batches else to_arrow_schema(df.schema))
+    return pyarrow.Table.from_pandas(df.toPandas(), preserve_index=False)
+
+
+def collect_batches(df: DataFrame) -> Iterator[pa.RecordBatch]:
+    """Collect a DataFrame; each batch is let go when the next one is asked for."""
+    batches = collect_arrow(df).to_batches()[::-1]
+    while batches:
+        yield batches.pop()
+
+
+def fill_matrix(batches: Iterable[pa.RecordBatch], rows: int) -> tuple[np.ndarray, pa.Table]:
+    """Fill one float32 matrix from batches as they come, so that numbers stand in memory once.
+
+    Parameters
+    ----------
+    batches
+        With a column "vector" of equally long lists, null where there is none.
+    rows
+        Vectors there are at most.
+
+    Returns
+    -------
+    tuple
+        The matrix, shape (n_vectors, width), and a table of the other columns of the rows that have a vector.
+
+    Raises
+    ------
+    DataError
+        When there are more vectors than `rows`.
+    """
+    import pyarrow
+
+    matrix, others, filled = np.empty((0, 0), dtype=np.float32), [], 0
+    for batch in batches:
+        vectors = batch["vector"]
+        count = len(vectors) - vectors.null_count
+        others.append(batch.drop_columns(["vector"]).filter(vectors.is_valid()))
+        if not count:
+            continue
+        numbers = vectors.flatten().to_numpy(zero_copy_only=False).reshape(count, -1)
+        if not filled:
+            matrix = np.empty((rows, numbers.shape[1]), dtype=np.float32)
+        if filled + count > rows:
+            raise DataError(f"got more than the {rows:,} rows that were counted: the table changed; run again")
+        matrix[filled : filled + count] = numbers
+        filled += count
+    return matrix[:filled], pyarrow.Table.from_batches(others)
+
+
+def column_to_matrix(vectors: pa.ChunkedArray) -> np.ndarray:
+    """Return a column of equally long number lists without nulls as one float32 matrix, shape (n, width), chunk by
+    chunk.
+    """
+    chunks = [chunk for chunk in vectors.chunks if len(chunk)]
+    if vectors.null_count:
+        raise DataError(f"{vectors.null_count} of {len(vectors)} rows have no vector; filter them out first")
+    if not chunks:
+        return np.empty((0, 0), dtype=np.float32)
+    width = len(chunks[0].flatten()) // len(chunks[0])
+    matrix = np.empty((len(vectors), width), dtype=np.float32)
+    start = 0
+    for chunk in chunks:
+        flat = chunk.flatten().to_numpy(zero_copy_only=False)
+        matrix[start : start + len(chunk)] = flat.reshape(len(chunk), width)
+        start += len(chunk)
+    return matrix

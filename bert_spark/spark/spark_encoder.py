@@ -1,0 +1,71 @@
+"""The encoder that `BertTransformer(encoder=SparkEncoder())` uses: embeds on the executors of the active Spark
+session. Holds no
+session, so that it clones and pickles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.pooling import pooling_parts
+from bert_spark.encoding.text_cleaning import replace_lone_surrogates
+from bert_spark.errors import ModelError, SetupError
+from bert_spark.memory import check_fits
+from bert_spark.spark.collect import collect_arrow, column_to_matrix
+from bert_spark.spark.session import current_session
+from bert_spark.spark.transforms import with_embedding
+
+
+class SparkEncoder(BaseEstimator):  # type: ignore[misc]
+    """Embed through the active SparkSession.
+
+    Parameters
+    ----------
+    partitions
+        Parts the texts are spread over; None takes two for each of Spark's default slots.
+    """
+
+    def __init__(self, partitions: int | None = None) -> None:
+        self.partitions = partitions
+
+    def encode(self, texts: list[str], config: EncoderConfig) -> np.ndarray:
+        """Return the vectors of texts in their order: float32, shape (n_texts, width).
+
+        Raises
+        ------
+        SetupError
+            When no Spark session is active.
+        ModelError
+            When a text can't be embedded; the message names its row.
+        """
+        spark = current_session()
+        if spark is None:
+            raise SetupError("no active Spark session; create one with SparkSession.builder.getOrCreate() first")
+        if config.embedding_func is None:
+            check_fits(len(texts), self.width(config))
+        rows = pd.DataFrame({"row": range(len(texts)), "text": [replace_lone_surrogates(text) for text in texts]})
+        df = spark.createDataFrame(rows, "row long, text string")
+        parts = self.partitions or max(2, min(len(texts) // 500 + 1, 200))
+        table = collect_arrow(
+            df.repartition(parts).transform(with_embedding(config)).select("row", "embedding", "error")
+        )
+        table = table.sort_by("row")
+        failed = [(row, reason) for row, reason in enumerate(table["error"].to_pylist()) if reason]
+        if failed:
+            raise ModelError(f"row {failed[0][0]}: {failed[0][1]} ({len(failed)} of {len(texts)} rows)")
+        return column_to_matrix(table["embedding"])
+
+    def width(self, config: EncoderConfig) -> int:
+        """Return the numbers in one vector: from the model's configuration, or of one text where a function makes
+        it.
+        """
+        from transformers import AutoConfig
+
+        from bert_spark.encoding.model_resolver import resolve_model
+
+        if config.embedding_func is not None:
+            return int(self.encode(["a"], config).shape[1])
+        hidden = int(AutoConfig.from_pretrained(str(resolve_model(config.model, config.revision))).hidden_size)
+        return hidden * (config.max_length if config.pooling == "flatten" else len(pooling_parts(config.pooling)))

@@ -1,0 +1,41 @@
+"""Whether an output exists, and what it holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.errors import AnalysisException
+
+from bert_spark.tables.config import OutputConfig
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def path_exists(spark: SparkSession, path: str, kind: str) -> bool:
+    """Tell whether a folder or table is there."""
+    if kind == "table":
+        return bool(spark.catalog.tableExists(path))
+    try:
+        return bool(spark.read.format("binaryFile").load(path).columns)
+    except AnalysisException:
+        return False
+
+
+def output_is_empty(spark: SparkSession, output: OutputConfig) -> bool:
+    """Tell whether an output holds no row, be it that it is not there."""
+    if not path_exists(spark, str(output.path), output.format):
+        return True
+    try:
+        return read_output(spark, output).limit(1).count() == 0
+    except AnalysisException:  # a folder without any file in it yet
+        return True
+
+
+def read_output(spark: SparkSession, output: OutputConfig) -> DataFrame:
+    """Return what was written to an output."""
+    return (
+        spark.table(str(output.path))
+        if output.format == "table"
+        else spark.read.format(output.format).load(output.path)
+    )

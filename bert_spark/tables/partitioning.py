@@ -1,0 +1,36 @@
+"""Spread rows over tasks by bytes before BERT runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bert_spark.tables.input_size import input_bytes
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+DEFAULT_PARTITIONS = 200  # tasks for a table whose bytes can't be known, Spark's own number after a shuffle
+
+
+def spread_by_bytes(df: DataFrame, partition_mb: float | None = None) -> DataFrame:
+    """Spread rows over tasks by bytes before BERT: one big compressed file would be one task.
+
+    Parameters
+    ----------
+    df
+        The input.
+    partition_mb
+        MB of text per task. By default 256 kB, so that a small table keeps all cores busy, growing to 16 MB, so that a
+        large one does not drown in tasks.
+    """
+    size = input_bytes(df)
+    return df.repartition(DEFAULT_PARTITIONS if size is None else partition_count(size, partition_mb))
+
+
+def partition_count(size: int, partition_mb: float | None = None) -> int:
+    """Return into how many tasks `size` bytes go."""
+    if partition_mb is not None:
+        return max(1, -(-size // int(partition_mb * 1e6)))
+    small, large = 256 * 1024, 16 * 1024 * 1024
+    return max(1, min(-(-size // small), 1000), -(-size // large))

@@ -1,0 +1,48 @@
+"""Write a result: one action, which runs the whole plan once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bert_spark.tables.config import OutputConfig
+from bert_spark.tables.ownership import mark_owner
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+ADVISORY_SIZE = "spark.sql.adaptive.advisoryPartitionSizeInBytes"
+PARALLELISM_FIRST = "spark.sql.adaptive.coalescePartitions.parallelismFirst"  # no fewer tasks than cores, of any size
+
+
+def write_output(df: DataFrame, output: OutputConfig) -> None:
+    """Write the result: one action, which runs the whole plan once."""
+    with sized_files(df.sparkSession, df, output) as rows:
+        writer = rows.write.mode(output.if_exists)
+        if output.format == "table":
+            writer.saveAsTable(str(output.path))
+            mark_owner(df.sparkSession, df, output)
+        else:
+            writer.format(output.format).save(output.path)
+
+
+@contextmanager
+def sized_files(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> Iterator[DataFrame]:
+    """Give `rows` in tasks of the size a file is to have: dealt out in turn and joined by their bytes, never sorted."""
+    if output.target_file_mb is None:
+        yield rows
+        return
+    wanted = {ADVISORY_SIZE: f"{int(output.target_file_mb * 1e6)}b", PARALLELISM_FIRST: "false"}
+    before = {key: spark.conf.get(key, None) for key in wanted}
+    for key, value in wanted.items():
+        spark.conf.set(key, value)
+    try:
+        yield rows.hint("rebalance")
+    finally:
+        for key, earlier in before.items():
+            if earlier is None:
+                spark.conf.unset(key)
+            else:
+                spark.conf.set(key, earlier)

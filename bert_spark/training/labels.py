@@ -1,0 +1,50 @@
+"""What labels must be like before a classifier can learn them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bert_spark.errors import DataError
+
+
+def label_shares(labels: Sequence[Any]) -> dict[str, float]:
+    """Return label -> its share of the rows."""
+    return {str(label): count / len(labels) for label, count in sorted(Counter(map(str, labels)).items())}
+
+
+FEW_ROWS = 10  # rows below which a class's figures say little
+
+
+def check_labels(labels: Sequence[Any]) -> None:
+    """Refuse labels no classifier can learn from, before any costly work.
+
+    Raises
+    ------
+    DataError
+        For fewer than two classes, mixed types, or labels that are blank or differ in surrounding blanks only.
+    """
+    kinds = sorted({type(label).__name__ for label in labels})
+    if len(kinds) > 1:
+        raise DataError(f"labels are of the types {kinds}; expected one: cast the column to string")
+    classes = sorted(set(labels))
+    if len(classes) < 2:
+        raise DataError(f"labels hold {len(classes)} class ({classes}); expected two or more: check --label-column")
+    if kinds == ["str"]:
+        padded = [label for label in classes if label != label.strip() or not label.strip()]
+        if padded:
+            raise DataError(f"labels {padded} are blank or have blanks around them; trim the column first")
+
+
+def rare_classes(labels: Sequence[Any], few: int = FEW_ROWS) -> dict[str, int]:
+    """Return the classes with fewer than `few` rows, and their counts."""
+    return {str(label): count for label, count in sorted(Counter(labels).items()) if count < few}
+
+
+def most_frequent_label(labels: Sequence[Any]) -> Any:
+    """Return the most frequent label: the guess of somebody who has not read the texts."""
+    values, counts = np.unique(np.asarray(labels), return_counts=True)
+    return values[counts.argmax()]

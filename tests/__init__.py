@@ -1,0 +1,1 @@
+"""The tests; `tests/<package>/` tests `bert_spark/<package>/`, helpers are in `tests/support/`."""

@@ -1,0 +1,270 @@
+"""Token ids are those of the model's own tokenizer, cut and counted; a text of any size takes bounded memory."""
+
+import resource
+import time
+
+import pytest
+from transformers import AutoTokenizer, BertTokenizerFast
+
+from bert_spark.encoding.tokenization import _CALL_CHARS, _PIECE_CHARS, TextTokenizer, special_ids, split_long_text
+from tests.support import tiny_models
+from tests.support.fakes import CLS, PAD, SEP, UNK, FakeTokenizer
+
+
+@pytest.fixture(scope="module")
+def bert_tokenizer(tiny_bert):
+    return AutoTokenizer.from_pretrained(str(tiny_bert))
+
+
+@pytest.fixture(scope="module")
+def byte_pair_tokenizer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bpe")
+    tiny_models.byte_pairs(folder)
+    return AutoTokenizer.from_pretrained(str(folder))
+
+
+def read(text, max_length=8, tokenizer=None, **settings):
+    tokens = TextTokenizer(tokenizer or FakeTokenizer(), max_length, **settings).read([text])
+    return tokens.windows, tokens.count[0], tokens.unknown_share[0]
+
+
+def test_special_tokens_count():
+    """The tutorial's example: with max_length 5, "hi my name is nicolas" keeps three words."""
+    windows, count, _ = read("w4 w5 w6 w7 w8", max_length=5)
+    assert windows == [[CLS, 4, 5, 6, SEP]]
+    assert count == 7
+
+
+def test_a_text_that_just_fits_is_whole():
+    assert read("w4 w5 w6", max_length=5)[:2] == ([[CLS, 4, 5, 6, SEP]], 5)
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t"])
+def test_a_text_without_tokens_is_its_special_tokens(text):
+    assert read(text) == ([[CLS, SEP]], 2, 0.0)
+
+
+def test_no_texts():
+    tokens = TextTokenizer(FakeTokenizer(), 8).read([])
+    assert (tokens.windows, tokens.owner.tolist(), tokens.count.tolist()) == ([], [], [])
+
+
+def test_the_tokenizers_own_truncation_side_is_kept():
+    """A reader that cut at the right in any case would differ from transformers."""
+    windows, count, _ = read("w4 w5 w6 w7", max_length=4, tokenizer=FakeTokenizer(truncation_side="left"))
+    assert (windows, count) == ([[CLS, 6, 7, SEP]], 6)
+
+
+def test_windows_hold_every_token_once_and_know_their_text():
+    tokens = TextTokenizer(FakeTokenizer(), 4, whole_text=True).read(["w4 w5 w6 w7 w8", "", "w9 w10"])
+    assert tokens.windows == [[CLS, 4, 5, SEP], [CLS, 6, 7, SEP], [CLS, 8, SEP], [CLS, SEP], [CLS, 9, 10, SEP]]
+    assert tokens.owner.tolist() == [0, 0, 0, 1, 2]
+    assert tokens.count.tolist() == [7, 2, 4]
+
+
+def test_unknown_share_is_of_the_tokens_that_are_read():
+    assert read("w4 ? ? w5 ?", max_length=6)[2] == 0.5  # of w4 ? ? w5; the last unknown word is cut off
+
+
+def test_a_tokenizer_without_an_unknown_token_knows_everything():
+    tokenizer = FakeTokenizer()
+    tokenizer.unk_token_id = None
+    assert read("w4 ?", tokenizer=tokenizer)[2] == 0.0
+
+
+def test_the_id_of_padding_is_the_tokenizers():
+    tokenizer = FakeTokenizer()
+    assert TextTokenizer(tokenizer, 8).pad_id == PAD
+    tokenizer.pad_token_id = 9
+    assert TextTokenizer(tokenizer, 8).pad_id == 9
+    tokenizer.pad_token_id = None  # the mask covers it in any case
+    assert TextTokenizer(tokenizer, 8).pad_id == 0
+
+
+def test_special_ids_of_real_tokenizers(bert_tokenizer, byte_pair_tokenizer):
+    assert special_ids(bert_tokenizer) == ([2], [3])
+    assert special_ids(byte_pair_tokenizer) == ([0], [2])
+
+
+def test_a_tokenizer_without_special_tokens_has_none():
+    class Bare(FakeTokenizer):
+        def ids(self, text, special):
+            return super().ids(text, False)
+
+    assert special_ids(Bare()) == ([], [])
+    assert read("w4 w5", max_length=1, tokenizer=Bare())[:2] == ([[4]], 2)
+
+
+# (text, tokens that BERT's own tokenizer makes of it, how many of them are unknown)
+KINDS = {
+    "emoji alone": ("😀😀😀", 1, 1),
+    "other emoji alone": ("😢😢😢", 1, 1),  # the same ids as the happy ones: BERT can't tell them apart
+    "emoji stuck to a word": ("happy😀", 1, 1),
+    "word of 100 characters": ("a" * 100, 100, 0),
+    "word of 101 characters": ("a" * 101, 1, 1),
+    "Thai without spaces": ("ฉันรักเธอ", 1, 1),
+    "CJK": ("日本", 2, 0),
+    "kana": ("こ", 1, 1),
+    "hashtag": ("#happy", 2, 0),
+    "entity": ("a&amp;b", 7, 0),  # a & am? no: a, &, a, ##m, ##p, ;, b
+    "accent": ("caf\u00e9", 4, 0),  # c ##a ##f ##e
+    "combining mark": ("cafe\u0301", 4, 0),
+    "NUL fuses its neighbours": ("a\0b", 2, 0),  # a ##b: what transformers does; cleaning is the remedy
+    "newline parts them": ("a\nb", 2, 0),
+    "special token written in the text": ("[SEP]", 1, 0),
+}
+
+
+@pytest.mark.parametrize(("text", "count", "unknown"), KINDS.values(), ids=KINDS.keys())
+def test_kinds_of_text_are_counted_and_their_unknown_tokens_shown(bert_tokenizer, text, count, unknown):
+    tokens = TextTokenizer(bert_tokenizer, 500).read([text])
+    assert tokens.count.tolist() == [count + 2]
+    assert tokens.unknown_share.tolist() == [pytest.approx(unknown / count)]
+    assert tokens.windows == [bert_tokenizer(text)["input_ids"]]
+
+
+def test_emoji_of_one_number_share_their_ids(bert_tokenizer):
+    """Happy and sad emoji look alike to BERT; the share of unknown tokens says so."""
+    happy, sad = TextTokenizer(bert_tokenizer, 60).read(["😀 😀 😀", "😢 😢 😢"]).windows
+    assert happy == sad == [2, 1, 1, 1, 3]
+
+
+def test_a_tokenizer_without_a_maximum_is_cut_all_the_same(bert_tokenizer):
+    """model_max_length unset is a huge number, and truncation=True alone does not truncate then."""
+    text = "word " * 2000
+    assert bert_tokenizer.model_max_length > 10**9
+    assert len(bert_tokenizer(text, truncation=True)["input_ids"]) == 2002
+    tokens = TextTokenizer(bert_tokenizer, 60).read([text])
+    assert (len(tokens.windows[0]), tokens.count[0]) == (60, 2002)
+
+
+def test_the_count_goes_past_a_tokenizers_own_maximum(tiny_bert):
+    tokenizer = BertTokenizerFast.from_pretrained(str(tiny_bert), model_max_length=16)
+    tokens = TextTokenizer(tokenizer, 60).read(["word " * 100])
+    assert (len(tokens.windows[0]), tokens.count[0]) == (60, 102)
+
+
+def test_truncation_and_padding_saved_in_the_tokenizer_file_do_not_count(tiny_bert, tmp_path):
+    tokenizer = BertTokenizerFast.from_pretrained(str(tiny_bert))
+    tokenizer.backend_tokenizer.enable_truncation(4)
+    tokenizer.backend_tokenizer.enable_padding(length=10)
+    tokenizer.save_pretrained(str(tmp_path))
+    reader = TextTokenizer(AutoTokenizer.from_pretrained(str(tmp_path)), 60)
+    assert reader.read(["hello my world today", "hi"]).count.tolist() == [6, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("", [""]),
+        ("a", ["a"]),
+        ("a" * _PIECE_CHARS, ["a" * _PIECE_CHARS]),
+        ("a" * _PIECE_CHARS + " b", ["a" * _PIECE_CHARS, " b"]),
+        ("a" * (_PIECE_CHARS - 1) + "   b", ["a" * (_PIECE_CHARS - 1) + "   b"]),  # a run of blanks is never cut inside
+        ("a" * (_PIECE_CHARS + 5) + "\n" + "b" * 5, ["a" * (_PIECE_CHARS + 5), "\n" + "b" * 5]),
+    ],
+    ids=["empty", "short", "one piece", "cut at the blank", "blanks at the edge", "cut after the edge"],
+)
+def test_pieces(text, pieces):
+    assert list(split_long_text(text)) == pieces
+
+
+def test_pieces_are_the_text():
+    text = "some words \u00a0 \u2003 and   blanks\r\n\t" * 3000
+    pieces = list(split_long_text(text))
+    assert "".join(pieces) == text
+    assert max(map(len, pieces)) < _PIECE_CHARS + 100
+
+
+LONG = {
+    "words": "hello my good world, nicolas was working! ",
+    "many blanks": "hello   my \n\n  world \t\t you  ",
+    "other blanks": "hello\u00a0 my\u2003 \u00a0world \u00a0 \u3000you\u2028 ",
+    "no end of punctuation": "wow!!! ... so?!  ",
+    "not ASCII": "café 日本 中文 😀 e\u0301 ฉันรัก ",
+    "special tokens": "hello [SEP] <mask> world </s> [MASK]  ",
+    "controls": "a\0 \x0b\x0c \x1c b\x85 c ",
+    "word that becomes unknown": "x" * 150 + " hi ",
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+@pytest.mark.parametrize("fixture", ["bert_tokenizer", "byte_pair_tokenizer"])
+def test_a_long_text_in_pieces_has_the_tokens_of_the_whole(request, fixture, kind):
+    tokenizer = request.getfixturevalue(fixture)
+    text = LONG[kind] * (35_000 // len(LONG[kind]))
+    assert len(list(split_long_text(text))) == 4
+    tokens = TextTokenizer(tokenizer, 10**6, whole_text=True).read([text])
+    assert tokens.windows == [tokenizer(text)["input_ids"]]
+
+
+def test_a_word_of_a_megabyte_is_one_unknown_token_as_in_transformers(bert_tokenizer):
+    windows, count, share = read("a" * 1_000_000, tokenizer=bert_tokenizer)
+    assert (windows, count, share) == ([[2, 1, 3]], 3, 1.0)
+
+
+def test_a_text_of_ten_megabytes_takes_bounded_memory_and_time(bert_tokenizer):
+    """In one call it took 9 s and 1.6 GB."""
+    read("hello my world " * 70_000, tokenizer=bert_tokenizer)  # memory of one call is there now
+    peak, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    windows, count, _ = read("hello my world " * 700_000, max_length=60, tokenizer=bert_tokenizer)
+    assert (len(windows[0]), count) == (60, 2_100_002)
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024 < 300  # MB
+    assert time.monotonic() - start < 30
+
+
+def test_ten_megabytes_without_a_blank_end_too(bert_tokenizer):
+    read("a" * 2_000_000, tokenizer=bert_tokenizer)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    _, count, share = read("a" * 10_000_000, max_length=60, tokenizer=bert_tokenizer)
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024 < 300  # MB
+    assert share == 1.0
+    assert count < 100
+
+
+@pytest.mark.parametrize("name", ["bert_tokenizer", "byte_pair_tokenizer"])
+def test_the_rust_part_alone_is_asked_where_python_only_hands_on(request, name, monkeypatch):
+    tokenizer = request.getfixturevalue(name)
+    tokenizer.backend_tokenizer.enable_truncation(3)
+    tokenizer.backend_tokenizer.enable_padding(length=20)
+    reader = TextTokenizer(tokenizer, 60)
+    texts = ["hello world", "", "I am so happy, today!! 😀 日本 \n\t ", tokenizer.mask_token or "x"]
+    expected = [tokenizer(text)["input_ids"] for text in texts]
+    monkeypatch.setattr(type(tokenizer), "__call__", lambda *given, **options: pytest.fail("Python was asked"))
+    assert reader.read(texts).windows == expected
+
+
+@pytest.mark.parametrize("whom", ["alone", "special"])
+def test_a_tokenizer_whose_python_part_does_more_is_asked_itself(tiny_bert, whom):
+    class Mine(BertTokenizerFast):
+        def __call__(self, text, **options):
+            texts = [text] if isinstance(text, str) else text
+            result = super().__call__([each.replace("work", "happy") for each in texts], **options)
+            return {"input_ids": result["input_ids"][0]} if isinstance(text, str) else result
+
+    kind, settings = (Mine, {}) if whom == "alone" else (BertTokenizerFast, {"split_special_tokens": True})
+    tokenizer = kind.from_pretrained(str(tiny_bert), **settings)
+    texts = ["hello work", "[MASK] hello"]
+    expected = [tokenizer(text)["input_ids"] for text in texts]
+    assert TextTokenizer(tokenizer, 60).read(texts).windows == expected
+
+
+def test_texts_go_to_the_tokenizer_many_at_once_and_huge_ones_in_several_calls():
+    tokenizer = FakeTokenizer()
+    reader = TextTokenizer(tokenizer, 8)
+    tokenizer.calls.clear()
+    reader.read(["w4"] * 1000)
+    assert [len(call) for call in tokenizer.calls] == [1000]
+    tokenizer.calls.clear()
+    reader.read(["w4 " * (_CALL_CHARS // 2), "w5"])  # 1.5 times what one call is given
+    assert len(tokenizer.calls) == 2
+    assert max(sum(map(len, call)) for call in tokenizer.calls) < _CALL_CHARS + 2 * _PIECE_CHARS
+
+
+def test_tokens_stay_with_their_text_across_calls():
+    tokens = TextTokenizer(FakeTokenizer(), 4).read(
+        ["w4 " * (_CALL_CHARS // 2), "w5", "w6 " * (_CALL_CHARS // 2), "", "w7"]
+    )
+    assert tokens.windows == [[CLS, 4, 4, SEP], [CLS, 5, SEP], [CLS, 6, 6, SEP], [CLS, SEP], [CLS, 7, SEP]]
+    assert tokens.count.tolist() == [_CALL_CHARS // 2 + 2, 3, _CALL_CHARS // 2 + 2, 2, 3]
+    assert UNK not in tokens.windows[0]

@@ -1,0 +1,77 @@
+"""The jobs as a person starts them, in processes of their own: spark-submit.sh, a plain spark-submit, python."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.dataset as ds
+import pytest
+
+from tests.support.paths import ROOT
+
+pyspark = pytest.importorskip("pyspark", reason="pyspark missing: pip install pyspark")
+SPARK_SUBMIT = str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
+SHELL = str(ROOT / "spark-submit.sh")
+
+
+def start(command, folder, **variables):
+    """Run a command in `folder` as a person with this environment active would; return the finished process."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYSPARK", "SPARK"))
+    }
+    env = inherited | {"PATH": path, "HF_HUB_OFFLINE": "1"} | variables
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [SHELL, "--master", "local[2]", "--conf", "spark.ui.enabled=false", "jobs/embed.py"],
+        [SPARK_SUBMIT, "--master", "local[2]", str(ROOT / "jobs" / "embed.py")],
+        [sys.executable, str(ROOT / "jobs" / "embed.py")],
+    ],
+    ids=["spark-submit.sh", "spark-submit", "python"],
+)
+def test_embed_runs_however_it_is_started_and_from_any_folder(command, tiny_bert, tmp_path):
+    (tmp_path / "tweets.csv").write_text('id,content\n1,"hi, ""you"""\n2,\n3,so sad\n', encoding="utf-8")
+    options = ["--input", "tweets.csv", "--text-column", "content", "--model", str(tiny_bert), "--output", "out"]
+    done = start([*command, *options], tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "embed: 3 rows in" in done.stdout
+    table = ds.dataset(tmp_path / "out", format="parquet").to_table().sort_by("id")
+    assert table["content"].to_pylist() == ['hi, "you"', None, "so sad"]
+    assert table["error"].to_pylist() == [None, "missing text", None]
+    assert [len(vector or []) for vector in table["embedding"].to_pylist()] == [32, 0, 32]
+    assert len(list((tmp_path / "_manifests").glob("embed-*.json"))) == 1
+
+
+def test_a_wrong_column_ends_with_its_code_and_one_line_not_a_stack(tiny_bert, tmp_path):
+    (tmp_path / "tweets.csv").write_text("id,content\n1,hi\n", encoding="utf-8")
+    options = ["--input", "tweets.csv", "--text-column", "body", "--model", str(tiny_bert), "--output", "out"]
+    done = start([SHELL, "--master", "local[1]", "jobs/embed.py", *options], tmp_path)
+    assert done.returncode == 1
+    assert "DataError: column 'body' not found; the table has ['id', 'content']" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_value_that_spark_names_is_in_no_log(tiny_bert, tmp_path):
+    """The input is a view that casts; the value holds quotes and line ends."""
+    app = f"""
+from pyspark.sql import SparkSession
+from jobs import embed
+spark = SparkSession.builder.getOrCreate()
+spark.createDataFrame([("my 'secret'\\nand \\"secret\\" tweet",)], "text string").write.saveAsTable("tweets")
+spark.sql("CREATE VIEW cast_tweets AS SELECT CAST(text AS INT) number, text FROM tweets")
+options = ["--input", "cast_tweets", "--format", "table", "--model", {str(tiny_bert)!r}, "--output", "out"]
+print("exit code", embed.main(options))
+"""
+    (tmp_path / "app.py").write_text(app, encoding="utf-8")
+    done = start([SHELL, "--master", "local[1]", "--conf", "spark.sql.ansi.enabled=true", "app.py"], tmp_path)
+    said = done.stdout + done.stderr
+    assert "exit code 1" in said, said[-3000:]
+    assert "Spark failed: [CAST_INVALID_INPUT] The value '...' of the type" in said
+    assert "ERROR Executor" in said
+    assert "secret" not in said

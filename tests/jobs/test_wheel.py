@@ -1,0 +1,102 @@
+"""The wheel holds all that is needed: installed into an environment of its own, it runs from an empty folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bert_spark.errors import ConfigError
+from jobs import embed
+from tests.support.paths import ROOT
+
+pytest.importorskip("pyspark", reason="pyspark missing: pip install pyspark")
+
+
+def call(*command, cwd, code=0):
+    mine = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "PYSPARK", "SPARK"))
+    }
+    done = subprocess.run([*map(str, command)], cwd=cwd, env=mine, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, (done.stdout + done.stderr)[-3000:]
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Build the wheel of a copy, install it into a new environment that sees this one's packages; return its bin/."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for name in ("bert_spark", "jobs"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    call(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source, cwd=folder)
+    call(sys.executable, "-m", "venv", "--without-pip", folder / "env", cwd=folder)
+    python = folder / "env" / "bin" / "python"
+    packages = Path(call(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip())
+    seen = [path for path in sys.path if path.endswith("site-packages")]  # their .pth files are not read: no checkout
+    (packages / "packages_of_the_tests.pth").write_text("\n".join(seen))
+    (wheel,) = folder.glob("*.whl")
+    call(*pip, "--python", python, "install", "--no-deps", "--no-index", "--force-reinstall", wheel, cwd=folder)
+    return python.parent
+
+
+def test_package_and_jobs_come_from_the_wheel_and_no_package_called_jobs_is_left_behind(installed, tmp_path):
+    code = (
+        "import bert_spark.jobs.train as t; print(t.__file__); import importlib.util as u; print(u.find_spec('jobs'))"
+    )
+    where, jobs = call(installed / "python", "-c", code, cwd=tmp_path).split()
+    assert where.startswith(str(installed.parent))
+    assert jobs == "None"
+
+
+@pytest.mark.parametrize("job", ["embed", "train", "score", "search"])
+def test_each_job_is_a_command(installed, tmp_path, job):
+    assert f"usage: bert-spark-{job}" in call(installed / f"bert-spark-{job}", "--help", cwd=tmp_path)
+
+
+def test_command_without_options_says_what_to_give(installed, tmp_path):
+    assert "no options given, and no checkout here" in call(installed / "bert-spark-embed", cwd=tmp_path, code=2)
+
+
+def test_embed_runs_from_an_empty_folder(installed, tiny_bert, tmp_path):
+    (tmp_path / "tweets.csv").write_text("id,text\n1,hi\n2,\n")
+    options = ["--input", "tweets.csv", "--model", tiny_bert, "--output", tmp_path / "out"]
+    assert "embed: 2 rows in" in call(installed / "bert-spark-embed", *options, cwd=tmp_path)
+    (record,) = (tmp_path / "_manifests").glob("embed-*.json")
+    assert json.loads(record.read_text())["rows_out"] == 2
+
+
+def test_templates_are_in_it(installed, tmp_path):
+    code = (
+        "from importlib.resources import files; print(*(f.name for f in (files('bert_spark') / 'templates').iterdir()))"
+    )
+    assert set(call(installed / "python", "-c", code, cwd=tmp_path).split()) == {"model_card.md", "report.html"}
+
+
+def test_task_entry_points_raise_for_schedulers_that_ignore_return_values(installed, tmp_path):
+    code = """
+import sys
+from importlib.metadata import distribution
+sys.argv = ["task", "--pooling=median"]
+tasks = {e.name: e for e in distribution("bert_spark").entry_points if e.group == "bert_spark.tasks"}
+print(*sorted(tasks))
+try:
+    tasks["embed"].load()()
+except Exception as err:
+    print(type(err).__name__, err)
+"""
+    printed = call(installed / "python", "-c", code, cwd=tmp_path)
+    assert printed.splitlines()[0] == "embed score search train"
+    assert "ConfigError [encoder]: pooling 'median' is unknown" in printed
+
+
+def test_wrong_option_raises_where_argparse_would_end_the_process():
+    with pytest.raises(ConfigError, match="unrecognized arguments: --poling"):
+        embed.embed(["--poling", "cls"])
+    assert embed.main(["--format", "xls"]) == 2

@@ -1,0 +1,3 @@
+"""Fixtures of spark-submit.sh."""
+
+from tests.support.checkouts import checkout, machine  # noqa: F401

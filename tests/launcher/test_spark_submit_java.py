@@ -1,0 +1,61 @@
+"""spark-submit.sh finds a Java that fits, or says how to get one."""
+
+import shutil
+
+from tests.support.checkouts import fake_java, fake_python, start, write
+
+
+def test_no_java_and_not_root_prints_three_commands_and_exits_3(checkout, machine, tmp_path):
+    (machine / "id").unlink()
+    write(machine / "id", "#!/usr/bin/env bash\necho 1000\n")
+    write(machine / "apt-get", "#!/usr/bin/env bash\necho must not run; exit 1\n")
+    done = start(checkout / "spark-submit.sh", "tests", path=machine, BERT_SPARK_JAVA_FOLDERS=str(tmp_path / "none"))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "must not run" not in done.stderr
+    assert "sudo apt-get install -y openjdk-17-jre-headless" in done.stderr
+    assert "sudo dnf install -y java-21-openjdk-headless" in done.stderr
+    assert "brew install openjdk@17" in done.stderr
+
+
+def test_root_without_apt_gets_the_commands_too(checkout, machine, tmp_path):
+    (machine / "id").unlink()
+    write(machine / "id", "#!/usr/bin/env bash\necho 0\n")
+    done = start(checkout / "spark-submit.sh", "tests", path=machine, BERT_SPARK_JAVA_FOLDERS=str(tmp_path / "none"))
+    assert done.returncode == 3
+    assert "installing" not in done.stderr
+    assert "sudo dnf install -y java-21-openjdk-headless" in done.stderr
+
+
+def test_root_with_apt_says_so_installs_and_goes_on(checkout, machine, tmp_path):
+    (machine / "id").unlink()
+    write(machine / "id", "#!/usr/bin/env bash\necho 0\n")
+    java = fake_java(tmp_path / "packed" / "bin" / "java", "17")
+    (tmp_path / "jvm").mkdir()
+    install = (
+        f'#!/usr/bin/env bash\necho "apt-get $*"\n[ "$1" = update ] || ln -s {java.parent.parent} {tmp_path}/jvm/new\n'
+    )
+    write(machine / "apt-get", install)
+    (machine / "ln").symlink_to(shutil.which("ln"))
+    fake_python(machine / "python3")
+    done = start(checkout / "spark-submit.sh", "tests", path=machine, BERT_SPARK_JAVA_FOLDERS=str(tmp_path / "jvm"))
+    assert "no Java 17 or later found; installing the headless JRE with apt-get" in done.stderr
+    assert "apt-get install -y --no-install-recommends openjdk-17-jre-headless" in done.stderr
+    assert done.stdout == f"JAVA_HOME={java.parent.parent} python -m pytest\n"
+
+
+def test_too_old_javas_are_passed_over_for_one_in_the_folders(checkout, machine, tmp_path):
+    fake_python(machine / "python3")
+    fake_java(machine / "java", "1.8")
+    old = fake_java(tmp_path / "old" / "bin" / "java", "11").parent.parent
+    new = fake_java(tmp_path / "jvm" / "java 21" / "bin" / "java", "21").parent.parent
+    variables = {"JAVA_HOME": str(old), "BERT_SPARK_JAVA_FOLDERS": f"{tmp_path}/none:{tmp_path}/jvm"}
+    done = start(checkout / "spark-submit.sh", "tests", "-x", path=machine, **variables)
+    assert done.stdout == f"JAVA_HOME={new} python -m pytest -x\n"
+
+
+def test_java_home_comes_before_path(checkout, machine, tmp_path):
+    fake_python(machine / "python3")
+    fake_java(machine / "java", "17")
+    home = fake_java(tmp_path / "mine" / "bin" / "java", "21").parent.parent
+    done = start(checkout / "spark-submit.sh", "tests", path=machine, JAVA_HOME=str(home))
+    assert done.stdout == f"JAVA_HOME={home} python -m pytest\n"

@@ -1,0 +1,226 @@
+"""spark-submit.sh: what it finds, what it says when it finds nothing, what it passes on. One test starts Spark."""
+
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.checkouts import ROOT, fake_java, fake_python, fake_spark, start, write
+
+JOB = """
+import os, sys
+import bert_spark
+from pyspark.sql import SparkSession, functions as F
+
+spark = SparkSession.builder.getOrCreate()
+
+@F.udf("string")
+def on_executor(number):
+    import bert_spark, extra
+    return f"{bert_spark.WHO} and {extra.WHO}, {sys.executable}"
+
+print("executor:", spark.range(1).select(on_executor("id")).head()[0])
+print("options:", sys.argv[1:])
+print("conf:", spark.conf.get("spark.test.word"))
+print("folder:", os.getcwd())
+sys.exit(7)
+"""
+
+
+# ---- usage
+
+
+def test_help_prints_usage():
+    done = start(ROOT / "spark-submit.sh", "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: ./spark-submit.sh [spark-submit options] jobs/X.py [job options]\n")
+
+
+def test_no_arguments_print_usage_and_are_an_error():
+    done = start(ROOT / "spark-submit.sh")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: ./spark-submit.sh")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--master", "local[1]"], "no job ending in .py on the command line"),
+        (["--conf"], "option --conf needs a value"),
+        (["test"], "got 'test' where an option or a job ending in .py was expected"),
+        (["jobs/nowhere.py"], "job 'jobs/nowhere.py' found neither in"),
+        (["exec"], "exec needs a command"),
+    ],
+)
+def test_wrong_command_line_is_named_and_exits_2(arguments, message):
+    done = start(ROOT / "spark-submit.sh", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+# ---- Python
+
+
+def test_no_fitting_python_prints_three_commands_and_exits_3(checkout, machine):
+    write(machine / "python3", "#!/usr/bin/env bash\necho too old >&2; exit 1\n")
+    done = start(checkout / "spark-submit.sh", "exec", "true", path=machine)
+    assert done.returncode == 3
+    assert "the active Python won't do: too old" in done.stderr
+    assert "sudo apt-get install -y python3 python3-venv" in done.stderr
+    assert "sudo dnf install -y python3.11" in done.stderr
+    assert "brew install python@3.11" in done.stderr
+
+
+def test_active_environment_is_used_where_it_meets_the_requirements(checkout):
+    done = start(checkout / "spark-submit.sh", "exec", "python", "-c", "import sys; print(sys.prefix)")
+    assert done.stdout == f"{sys.prefix}\n"
+    assert not (checkout / ".venv").exists()
+
+
+# An interpreter whose `-m venv` makes a .venv that logs pip's calls; pip fails while the file `broken` is there.
+VENV_MAKER = """#!/usr/bin/env bash
+case "$*" in
+  *"launch.py meets"*) echo nothing here >&2; exit 1 ;;
+  *"launch.py lock"*) exec "{python}" "$@" ;;
+  "-m venv "*) {mkdir} -p "$3/bin"; {cp} "{pip}" "$3/bin/python" ;;
+esac
+"""
+PIP = """#!/usr/bin/env bash
+case "$*" in
+  *"pip install"*) echo "$*" >>"{log}"; {sleep} 0.5; [ ! -e "{broken}" ] ;;
+  "-c ") ;;
+  *) echo "ran $*" ;;
+esac
+"""
+
+
+@pytest.fixture
+def installs(machine, tmp_path):
+    """A machine whose Python makes environments at once; the file that is returned logs each call of pip."""
+    log, broken = tmp_path / "pip.log", tmp_path / "broken"
+    pip = write(tmp_path / "fake-pip", PIP.format(log=log, broken=broken, sleep=shutil.which("sleep")))
+    tools = {name: shutil.which(name) for name in ["mkdir", "cp"]}
+    write(machine / "python3.11", VENV_MAKER.format(pip=pip, python=sys.executable, **tools))
+    (machine / "python3").symlink_to(machine / "python3.11")
+    (machine / "rm").symlink_to(shutil.which("rm"))
+    log.touch()
+    return log
+
+
+def test_second_start_installs_nothing_and_a_changed_pin_installs_again(checkout, machine, installs):
+    def run():
+        assert start(checkout / "spark-submit.sh", "exec", "python", "x", path=machine).stdout == "ran x\n"
+        return len(installs.read_text().splitlines())
+
+    assert [run(), run()] == [1, 1]
+    with (checkout / "conf" / "constraints.txt").open("a") as stream:
+        stream.write("one-more==1.0\n")
+    assert [run(), run()] == [2, 2]
+    assert "-c conf/constraints.txt -e .[spark,minilm,report,test]" in installs.read_text()
+
+
+def test_of_two_starts_at_once_one_installs_and_both_run(checkout, machine, installs):
+    def run(argument):
+        return start(checkout / "spark-submit.sh", "exec", "python", argument, path=machine).stdout
+
+    with ThreadPoolExecutor() as threads:
+        assert list(threads.map(run, ["x", "y"])) == ["ran x\n", "ran y\n"]
+    assert len(installs.read_text().splitlines()) == 1
+
+
+def test_failed_install_exits_3_and_the_next_start_begins_anew(checkout, machine, installs, tmp_path):
+    (tmp_path / "broken").touch()
+    done = start(checkout / "spark-submit.sh", "exec", "python", "x", path=machine)
+    assert (done.returncode, done.stdout) == (3, "")
+    (checkout / ".venv" / "half").touch()
+    (tmp_path / "broken").unlink()
+    done = start(checkout / "spark-submit.sh", "exec", "python", "x", path=machine)
+    assert (done.returncode, done.stdout) == (0, "ran x\n")
+    assert not (checkout / ".venv" / "half").exists()
+
+
+# ---- what reaches spark-submit
+
+
+def test_options_of_both_sides_reach_spark_submit_unchanged(checkout, machine, tmp_path):
+    fake_java(machine / "java", "17")
+    python = fake_python(machine / "python3")
+    fake_spark(python.parent / "spark")
+    write(checkout / "jobs" / "embed.py", "")
+    job = ["jobs/embed.py", "--input", "a b.csv", "--conf", "x.py", ""]
+    options = ["--verbose", "--name", "looks_like_a.py", "--conf=a=b c", "--py-files", "mine.py,other.zip"]
+    done = start(checkout / "spark-submit.sh", *options, *job, path=machine, cwd=tmp_path)
+    assert done.returncode == 9
+    assert done.stdout == (
+        "<--verbose><--name><looks_like_a.py><--conf=a=b c><--py-files></built/package.zip,mine.py,other.zip>"
+        f"<{checkout}/jobs/embed.py><--input><a b.csv><--conf><x.py><>"
+    )
+
+
+def test_job_in_the_callers_folder_comes_before_the_checkouts(checkout, machine, tmp_path):
+    fake_java(machine / "java", "17")
+    fake_spark(fake_python(machine / "python3").parent / "spark")
+    write(checkout / "jobs" / "embed.py", "")
+    write(tmp_path / "jobs" / "embed.py", "")
+    done = start(checkout / "spark-submit.sh", "jobs/embed.py", path=machine, cwd=tmp_path)
+    assert done.stdout == "<--py-files></built/package.zip><jobs/embed.py>"
+
+
+def test_own_spark_home_wins(checkout, machine, tmp_path):
+    fake_java(machine / "java", "17")
+    fake_python(machine / "python3")
+    fake_spark(tmp_path / "my spark")
+    write(checkout / "jobs" / "embed.py", "")
+    done = start(checkout / "spark-submit.sh", "jobs/embed.py", path=machine, SPARK_HOME=str(tmp_path / "my spark"))
+    assert done.returncode == 9
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "{python} {python}"),
+        ({"PYSPARK_PYTHON": "./env/python"}, "./env/python {python}"),
+        ({"PYSPARK_DRIVER_PYTHON": "/a b/python"}, "{python} /a b/python"),
+    ],
+)
+def test_pythons_for_spark_are_set_where_the_user_has_not(checkout, machine, given, expected):
+    fake_java(machine / "java", "17")
+    python = fake_python(machine / "python3")
+    shows = "#!/usr/bin/env bash\necho $PYSPARK_PYTHON $PYSPARK_DRIVER_PYTHON\n"
+    write(python.parent / "spark" / "bin" / "spark-submit", shows)
+    write(checkout / "jobs" / "embed.py", "")
+    done = start(checkout / "spark-submit.sh", "jobs/embed.py", path=machine, **given)
+    assert done.stdout.strip() == expected.format(python=python)
+
+
+@pytest.mark.parametrize("target", ["{checkout}/spark-submit.sh", "../check out/spark-submit.sh"])
+def test_symlink_from_another_folder_finds_the_checkout(checkout, tmp_path, target):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "first").symlink_to(target.format(checkout=checkout))
+    (tmp_path / "second").symlink_to("links/first")
+    done = start("./second", "exec", "python", "-c", "import bert_spark; print(bert_spark.__file__)", cwd=tmp_path)
+    assert done.stdout == f"{checkout}/bert_spark/__init__.py\n"
+
+
+# ---- a real job
+
+
+def test_real_job_gets_package_options_folder_and_its_exit_code_back(checkout, tmp_path):
+    write(checkout / "jobs" / "tiny.py", JOB)
+    write(tmp_path / "extra.py", 'WHO = "the extra file"\n')
+    options = ["--master", "local[1]", "--conf", "spark.ui.enabled=false", "--conf", "spark.test.word=two words"]
+    job = ["--py-files", "extra.py", "jobs/tiny.py", "--first", "an option", "x.py"]
+    done = start(checkout / "spark-submit.sh", *options, *job, cwd=tmp_path)
+    assert done.returncode == 7, done.stderr
+    assert "executor: the package and the extra file, " + sys.executable in done.stdout
+    assert "options: ['--first', 'an option', 'x.py']" in done.stdout
+    assert "conf: two words" in done.stdout
+    assert f"folder: {tmp_path}" in done.stdout
+
+
+def test_pytests_exit_code_comes_back(checkout):
+    write(checkout / "tests" / "test_one.py", "def test_one():\n    assert False\n")
+    done = start(checkout / "spark-submit.sh", "tests", "-q", "-p", "no:cacheprovider")
+    assert done.returncode == 1
+    assert "1 failed" in done.stdout

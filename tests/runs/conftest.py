@@ -1,0 +1,3 @@
+"""Fixtures of scheduled runs."""
+
+from tests.support.nightly_runs import artefact, nights, stream, three  # noqa: F401

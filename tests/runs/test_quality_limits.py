@@ -1,0 +1,48 @@
+"""Limits on shares of rows, and the distance between two distributions of labels."""
+
+import pytest
+
+from bert_spark.errors import ConfigError
+from bert_spark.runs.config import LimitsConfig
+from bert_spark.runs.quality_limits import check_label_shift_known, label_shift, limit_violations
+
+GOOD = {"rows_in": 100, "rows_out": 100, "rows_missing": 10, "rows_malformed": 1, "rows_failed": 0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, []),
+        ({"rows_missing": 11}, ["rows without a text: 11.00% where max_missing_share allows 10.00%"]),
+        ({"rows_failed": 1}, ["malformed or failed rows: 2.00% where max_error_share allows 1.00%"]),
+        ({"rows_in": 101}, ["101 records went in and 100 rows came out"]),
+        ({"label_shift": 0.9}, []),
+        (dict.fromkeys(GOOD, 0), []),
+    ],
+)
+def test_what_is_outside_the_defaults_is_said(changes, found):
+    assert limit_violations(GOOD | changes, LimitsConfig()) == found
+
+
+def test_a_shift_is_refused_where_a_limit_is_set():
+    (said,) = limit_violations(GOOD | {"label_shift": 0.25}, LimitsConfig(max_label_shift=0.2))
+    assert said == "distance of the labels to the training rows': 25.00% where max_label_shift allows 20.00%"
+
+
+@pytest.mark.parametrize(
+    ("labels", "trained", "distance"),
+    [
+        ({"a": 1, "b": 1}, {"a": 0.5, "b": 0.5}, 0.0),
+        ({"a": 4, "b": 0}, {"a": 0.5, "b": 0.5}, 0.5),
+        ({"a": 3}, {"b": 1.0}, 1.0),
+        ({"a": 0}, {"a": 1.0}, None),
+        ({"a": 1}, {}, None),
+    ],
+)
+def test_total_variation_distance(labels, trained, distance):
+    assert label_shift(labels, trained) == distance
+
+
+def test_a_limit_that_nothing_can_be_compared_with_is_refused():
+    with pytest.raises(ConfigError, match=r"max_label_shift=0.1 needs the labels of the training rows"):
+        check_label_shift_known(LimitsConfig(max_label_shift=0.1), {})

@@ -1,0 +1,114 @@
+"""Vectors of an earlier output are taken where the text is the same; BERT runs for the rest alone."""
+
+import numpy as np
+import pytest
+from pyspark.sql import functions as F
+
+from bert_spark import BertEncoder, EncoderConfig
+from jobs import embed
+from tests.support.row_counter import rows_through_python
+
+FIRST = ["1,so happy", "2,i miss you", "3,", "4,hello"]
+SECOND = ["5,hello", "6,so happy", "7,so sad", "8,", "9,so happy"]
+
+
+@pytest.fixture
+def job(tiny_bert, tmp_path):
+    """Return a function that embeds lines of csv, by `id,text`, into a folder by name."""
+
+    def run(name, lines, *options):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["id,text", *lines, ""]))
+        base = ["--input", str(tmp_path / f"{name}.csv"), "--model", str(tiny_bert), "--output", str(tmp_path / name)]
+        return embed.main([*base, *options])
+
+    return run
+
+
+def test_only_new_texts_are_encoded_and_every_row_has_its_own_vector(
+    spark, job, tiny_bert, tmp_path, monkeypatch, capfd
+):
+    assert job("first", FIRST) == 0
+    capfd.readouterr()
+    with rows_through_python(spark) as rows:
+        assert job("second", SECOND, "--reuse", str(tmp_path / "first"), "--diagnostics") == 0
+    assert rows == [len(SECOND)]
+    assert "texts reused 3" in capfd.readouterr().out
+    table = spark.read.parquet(str(tmp_path / "second"))
+    assert table.columns == ["id", "text", "embedding", "error", "token_count", "truncated", "unknown_share"]
+    found = {int(row.id): row for row in table.collect()}
+    assert {key: row.text for key, row in found.items()} == {
+        5: "hello",
+        6: "so happy",
+        7: "so sad",
+        8: None,
+        9: "so happy",
+    }
+    assert {key: row.error for key, row in found.items() if row.error} == {8: "missing text"}
+    assert [found[key].token_count for key in (5, 6, 9)] == [None] * 3  # BERT's tokenizer did not see them
+    expected = BertEncoder.from_config(EncoderConfig(model=str(tiny_bert))).encode(["hello", "so happy", "so sad"])
+    np.testing.assert_allclose([found[key].embedding for key in (5, 6, 7)], expected, atol=1e-5)
+    assert job("third", FIRST, "--reuse", str(tmp_path / "second")) == 0  # its vectors say whose they are
+
+
+def test_a_dot_in_a_columns_name_names_no_field(spark, job, tiny_bert, tmp_path):
+    named = ["--embedding-column", "a.vector", "--error-column", "an.error"]
+    assert job("first", FIRST, *named) == 0
+    assert job("second", SECOND, *named, "--reuse", str(tmp_path / "first")) == 0
+    found = {int(row.id): row["a.vector"] for row in spark.read.parquet(str(tmp_path / "second")).collect()}
+    expected = BertEncoder.from_config(EncoderConfig(model=str(tiny_bert))).encode(["hello", "so happy", "so sad"])
+    np.testing.assert_allclose([found[key] for key in (5, 6, 7)], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--max-length", "9"], 1, "holds vectors of"),
+        (["--incremental", "--checkpoint", "x"], 2, "got --reuse with --incremental"),
+    ],
+)
+def test_another_encoders_vectors_are_refused_before_any_work(spark, job, tmp_path, caplog, options, code, said):
+    assert job("first", FIRST) == 0
+    with rows_through_python(spark) as rows:
+        assert job("second", SECOND, "--reuse", str(tmp_path / "first"), *options) == code
+    assert said in caplog.text
+    assert rows == []
+
+
+def test_a_table_without_vectors_is_named(spark, job, tmp_path, caplog):
+    spark.createDataFrame([("1", "hello")], "id string, text string").write.parquet(str(tmp_path / "plain"))
+    assert job("second", SECOND, "--reuse", str(tmp_path / "plain")) == 1
+    assert "column 'embedding' not found; the table has ['id', 'text']" in caplog.text
+
+
+@pytest.mark.parametrize("inside", ["", "/", "/part=1"])
+def test_vectors_that_overwriting_would_remove_are_refused_before_any_work(spark, job, tmp_path, caplog, inside):
+    assert job("first", FIRST) == 0
+    by_another_name = f"file:{tmp_path}/first{inside}"
+    assert job("first", SECOND, "--reuse", by_another_name, "--overwrite") == 2
+    assert "which is removed before its vectors are read; pass another --output" in caplog.text
+    assert spark.read.parquet(str(tmp_path / "first")).count() == len(FIRST)
+
+
+def test_vectors_are_taken_from_what_is_appended_to_or_lies_beside_what_is_overwritten(spark, job, tmp_path, capfd):
+    assert job("first", FIRST) == job("first2", FIRST) == 0
+    assert job("first", SECOND, "--reuse", str(tmp_path / "first"), "--append") == 0
+    assert spark.read.parquet(str(tmp_path / "first")).count() == len(FIRST) + len(SECOND)
+    capfd.readouterr()
+    assert job("first", SECOND, "--reuse", str(tmp_path / "first2"), "--overwrite") == 0
+    assert "texts reused 3" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(("said", "code"), [("its own", 0), ("another's", 1)])
+def test_a_table_says_in_its_properties_whose_vectors_it_holds(spark, job, tmp_path, caplog, said, code):
+    assert job("first", FIRST) == 0
+    table = spark.read.parquet(str(tmp_path / "first"))
+    fingerprint = table.schema["embedding"].metadata["bert_spark.fingerprint"]
+    names = {"its own": ("own", fingerprint), "another's": ("other", "0" * 64)}
+    name, marked = names[said]
+    plain = table.withColumn("embedding", F.col("embedding").alias("embedding", metadata={}))  # as Iceberg keeps it
+    plain.write.mode("overwrite").saveAsTable(name)
+    spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('bert_spark.fingerprint' = '{marked}')")
+    assert not spark.table(name).schema["embedding"].metadata
+    as_table = ["--output-format", "table", "--output", f"{name}_second", "--overwrite"]
+    assert job("second", SECOND, "--reuse", name, *as_table) == code
+    assert ("holds vectors of 000000000000, this run makes" in caplog.text) == (code == 1)

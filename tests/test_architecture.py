@@ -1,0 +1,109 @@
+"""What importing the package loads, what works without Spark, and what Spark Connect lacks.
+
+Which package may import which is held by the import-linter contracts in pyproject.toml.
+"""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for folder in ("bert_spark", "jobs")
+    for path in sorted((ROOT / folder).glob("**/*.py"))
+]
+WITHOUT_SPARK = ("encoding", "estimators", "artefact", "training")
+
+
+def test_every_package_is_in_the_wheel():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "bert_spark").glob("**/__init__.py")}
+    assert set(settings["packages"]) == folders | {"bert_spark.jobs"}
+
+
+@pytest.mark.parametrize("package", WITHOUT_SPARK)
+def test_a_package_without_spark_imports_where_pyspark_is_not_installed(run_fresh, package):
+    names = [name for name in MODULES if name.startswith(f"bert_spark.{package}")]
+    assert len(names) > 3
+    code = f"""
+import importlib, sys
+sys.modules["pyspark"] = None  # any import of it now fails
+for name in {names!r}:
+    importlib.import_module(name)
+print("done")
+"""
+    assert run_fresh(code) == "done"
+
+
+def test_importing_the_package_loads_nothing_heavy(run_fresh):
+    code = "import bert_spark, sys; print(*sorted({'torch', 'pyspark', 'transformers', 'sklearn'} & set(sys.modules)))"
+    assert run_fresh(code) == ""
+
+
+def test_the_public_names_are_there(run_fresh):
+    code = "import bert_spark; print(*[name for name in bert_spark.__all__ if not callable(getattr(bert_spark, name))])"
+    assert run_fresh(code) == ""
+
+
+def test_scikit_learn_face_works_where_spark_is_not_installed(run_fresh, tiny_bert):
+    code = f"""
+import sys
+sys.modules["pyspark"] = None  # any import of it now fails
+from bert_spark import BertTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+model = make_pipeline(BertTransformer(model={str(tiny_bert)!r}), LinearSVC())
+print(*model.fit(["happy", "sad"] * 3, ["+", "-"] * 3).predict(["happy", "sad"]))
+"""
+    assert run_fresh(code) == "+ -"
+
+
+def test_gpu_questions_are_answered_where_spark_is_not_installed(run_fresh):
+    code = """
+import sys
+sys.modules["pyspark"] = None
+from bert_spark.encoding.device import task_gpu_addresses
+from bert_spark.encoding.threads import task_cpus
+print(task_gpu_addresses(), task_cpus())
+"""
+    assert run_fresh(code) == "None None"
+
+
+def test_importing_every_module_leaves_cuda_alone(run_fresh):
+    """PySpark's daemon forks its workers: CUDA touched before the fork can't be used after it."""
+    names = [name for name in MODULES if name != "jobs.notebook"]  # a script: to import it is to run it
+    code = f"""
+import importlib, torch
+touched = []
+torch.cuda._lazy_init = lambda: touched.append("init")
+for name in {names!r}:
+    importlib.import_module(name)
+print(len(touched), torch.cuda.is_initialized())
+"""
+    assert run_fresh(code) == "0 False"
+
+
+# What Spark Connect has no counterpart of, and the modules that use it where a session is a classic one.
+CLASSIC_ONLY = {
+    "spark/executor_probe.py": {"sparkContext", "_jsc"},
+    "spark/session.py": {"_sc", "_jsc"},  # is a classic session's JVM still there
+    "spark/package_shipping.py": {"sparkContext"},  # Spark 3.5 takes a package on the classic way alone
+    "runs/progress.py": {"sparkContext"},  # Connect has progress handlers in its place
+}
+FORBIDDEN = {"sparkContext", "SparkContext", "rdd", "broadcast", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_sc"}
+
+
+SOURCES = sorted([*(ROOT / "bert_spark").rglob("*.py"), *(ROOT / "jobs").rglob("*.py")])
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_that_connect_lacks_is_used(path: Path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert names & FORBIDDEN == CLASSIC_ONLY.get("/".join(path.relative_to(ROOT).parts[1:]), set())
