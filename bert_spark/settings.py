@@ -100,8 +100,17 @@ def read_toml(path: str | Path, sections: tuple[str, ...]) -> dict[str, dict[str
 
 @dataclasses.dataclass(frozen=True)
 class JobSettings:
-    """A job's settings, by section of the TOML file."""
+    """A job's settings, by section of the TOML file: `job.input`, `job.encoder` and so on.
 
+    Attributes
+    ----------
+    name
+        The job's name, such as "embed".
+    sections
+        Section name -> settings dataclass. "check" says whether `--check` was passed, "spark" holds Spark's settings.
+    """
+
+    name: str
     sections: Mapping[str, Any]
 
     def __getattr__(self, name: str) -> Any:
@@ -109,3 +118,17 @@ class JobSettings:
             return self.sections[name]
         except KeyError:
             raise AttributeError(name) from None
+
+    def required(self, setting: str, option: str) -> Any:
+        """Return the value of a setting, "section.field".
+
+        Raises
+        ------
+        ConfigError
+            If it is not set; the message names the option that sets it.
+        """
+        section, _, field_name = setting.partition(".")
+        value = getattr(self.sections[section], field_name)
+        if value is None:
+            raise ConfigError(f"{option} is not set; pass it, or set it in the file of --config")
+        return value

@@ -8,28 +8,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if not __package__:  # a plain run of this file from a checkout
+if not __package__:  # a plain spark-submit of this file from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bert_spark.cli.command_line import parse_job, required_option, run_job
-from bert_spark.runs.config import HistoryConfig
-from bert_spark.runs.run_history import RECORDS_FOLDER, history_table, records_of_output
-from bert_spark.tables.storage import Folder
-
-LOCAL = Path(__file__).resolve().parents[1] / "conf" / "local.toml"
+from bert_spark.cli import history_of_output, parse_job, run_job
 
 
 def history(argv: list[str] | None = None) -> None:
-    """Find the records, print the table."""
-    job = parse_job(__doc__ or "", {"history": HistoryConfig}, LOCAL, argv)
-    output = required_option(job.history.output, "--output").rstrip("/")
-    base = job.history.work or (output.rpartition("/")[0] or ("/" if output.startswith("/") else "."))
-    print(history_table(records_of_output(Folder(base) / RECORDS_FOLDER, output)[: job.history.last]))
+    """Parse the settings, find the records, and print the table."""
+    job = parse_job(__file__, __doc__, argv)
+    output = job.required("history.output", "--output")
+    print(history_of_output(output, job.history.work, job.history.last))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the job; return its exit code."""
-    return run_job(lambda: history(argv))
+    return run_job(history, argv)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,11 @@ class Artefact:
         return self.metadata["encoder"] is not None
 
     @property
+    def encoder(self) -> EncoderConfig | None:
+        """The settings of the encoder; None without one."""
+        return self.config if self.uses_bert else None
+
+    @property
     def needs_text(self) -> bool:
         """Whether texts are needed beside their vectors, as a TF-IDF arm does."""
         return not isinstance(self.pipeline[0], BertTransformer)

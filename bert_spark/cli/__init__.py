@@ -1,5 +1,72 @@
-"""Command lines and notebook widgets.
+"""Command lines, exit codes and notebook widgets: the door through which the jobs use the package.
 
-Owns the parsing of options and TOML files, the exit codes, and what the three table jobs share.
-Refuses work of its own: it hands settings on. May import every package.
+Owns the parsing of options and TOML files, which settings each job takes, exit codes, and what the table jobs share.
+Refuses work of its own: it passes settings on. May import every package.
+
+A job imports the steps of its story from here. Each name is imported at its first use, see `bert_spark/__init__.py`.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bert_spark.artefact.loading import load_artefact
+    from bert_spark.cli.command_line import parse_job
+    from bert_spark.cli.exit_codes import run_job
+    from bert_spark.cli.table_job import run_table_job
+    from bert_spark.runs.embed_task import embed_task, with_reused_vectors
+    from bert_spark.runs.run_history import history_of_output
+    from bert_spark.runs.score_task import score_task
+    from bert_spark.spark.preflight import run_preflight
+    from bert_spark.spark.session import spark_session
+    from bert_spark.spark.training_data import load_training_data
+    from bert_spark.training.search_run import encoder_of_search, search_and_save
+    from bert_spark.training.train_run import check_training, train_and_save
+
+__all__ = [
+    "check_training",
+    "embed_task",
+    "encoder_of_search",
+    "history_of_output",
+    "load_artefact",
+    "load_training_data",
+    "parse_job",
+    "run_job",
+    "run_preflight",
+    "run_table_job",
+    "score_task",
+    "search_and_save",
+    "spark_session",
+    "train_and_save",
+    "with_reused_vectors",
+]
+
+_HOME = {
+    "check_training": "training.train_run",
+    "embed_task": "runs.embed_task",
+    "encoder_of_search": "training.search_run",
+    "history_of_output": "runs.run_history",
+    "load_artefact": "artefact.loading",
+    "load_training_data": "spark.training_data",
+    "parse_job": "cli.command_line",
+    "run_job": "cli.exit_codes",
+    "run_preflight": "spark.preflight",
+    "run_table_job": "cli.table_job",
+    "score_task": "runs.score_task",
+    "search_and_save": "training.search_run",
+    "spark_session": "spark.session",
+    "train_and_save": "training.train_run",
+    "with_reused_vectors": "runs.embed_task",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'bert_spark.cli' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"bert_spark.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -21,7 +21,6 @@ WAIT_FOR_MEMORY_S = 10
 SMALL_BATCH_TOKENS = 4096  # padded tokens: a batch that is not itself what a card has no room for
 LARGE_BATCH_TOKENS = 16_384  # padded tokens that keep a card at work: from here on a batch ends before it is padding
 MIN_REAL_SHARE = 0.9  # real tokens of a batch's, at least
-EmbedBatch = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class LaunchedBatch:
     host: torch.Tensor
     ready: torch.cuda.Event | None
 
-    def land(self) -> np.ndarray:
+    def wait(self) -> np.ndarray:
         """Wait for the vectors: float32, shape (rows, width)."""
         if self.ready is not None:
             self.ready.synchronize()
@@ -96,7 +95,7 @@ class BatchRunner:
         result = np.full((len(windows), width), np.nan, dtype=np.float32)
         failed: list[int] = []
         for flight in self._flights(windows, vectors, failed):
-            result[flight.rows] = flight.land()
+            result[flight.rows] = flight.wait()
         return result, failed
 
     def _flights(self, windows: list[list[int]], vectors: EmbedBatch, failed: list[int]) -> Iterator[LaunchedBatch]:

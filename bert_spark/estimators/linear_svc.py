@@ -15,7 +15,7 @@ from sklearn.utils.validation import validate_data
 MAX_WIDTH = 4096  # numbers of a vector beyond which the matrix of their products costs more than it saves
 
 
-class FastLinearSVC(LinearSVC):  # type: ignore[misc]
+class FastLinearSVC(LinearSVC):
     """scikit-learn's LinearSVC, with another solver where vectors are dense.
 
     BERT's coordinates differ in scale by three orders of magnitude and are correlated, so liblinear takes minutes. Here

@@ -74,7 +74,7 @@ class ScheduleConfig:
         self.days  # noqa: B018 - a wrong date is an error now
 
     @property
-    def on(self) -> bool:
+    def is_scheduled(self) -> bool:
         """Whether this run stages, audits and publishes."""
         return bool(self.run_date or self.from_date or self.incremental)
 

@@ -35,7 +35,7 @@ _BACKFILL_FILE = "backfill.json"
 
 
 def publish_days(
-    spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: LimitsConfig, yard: StagingArea, lock: Lock
+    spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: LimitsConfig, area: StagingArea, lock: Lock
 ) -> list[dict[str, Any]]:
     """Publish the days that are asked for, one after the other, after what an earlier run has left; return the records.
 
@@ -48,15 +48,15 @@ def publish_days(
     LimitError
         When a day is outside the limits; the days before it are published.
     """
-    finished = recover_staged_days(spark, task, yard, lock)
+    finished = recover_staged_days(spark, task, area, lock)
     asked = {"days": schedule.days, "rows": _digest(_run_identity(spark, task, schedule))}
-    done = _days_done(yard, asked) if path_exists(spark, str(task.output.path), task.output.format) else []
+    done = _days_done(area, asked) if path_exists(spark, str(task.output.path), task.output.format) else []
     records = []
     for day in schedule.days:
         if day in done:
             logger.info("%s is published already by the run that this one continues", day)
             continue
-        record = _publish_day(spark, task, schedule, limits, yard, lock, day, finished)
+        record = _publish_day(spark, task, schedule, limits, area, lock, day, finished)
         if record is None:
             if schedule.require_input:
                 raise NoInputError(f"no input for {day} ({_day_input(task.source, day).path}); the table is as it was")
@@ -65,13 +65,13 @@ def publish_days(
             records.append(record)
         done.append(day)
         if len(schedule.days) > 1:
-            yard.staging.write(_BACKFILL_FILE, json.dumps(asked | {"done": done}))
+            area.staging.write(_BACKFILL_FILE, json.dumps(asked | {"done": done}))
     if len(schedule.days) > 1:
-        yard.staging.remove(_BACKFILL_FILE)
+        area.staging.remove(_BACKFILL_FILE)
     return records
 
 
-def recover_staged_days(spark: SparkSession, task: Task, yard: StagingArea, lock: Lock) -> dict[str, dict[str, Any]]:
+def recover_staged_days(spark: SparkSession, task: Task, area: StagingArea, lock: Lock) -> dict[str, dict[str, Any]]:
     """Make good what killed runs have left: publish rows that are complete, remove others; return key -> record.
 
     Rows that the limits have refused stay, until their day is run again.
@@ -82,18 +82,18 @@ def recover_staged_days(spark: SparkSession, task: Task, yard: StagingArea, lock
         When complete rows are of another model than this run's.
     """
     finished = {}
-    for name in yard.staging.names():
+    for name in area.staging.names():
         if not name.startswith("day-"):
             continue
-        stage = StagedRun(yard.staging / name)
+        stage = StagedRun(area.staging / name)
         state = stage.state
-        if state is None or stage.is_garbage:
+        if state is None or stage.is_half_removed:
             logger.warning("removing what a killed run left unfinished: %s", stage.folder.uri)
             stage.remove()
         elif state["status"] != "refused":
             check_same_model(stage, task)
             logger.warning("publishing what run %s had staged when it ended", state["record"]["run_id"])
-            finished[state["key"]] = audit_and_publish(spark, yard, lock, stage)
+            finished[state["key"]] = audit_and_publish(spark, area, lock, stage)
     return finished
 
 
@@ -102,7 +102,7 @@ def _publish_day(
     task: Task,
     schedule: ScheduleConfig,
     limits: LimitsConfig,
-    yard: StagingArea,
+    area: StagingArea,
     lock: Lock,
     day: str,
     finished: dict[str, dict[str, Any]],
@@ -117,17 +117,17 @@ def _publish_day(
         if not is_complete_folder(spark, str(source.path)):
             raise
         logger.warning("%s", err)
-        empty = None if schedule.require_input else _stage_empty_day(spark, task, limits, yard, day)
-        return audit_and_publish(spark, yard, lock, empty, limits) if empty else None
+        empty = None if schedule.require_input else _stage_empty_day(spark, task, limits, area, day)
+        return audit_and_publish(spark, area, lock, empty, limits) if empty else None
     check_columns_free(tweets, [] if schedule.date_column == DAY_PARTITION else [DAY_PARTITION])
     signature = input_signature(tweets) or uuid.uuid4().hex  # of an input that can't be known, never the same
     key = _digest(_run_identity(spark, task, schedule) | {"path": source.path, "day": day, "signature": signature})
     if key in finished:
         return finished[key]
-    stage = _refused_stage(yard, day, key)
+    stage = _refused_stage(area, day, key)
     if stage is None:
-        stage = _encode_day(spark, task, schedule, limits, yard, tweets, day, key)
-    return audit_and_publish(spark, yard, lock, stage, limits)
+        stage = _encode_day(spark, task, schedule, limits, area, tweets, day, key)
+    return audit_and_publish(spark, area, lock, stage, limits)
 
 
 def _day_input(source: InputConfig, day: str) -> InputConfig:
@@ -156,13 +156,13 @@ def _session_time_zone(spark: SparkSession) -> str | None:
     return spark.conf.get("spark.sql.session.timeZone")
 
 
-def _refused_stage(yard: StagingArea, day: str, key: str) -> StagedRun | None:
+def _refused_stage(area: StagingArea, day: str, key: str) -> StagedRun | None:
     """Return the rows of this very input that limits have refused; remove older ones of the day."""
     found = None
-    for name in yard.staging.names():
+    for name in area.staging.names():
         if not name.startswith("day-"):
             continue
-        stage = StagedRun(yard.staging / name)
+        stage = StagedRun(area.staging / name)
         state = stage.state or {}
         if state.get("key") == key:
             found = stage
@@ -176,7 +176,7 @@ def _encode_day(
     task: Task,
     schedule: ScheduleConfig,
     limits: LimitsConfig,
-    yard: StagingArea,
+    area: StagingArea,
     tweets: DataFrame,
     day: str,
     key: str,
@@ -184,13 +184,13 @@ def _encode_day(
     partition = f"{DAY_PARTITION}={day}"
     zone = {} if schedule.date_column is None else {"time_zone": _session_time_zone(spark)}
     record = task.record(input=task.source.path, partition=partition, **zone)
-    stage = StagedRun(yard.staging / f"day-{record.content['run_id']}")
-    counted = record.count_in(records_of_day(record, tweets, schedule.date_column, day), task.source.text_column)
-    result = task.added(counted, task.source.partition_mb)
+    stage = StagedRun(area.staging / f"day-{record.content['run_id']}")
+    counted = record.count_input(records_of_day(record, tweets, schedule.date_column, day), task.source.text_column)
+    result = task.apply(counted, task.source.partition_mb)
     with show_progress(spark, f"{task.job} {day}"):
         result.write.mode("overwrite").parquet(stage.path(partition))
-    counts = stage.rows(spark, [partition]).agg(*task.counts()).first()
-    content = task.judged(record.finish(counts.asDict() if counts else {}))
+    counts = stage.rows(spark, [partition]).agg(*task.output_counts()).first()
+    content = task.with_label_shift(record.finish(counts.asDict() if counts else {}))
     if schedule.require_input and not content["rows_out"]:
         stage.remove()
         raise NoInputError(f"the input of {day} holds no records; the table is as it was")
@@ -199,16 +199,16 @@ def _encode_day(
 
 
 def _stage_empty_day(
-    spark: SparkSession, task: Task, limits: LimitsConfig, yard: StagingArea, day: str
+    spark: SparkSession, task: Task, limits: LimitsConfig, area: StagingArea, day: str
 ) -> StagedRun | None:
     """Stage a day without rows, of the columns that the output has; None where there is no output to say them."""
     if output_is_empty(spark, task.output):
         return None
     partition = f"{DAY_PARTITION}={day}"
     record = task.record(partition=partition)
-    stage = StagedRun(yard.staging / f"day-{record.content['run_id']}")
+    stage = StagedRun(area.staging / f"day-{record.content['run_id']}")
     read_output(spark, task.output).drop(DAY_PARTITION).limit(0).write.mode("overwrite").parquet(stage.path(partition))
-    mark_staged(stage, task, [partition], task.judged(record.finish(ZERO_COUNTS)), limits)
+    mark_staged(stage, task, [partition], task.with_label_shift(record.finish(ZERO_COUNTS)), limits)
     return stage
 
 
@@ -226,6 +226,6 @@ def check_day_settings(task: Task, schedule: ScheduleConfig) -> None:
         )
 
 
-def _days_done(yard: StagingArea, asked: dict[str, Any]) -> list[str]:
-    found = json.loads(yard.staging.read(_BACKFILL_FILE) or "{}")
+def _days_done(area: StagingArea, asked: dict[str, Any]) -> list[str]:
+    found = json.loads(area.staging.read(_BACKFILL_FILE) or "{}")
     return list(found.pop("done", [])) if {**found, "done": 0} == {**asked, "done": 0} else []

@@ -33,7 +33,7 @@ def records_of_day(record: RunRecord, tweets: DataFrame, column: str | None, day
         date = date.cast("date")
     elif not isinstance(kind, T.DateType):
         raise DataError(f"column {column!r} is {kind.simpleString()}; --date-column takes dates, timestamps or strings")
-    tweets = record.observed(tweets, [F.count_if(date.isNull()).alias("rows_without_date")])
+    tweets = record.observe(tweets, [F.count_if(date.isNull()).alias("rows_without_date")])
     rows = tweets.where(date == F.lit(day).cast("date"))
     return rows.drop(column) if column == DAY_PARTITION else rows
 

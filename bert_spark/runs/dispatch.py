@@ -37,37 +37,37 @@ def run_task(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: 
         Before any work, for settings that don't fit together or an output of another kind or model; after it, for a
         result outside the limits.
     """
-    if not schedule.on:
+    if not schedule.is_scheduled:
         return run_plain(spark, task)
     check_output_path(task.output, task.source)
     check_day_settings(task, schedule)
-    check_label_shift_known(limits, task.trained)
+    check_label_shift_known(limits, task.trained_label_shares)
     output = matching_version(spark, task.output, task.identity, new=schedule.new_version)
     check_partition_column(spark, output, BATCH if schedule.incremental else DAY)
     task = dataclasses.replace(task, output=output)
-    yard = staging_area_for(spark, output, schedule.work)
+    area = staging_area_for(spark, output, schedule.work)
     publish = publish_new if schedule.incremental else publish_days
-    with acquired(yard.base / "_locks", f"{yard.name}.json", f"{task.job} {output.path}") as lock:
-        before = yard.kept(task.job, "published")[:COMPARED_RUNS]
+    with acquired(area.base / "_locks", f"{area.name}.json", f"{task.job} {output.path}") as lock:
+        before = area.records_with_status(task.job, "published")[:COMPARED_RUNS]
         try:
-            records = publish(spark, task, schedule, limits, yard, lock)
+            records = publish(spark, task, schedule, limits, area, lock)
         except LimitError:  # its record is kept where it is judged
-            refused = yard.kept(task.job, "refused")
+            refused = area.records_with_status(task.job, "refused")
             if refused:
-                logger.warning("%s", run_summary(refused[0], yard.place(refused[0]), before))
+                logger.warning("%s", run_summary(refused[0], area.record_path(refused[0]), before))
             raise
         except Exception as err:
-            _save_failure(yard, task, "failed", exit_code=getattr(err, "exit_code", 1), error=type(err).__name__)
+            _save_failure(area, task, "failed", exit_code=getattr(err, "exit_code", 1), error=type(err).__name__)
             raise
         if not records:
-            _save_failure(yard, task, "nothing to do")
-    told = [run_summary(record, yard.place(record), before) for record in records]
+            _save_failure(area, task, "nothing to do")
+    told = [run_summary(record, area.record_path(record), before) for record in records]
     return "\n".join(told) or f"{task.job}: nothing to do, {output.path} is as it was"
 
 
-def _save_failure(yard: StagingArea, task: Task, status: str, **facts: Any) -> None:
+def _save_failure(area: StagingArea, task: Task, status: str, **facts: Any) -> None:
     """Leave a record of a run without rows: for whoever looks where no exit code is to be seen."""
     try:
-        yard.keep(task.record(status=status, **facts).content)
+        area.save_record(task.record(status=status, **facts).content)
     except Exception as err:  # of any storage; it must not hide what the run ended with
-        logger.warning("no record could be left at %s: %s", yard.records.uri, err)
+        logger.warning("no record could be left at %s: %s", area.records.uri, err)

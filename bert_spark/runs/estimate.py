@@ -55,7 +55,7 @@ def estimate_run(spark: SparkSession, task: Task, rows: int, work: str | None = 
     staging = staging_area_for(spark, task.output, work).staging
     staged, encoded = f"{staging.uri}/{_SAMPLE_FOLDER}", f"{staging.uri}/{_ENCODED_FOLDER}"
     try:
-        reading = _timed_write(task.before(sample).repartition(tasks), staged)
+        reading = _timed_write(task.prepare(sample).repartition(tasks), staged)
         sample = spark.read.parquet(staged)
         taken = sample.count()
         if not taken:
@@ -76,7 +76,7 @@ def estimate_run(spark: SparkSession, task: Task, rows: int, work: str | None = 
 
 
 def _encoded(task: Task, rows: DataFrame, tasks: int) -> DataFrame:
-    return drop_hidden(task.add(rows.repartition(tasks)))
+    return drop_hidden(task.transform(rows.repartition(tasks)))
 
 
 def _timed_write(rows: DataFrame, path: str) -> float:

@@ -36,7 +36,7 @@ BATCH_PARTITION = "batch"
 
 
 def publish_new(
-    spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: LimitsConfig, yard: StagingArea, lock: Lock
+    spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: LimitsConfig, area: StagingArea, lock: Lock
 ) -> list[dict[str, Any]]:
     """Publish what earlier runs have left, then what is new; return the records.
 
@@ -58,22 +58,22 @@ def publish_new(
     checkpoint = Folder(qualified_path(spark, str(schedule.checkpoint)))
     arrivals = pinned_source(spark, task.source, task.identity, schedule, checkpoint, address)
     check_checkpoint_and_output(spark, checkpoint, arrivals, task.output)
-    stage = StagedRun(yard.staging / f"new-{arrivals.pin['id']}")
+    stage = StagedRun(area.staging / f"new-{arrivals.pin['id']}")
     check_same_model(stage, task)
     if stage.state is not None:
         mark_checkpoint(checkpoint, "begun")
-    records = _publish_leftovers(spark, schedule, limits, yard, lock, stage)
+    records = _publish_leftovers(spark, schedule, limits, area, lock, stage)
     record = task.record(partition=BATCH_PARTITION)
     _stage_new(spark, task, schedule, arrivals, stage, checkpoint)
     batches = _staged_batches(stage)
     if batches:
         rows = stage.rows(spark, batches)
-        counts = rows.agg(*task.counts()).first()
+        counts = rows.agg(*task.output_counts()).first()
         content = record.finish((counts.asDict() if counts else {}) | _recount_input(spark, task, arrivals, rows))
         content["partition"] = batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
-        mark_staged(stage, task, batches, task.judged(content), limits, own=True)
+        mark_staged(stage, task, batches, task.with_label_shift(content), limits, own=True)
         mark_checkpoint(checkpoint, "begun")
-        records.append(audit_and_publish(spark, yard, lock, stage, limits))
+        records.append(audit_and_publish(spark, area, lock, stage, limits))
     if records:
         mark_checkpoint(checkpoint, "published")
     if not records and schedule.require_input:
@@ -82,24 +82,24 @@ def publish_new(
 
 
 def _publish_leftovers(
-    spark: SparkSession, schedule: ScheduleConfig, limits: LimitsConfig, yard: StagingArea, lock: Lock, stage: StagedRun
+    spark: SparkSession, schedule: ScheduleConfig, limits: LimitsConfig, area: StagingArea, lock: Lock, stage: StagedRun
 ) -> list[dict[str, Any]]:
     """Publish what was staged and not published; what the limits refused is audited anew, or left out on request.
 
     Staged rows without a state are a killed run's: Spark takes up its micro-batch, and they are published with the new.
     """
-    if stage.is_garbage:
+    if stage.is_half_removed:
         stage.remove()
     state = stage.state
     if state is None:
         return []
     if state["status"] == "refused" and schedule.skip_refused:
-        yard.keep(state["record"] | {"status": "skipped", "problems": state["problems"]})
+        area.save_record(state["record"] | {"status": "skipped", "problems": state["problems"]})
         stage.remove()
         return []
     logger.warning("settling what run %s had staged", state["record"]["run_id"])
     try:
-        return [audit_and_publish(spark, yard, lock, stage, limits)]
+        return [audit_and_publish(spark, area, lock, stage, limits)]
     except LimitError as err:
         raise LimitError(
             f"{err}; nothing new is read before that. --skip-refused leaves those rows out for good"
@@ -128,7 +128,7 @@ def _stage_new(
     ) -> None:  # Connect runs it on the server: it holds two texts, and no names of ours
         rows.write.mode("overwrite").parquet(f"{target}/batch={number}")
 
-    rows = task.add(_without_batch_column(arrivals, arrivals.stream(spark, schedule)).repartition(tasks))
+    rows = task.transform(_without_batch_column(arrivals, arrivals.stream(spark, schedule)).repartition(tasks))
     writer = rows.writeStream.foreachBatch(write).option("checkpointLocation", (checkpoint / SPARK_FOLDER).uri)
     try:
         with show_progress(spark, task.job):

@@ -31,8 +31,8 @@ def run_plain(spark: SparkSession, task: Task) -> str:
     tweets = read_input(spark, task.source)
     check_output_free(spark, task.output, task.source, task.identity)
     record = task.record()
-    counted = record.count_in(tweets, task.source.text_column)
-    result = record.observed(task.added(counted, task.source.partition_mb), task.counts())
+    counted = record.count_input(tweets, task.source.text_column)
+    result = record.observe(task.apply(counted, task.source.partition_mb), task.output_counts())
     with show_progress(spark, task.job):
         write_output(drop_hidden(result), task.output)
     content = record.finish()

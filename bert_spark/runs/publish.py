@@ -56,7 +56,7 @@ def check_same_model(stage: StagedRun, task: Task) -> None:
 
 
 def audit_and_publish(
-    spark: SparkSession, yard: StagingArea, lock: Lock, stage: StagedRun, limits: LimitsConfig | None = None
+    spark: SparkSession, area: StagingArea, lock: Lock, stage: StagedRun, limits: LimitsConfig | None = None
 ) -> dict[str, Any]:
     """Audit what is staged and publish it; return the record.
 
@@ -76,7 +76,7 @@ def audit_and_publish(
         problems = limit_violations(record, limits or LimitsConfig(**state["limits"]))
         if problems:
             stage.save(status="refused", problems=problems)
-            yard.keep(record | {"status": "refused", "problems": problems})
+            area.save_record(record | {"status": "refused", "problems": problems})
             cure = "raise the limit" if state.get("own") else "mend the input, or raise the limit"  # it is read by now
             raise LimitError(
                 f"{'; '.join(problems)}. Nothing of run {record['run_id']} is published, the table is as it was. Its "
@@ -87,11 +87,11 @@ def audit_and_publish(
             count_partition_rows(spark, output, partition) for partition in state["partitions"]
         )
         state = stage.save(status="audited", record=record)
-    return _publish(spark, yard, lock, stage, state)
+    return _publish(spark, area, lock, stage, state)
 
 
 def _publish(
-    spark: SparkSession, yard: StagingArea, lock: Lock, stage: StagedRun, state: dict[str, Any]
+    spark: SparkSession, area: StagingArea, lock: Lock, stage: StagedRun, state: dict[str, Any]
 ) -> dict[str, Any]:
     record, output = state["record"], OutputConfig(**state["output"])
     there = 0
@@ -105,6 +105,6 @@ def _publish(
         raise DataError(f"{record['rows_out']} rows were staged and {there} are published; run again: it needs no BERT")
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record |= {"status": "published", "published": now}
-    yard.keep(record)
+    area.save_record(record)
     stage.remove()
     return dict(record)

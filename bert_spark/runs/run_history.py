@@ -14,6 +14,23 @@ logger = logging.getLogger(__name__)
 RECORDS_FOLDER = "_manifests"
 
 
+def history_of_output(output: str, work: str | None, last: int) -> str:
+    """Return the last runs into an output as a table, newest first.
+
+    Parameters
+    ----------
+    output
+        The output's path or table.
+    work
+        The `--work` of the runs; None if it was not set.
+    last
+        How many runs.
+    """
+    output = output.rstrip("/")
+    base = work or (output.rpartition("/")[0] or ("/" if output.startswith("/") else "."))
+    return history_table(records_of_output(Folder(base) / RECORDS_FOLDER, output)[:last])
+
+
 def records_of_output(folder: Folder, output: str) -> list[dict[str, Any]]:
     """Return the records of runs into an output, newest first.
 

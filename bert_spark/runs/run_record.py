@@ -63,13 +63,13 @@ class RunRecord:
             **settings,
         }
 
-    def count_in(self, df: DataFrame, text_column: str) -> DataFrame:
+    def count_input(self, df: DataFrame, text_column: str) -> DataFrame:
         """Return `df` with its records counted as they are read; see `counts.of_source`."""
         # Spark 3.5 drops a plan, and what observes it, once it has seen that no row comes
         self.content |= dict.fromkeys(INPUT_COUNTS, 0)
-        return self.observed(df, input_counts(df, text_column))
+        return self.observe(df, input_counts(df, text_column))
 
-    def observed(self, df: DataFrame, counts: Sequence[Column]) -> DataFrame:
+    def observe(self, df: DataFrame, counts: Sequence[Column]) -> DataFrame:
         """Return `df` with something counted in the pass that reads it."""
         self._observations.append(Observation())
         return df.observe(self._observations[-1], *counts)

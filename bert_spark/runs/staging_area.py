@@ -54,16 +54,16 @@ class StagingArea:
         """Where records are kept."""
         return self.base / RECORDS_FOLDER
 
-    def keep(self, record: Mapping[str, Any]) -> str:
+    def save_record(self, record: Mapping[str, Any]) -> str:
         """Write a run's record, over its earlier one; return where it lies."""
         self.records.write(f"{record['run_id']}.json", record_as_json(record))
-        return self.place(record)
+        return self.record_path(record)
 
-    def place(self, record: Mapping[str, Any]) -> str:
+    def record_path(self, record: Mapping[str, Any]) -> str:
         """Return where a run's record lies."""
         return f"{self.records.uri.removeprefix('file:')}/{record['run_id']}.json"
 
-    def kept(self, job: str, status: str) -> list[dict[str, Any]]:
+    def records_with_status(self, job: str, status: str) -> list[dict[str, Any]]:
         """Return the records of a job's runs into this output that ended in one way, newest first."""
         found = records_of_output(self.records, self.output)
         return [record for record in found if record["job"] == job and record.get("status") == status]
@@ -136,7 +136,7 @@ class StagedRun:
         return spark.read.parquet(*(self.path(partition) for partition in partitions))
 
     @property
-    def is_garbage(self) -> bool:
+    def is_half_removed(self) -> bool:
         """Whether a run was killed while it cleared this away: half of the rows must not be taken for all."""
         return (self.state or {}).get("status") == REMOVED
 

@@ -28,23 +28,23 @@ class Task:
     Parameters
     ----------
     job
-        Its name.
+        The job's name.
     config, fingerprint
         The encoder's settings and identity.
     identity
-        Key of a column's metadata -> what it must say in an output that this task adds rows to.
+        Metadata key -> the value it must have in an output that this task adds rows to.
     source, output
-        From where, and to where.
-    add
-        The transformation: with_embedding(...) or with_score(...).
-    counted
-        Diagnostic -> its column; empty where BERT does not run.
-    labels, trained
-        The labels it can give, and the shares they had among the training rows.
+        Where the rows come from, and where the result goes.
+    transform
+        Adds the new columns: with_embedding(...) or with_score(...).
+    diagnostics
+        Diagnostic -> its column; empty if BERT does not run.
+    labels, trained_label_shares
+        The labels it can give, and their shares among the training rows.
     facts
         More for the record.
-    before
-        What is put beside the input's rows before they are spread.
+    prepare
+        Runs on the input's rows before they are spread over tasks.
     """
 
     job: str
@@ -53,26 +53,26 @@ class Task:
     identity: Mapping[str, str]
     source: InputConfig
     output: OutputConfig
-    add: Callable[[DataFrame], DataFrame]
-    counted: Mapping[str, str]
+    transform: Callable[[DataFrame], DataFrame]
+    diagnostics: Mapping[str, str]
     labels: Sequence[Any] = ()
-    trained: Mapping[str, float] = field(default_factory=dict)
+    trained_label_shares: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    before: Callable[[DataFrame], DataFrame] = _unchanged
+    prepare: Callable[[DataFrame], DataFrame] = _unchanged
 
-    def judged(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Return a record with the distance of its labels to those of the training rows, where both are known."""
-        return record | {"label_shift": label_shift(record.get("labels", {}), self.trained)}
+    def with_label_shift(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return a record with the distance of its labels to those of the training rows, if both are known."""
+        return record | {"label_shift": label_shift(record.get("labels", {}), self.trained_label_shares)}
 
     def record(self, **facts: Any) -> RunRecord:
         """Return the record of a run that begins now."""
         known: dict[str, Any] = {"input": self.source.path, **self.facts, **facts}
         return RunRecord(self.job, str(self.output.path), self.config, self.fingerprint, known)
 
-    def counts(self) -> list[Column]:
-        """Return what is counted of the rows that come out."""
-        return output_counts(self.output.error_column, self.counted, self.config.max_length, self.labels)
+    def output_counts(self) -> list[Column]:
+        """Return the counts of the output rows, as Spark expressions."""
+        return output_counts(self.output.error_column, self.diagnostics, self.config.max_length, self.labels)
 
-    def added(self, rows: DataFrame, partition_mb: float | None) -> DataFrame:
-        """Return `rows` with what this task adds, spread over all cores before BERT."""
-        return self.add(spread_by_bytes(self.before(rows), partition_mb))
+    def apply(self, rows: DataFrame, partition_mb: float | None) -> DataFrame:
+        """Return `rows` with this task's columns; the rows are spread over all cores before BERT runs."""
+        return self.transform(spread_by_bytes(self.prepare(rows), partition_mb))

@@ -21,10 +21,11 @@ from bert_spark.spark.training_rows import LabelledRows, SparkRows, parquet_rows
 from bert_spark.tables.provenance import check_vectors, encoder_from_metadata
 from bert_spark.tables.readers import read_input
 from bert_spark.training.config import HeadConfig, TrainConfig
-from bert_spark.training.examples import Examples
+from bert_spark.training.examples import Examples, TrainingData
 from bert_spark.training.heads import try_head
 from bert_spark.training.labels import check_labels
 from bert_spark.training.splits import check_splits, count_conflicting_texts, split_numbers
+from bert_spark.training.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,46 +33,65 @@ if TYPE_CHECKING:
     from bert_spark.settings import JobSettings
 
 
-TrainingData = tuple[Examples, EncoderConfig, dict[str, Any]]
+Loaded = tuple[Examples, EncoderConfig, dict[str, Any]]
 
 
-def examples_for_job(name: str, job: JobSettings, encoder: EncoderConfig) -> TrainingData | None:
-    """Return what a job is to learn from, see `load_examples`; None where it was asked for the pre-flight only.
+def load_training_data(job: JobSettings, encoder: EncoderConfig | None = None) -> TrainingData | None:
+    """Return what a job is to learn from; None with `--check`, which stops after the pre-flight.
 
-    Vectors in Parquet files that this process can read are read here, and no Spark starts.
+    Vectors in Parquet files that this process can read are read here, without Spark.
+
+    Parameters
+    ----------
+    job
+        The job's settings.
+    encoder
+        Makes the vectors; by default the job's own.
+
+    Raises
+    ------
+    BertSparkError
+        As `labelled_examples` and `run_preflight` raise.
     """
+    clock = Stopwatch()
+    with clock("embed_and_collect"):
+        found = _load(job, encoder or job.encoder)
+    return None if found is None else TrainingData(*found, clock.seconds)
+
+
+def _load(job: JobSettings, encoder: EncoderConfig) -> Loaded | None:
     here = None if job.check else parquet_rows(job.input, job.train)
     if here is not None:
-        return load_examples(here, None, job.train, job.head)
-    with spark_session(name, job.spark) as spark:
+        return labelled_examples(here, None, job.train, job.head)
+    with spark_session(f"bert_spark {job.name}", job.spark) as spark:
         if not run_preflight(spark, encoder, check_only=job.check):
             return None
         if job.train.embeddings is None:
             rows = SparkRows(read_input(spark, job.input), job.input, job.train, encoder)
-            return load_examples(rows, encoder, job.train, job.head)
+            return labelled_examples(rows, encoder, job.train, job.head)
         stored = dataclasses.replace(job.input, path=job.train.embeddings, format="auto")
-        return load_examples(SparkRows(read_input(spark, stored), stored, job.train), None, job.train, job.head)
+        return labelled_examples(SparkRows(read_input(spark, stored), stored, job.train), None, job.train, job.head)
 
 
-def load_examples(
+def labelled_examples(
     rows: LabelledRows, encoder: EncoderConfig | None, train: TrainConfig, head: HeadConfig
-) -> TrainingData:
-    """Return labelled texts with their vectors, once labels, split, head and size are known to be fit.
+) -> Loaded:
+    """Return labelled texts with their vectors, after labels, split, classifier and size have been checked.
 
     Parameters
     ----------
     rows
-        Where they are.
+        The labelled rows.
     encoder
-        That makes the vectors; None for those that are there, which say what made them.
+        Makes the vectors; None if the rows have vectors, whose column names their encoder.
     train, head
         The settings.
 
     Returns
     -------
     tuple
-        The examples; the settings of the encoder that made their vectors; facts for the artefact: "counts" of rows,
-        of what was left out and why, of truncated texts, and "warnings".
+        The examples, the settings of the encoder that made their vectors, and facts for the artefact: see
+        `TrainingData`.
 
     Raises
     ------

@@ -119,7 +119,8 @@ def test_a_type_that_is_not_trusted_is_refused_and_not_built(plain, saved, bert)
     pipeline = make_pipeline(bert, Stranger()).fit(TEXTS, LABELS)
     forge(saved, skops.io.dumps(pipeline))
     with pytest.raises(
-        ArtefactError, match=r"types or functions that are not trusted: \['tests.artefact.test_artefact_refused.Stranger'\]"
+        ArtefactError,
+        match=r"types or functions that are not trusted: \['tests.artefact.test_artefact_refused.Stranger'\]",
     ):
         load_artefact(saved)
 

@@ -28,9 +28,9 @@ def test_the_next_batch_is_launched_before_the_last_one_is_waited_for(monkeypatc
     events = []
 
     class Launched(batching.LaunchedBatch):
-        def land(self):
+        def wait(self):
             events.append(("land", int(self.rows[0])))
-            return super().land()
+            return super().wait()
 
     def vectors(ids, mask):
         events.append(("launch", int(ids[0, 0])))

@@ -145,13 +145,13 @@ def test_a_function_that_calls_itself_has_an_id():
     def deep(output):
         return deep(output[0]) if isinstance(output, tuple) else output
 
-    assert function_id(deep).startswith("tests.encoding.test_config.test_a_function_that_calls_itself_has_an_id.<locals>.deep#")
+    assert function_id(deep).startswith(
+        "tests.encoding.test_config.test_a_function_that_calls_itself_has_an_id.<locals>.deep#"
+    )
 
 
 def test_a_set_in_the_code_does_not_make_the_id_depend_on_the_process(run_fresh):
-    code = (
-        "from bert_spark.encoding.config import function_id; print(function_id(lambda x: x in {'a', 'b', 'c', 'd', 'e', 'f'}))"
-    )
+    code = "from bert_spark.encoding.config import function_id; print(function_id(lambda x: x in {'a', 'b', 'c', 'd', 'e', 'f'}))"
     ids = {run_fresh(code, PYTHONHASHSEED=str(seed)) for seed in range(3)}
     assert len(ids) == 1
 

@@ -13,7 +13,7 @@ import tomllib
 
 import pytest
 
-from bert_spark.cli.command_line import SECTIONS
+from bert_spark.cli.sections import ALL_SECTIONS
 from bert_spark.settings import from_mapping, read_toml
 from jobs import score
 from tests.support.paths import ROOT
@@ -90,16 +90,16 @@ def test_the_folder_of_crons_log_is_made_by_its_install_lines():
 
 
 def test_settings_of_the_night_are_known():
-    tables = read_toml(FOLDER / "nightly.toml", SECTIONS)
-    settings = {name: from_mapping(score.SECTIONS[name], table, name) for name, table in tables.items()}
+    tables = read_toml(FOLDER / "nightly.toml", ALL_SECTIONS)
+    settings = {name: from_mapping(score.ALL_SECTIONS[name], table, name) for name, table in tables.items()}
     assert "{run_date}" in settings["input"].path
 
 
 def test_the_bundles_own_settings_are_known_and_by_tables(tmp_path):
     lines = (FOLDER / "nightly.toml").read_text().split("On Databricks")[1].splitlines()[1:]
     (tmp_path / "nightly.toml").write_text("\n".join(line.removeprefix("# ") for line in lines))
-    tables = read_toml(tmp_path / "nightly.toml", SECTIONS)
-    settings = {name: from_mapping(score.SECTIONS[name], table, name) for name, table in tables.items()}
+    tables = read_toml(tmp_path / "nightly.toml", ALL_SECTIONS)
+    settings = {name: from_mapping(score.ALL_SECTIONS[name], table, name) for name, table in tables.items()}
     assert settings["input"].format == settings["scores"].format == "table"
     assert settings["schedule"].work.startswith("/Volumes/")
 

@@ -61,7 +61,9 @@ def test_each_job_is_a_command(installed, tmp_path, job):
 
 
 def test_command_without_options_says_what_to_give(installed, tmp_path):
-    assert "no options given, and no checkout here" in call(installed / "bert-spark-embed", cwd=tmp_path, code=2)
+    assert "no options given, and there is no checkout here" in call(
+        installed / "bert-spark-embed", cwd=tmp_path, code=2
+    )
 
 
 def test_embed_runs_from_an_empty_folder(installed, tiny_bert, tmp_path):
@@ -73,9 +75,7 @@ def test_embed_runs_from_an_empty_folder(installed, tiny_bert, tmp_path):
 
 
 def test_templates_are_in_it(installed, tmp_path):
-    code = (
-        "from importlib.resources import files; print(*(f.name for f in (files('bert_spark') / 'templates').iterdir()))"
-    )
+    code = "from importlib.resources import files; print(*(f.name for f in (files('bert_spark.training') / 'templates').iterdir()))"
     assert set(call(installed / "python", "-c", code, cwd=tmp_path).split()) == {"model_card.md", "report.html"}
 
 

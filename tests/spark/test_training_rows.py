@@ -10,7 +10,7 @@ from bert_spark.encoding.config import EncoderConfig
 from bert_spark.errors import DataError, FingerprintError
 from bert_spark.spark import training_data
 from bert_spark.spark.collect import fill_matrix
-from bert_spark.spark.training_data import load_examples
+from bert_spark.spark.training_data import labelled_examples
 from bert_spark.spark.training_rows import ParquetRows, SparkRows, parquet_rows
 from bert_spark.tables.config import InputConfig
 from bert_spark.training.config import HeadConfig, TrainConfig
@@ -63,9 +63,9 @@ def test_vectors_stand_beside_their_texts(rows, tiny_bert, transformers_cls):
 
 
 def test_examples_are_those_of_spark(spark, stored):
-    here, _, facts = load_examples(parquet_rows(SOURCE, settings(stored)), None, settings(stored), HeadConfig())
+    here, _, facts = labelled_examples(parquet_rows(SOURCE, settings(stored)), None, settings(stored), HeadConfig())
     rows = SparkRows(spark.read.parquet(stored), SOURCE, settings(stored))
-    there, _, others = load_examples(rows, None, settings(stored), HeadConfig())
+    there, _, others = labelled_examples(rows, None, settings(stored), HeadConfig())
     assert facts == others
     assert facts["counts"]["missing_or_malformed_text"] == 1
     order, other = np.argsort(here.texts), np.argsort(there.texts)
@@ -112,7 +112,7 @@ def test_columns_that_are_not_there_are_named(stored, source, more, said):
 def test_vectors_of_a_model_that_changed_meanwhile_are_refused(stored, monkeypatch):
     monkeypatch.setattr("bert_spark.spark.training_data.config_fingerprint", lambda config: "0" * 64)
     with pytest.raises(FingerprintError, match="holds vectors of encoder"):
-        load_examples(parquet_rows(SOURCE, settings(stored)), None, settings(stored), HeadConfig())
+        labelled_examples(parquet_rows(SOURCE, settings(stored)), None, settings(stored), HeadConfig())
 
 
 def test_what_would_not_fit_is_refused_before_any_text_is_read(stored, monkeypatch):
@@ -120,7 +120,7 @@ def test_what_would_not_fit_is_refused_before_any_text_is_read(stored, monkeypat
     monkeypatch.setattr(rows, "pairs", lambda share: pytest.fail("texts were read"))
     monkeypatch.setattr("bert_spark.memory.available_bytes", lambda: 1000)
     with pytest.raises(DataError, match=r"the driver has 0\.0 GB"):
-        load_examples(rows, None, settings(stored), HeadConfig())
+        labelled_examples(rows, None, settings(stored), HeadConfig())
 
 
 def batch(vectors):

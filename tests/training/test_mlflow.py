@@ -124,7 +124,7 @@ def test_artefact_elsewhere_is_logged_from_a_copy(store, tiny_bert):
 
 
 def test_store_that_refuses_ends_the_job_before_any_work(monkeypatch, tmp_path, caplog):
-    monkeypatch.setattr("jobs.train.examples_for_job", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr("jobs.train.load_training_data", lambda *_: pytest.fail("work was done"))
     before = mlflow.get_tracking_uri()
     (tmp_path / "file").touch()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/file/mlflow.db")

@@ -1,0 +1,76 @@
+"""From the settings of jobs/embed.py to its task."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from bert_spark.encoding.fingerprint import config_fingerprint
+from bert_spark.errors import ConfigError
+from bert_spark.runs.staging_area import qualified_path
+from bert_spark.runs.task import Task
+from bert_spark.spark.transforms import with_embedding
+from bert_spark.tables.diagnostics import counted_diagnostics
+from bert_spark.tables.outputs import read_output
+from bert_spark.tables.ownership import table_properties
+from bert_spark.tables.provenance import FINGERPRINT_KEY
+from bert_spark.tables.vector_reuse import check_reusable, join_known_vectors, merge_known_vectors
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from bert_spark.settings import JobSettings
+
+
+def embed_task(job: JobSettings) -> Task:
+    """Return the task that adds embeddings to the input.
+
+    Raises
+    ------
+    ModelError
+        If the model is not on this machine and cannot be fetched.
+    """
+    fingerprint = config_fingerprint(job.encoder)
+    diagnostics = counted_diagnostics(shown=job.output.diagnostics)
+    names = {"embedding_column": job.embed.embedding_column, "error_column": job.output.error_column}
+    transform = with_embedding(job.encoder, text_column=job.input.text_column, **names, diagnostics=diagnostics)
+    return Task(
+        "embed",
+        job.encoder,
+        fingerprint,
+        {FINGERPRINT_KEY: fingerprint},
+        job.input,
+        job.output,
+        transform,
+        diagnostics,
+        facts={"embed": dataclasses.asdict(job.embed)},
+    )
+
+
+def with_reused_vectors(spark: SparkSession, task: Task, job: JobSettings) -> Task:
+    """Return the task with `--reuse` applied: texts that an earlier output holds get its vectors, without BERT.
+
+    Raises
+    ------
+    ConfigError
+        If `--reuse` is combined with `--incremental`, or `--overwrite` would remove the vectors before they are read.
+    DataError, FingerprintError
+        If the earlier output lacks a column, or another encoder made its vectors.
+    """
+    if job.embed.reuse is None:
+        return task
+    names, reuse = (job.input.text_column, job.embed.embedding_column), str(job.embed.reuse)
+    if job.output.if_exists == "overwrite" and not job.schedule.is_scheduled:
+        read, removed = (f"{qualified_path(spark, str(path)).rstrip('/')}/" for path in (reuse, job.output.path))
+        if read.startswith(removed):
+            raise ConfigError(
+                f"got --reuse {reuse!r} with --overwrite of --output {job.output.path!r}, which would remove the "
+                "vectors before they are read; pass another --output"
+            )
+    earlier_output = dataclasses.replace(job.output, path=reuse)
+    earlier = read_output(spark, earlier_output)
+    check_reusable(earlier, reuse, *names, task.fingerprint, table_properties(spark, earlier_output))
+    if job.schedule.incremental:
+        raise ConfigError("got --reuse with --incremental, which does not look up vectors; leave one of them out")
+    transform = merge_known_vectors(task.transform, *names, job.output.error_column, task.diagnostics["reused"])
+    return dataclasses.replace(task, prepare=join_known_vectors(earlier, *names), transform=transform)
