@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Runs a bert_spark job, or the tests, on a machine that has Python 3.11 or later and nothing else.
-# Owns the set-up (Java, the environment, the package as a zip for executors); Spark's own spark-submit does the rest.
+# Owns the set-up: Java, the Python environment, and the package as a zip for executors. Spark's own spark-submit does the
+# rest.
 #
-# Variables it heeds:
-#   JAVA_HOME                    tried before PATH and the usual folders
-#   SPARK_HOME                   a Spark of your own: its bin/spark-submit is run in place of the environment's
-#   PYSPARK_PYTHON, PYSPARK_DRIVER_PYTHON   kept where set; else the environment's Python
-#   PIP_*                        pip's own: a mirror, a proxy, an index with smaller builds of torch
-#   BERT_SPARK_JAVA_FOLDERS      folders, with a colon between them, searched in place of the usual ones
-# Exit codes: the job's own; 2 for a wrong command line; 3 when the machine lacks what is needed.
+# Environment variables:
+#   JAVA_HOME                    is tried before PATH and the usual folders
+#   SPARK_HOME                   a Spark of your own: its bin/spark-submit is run instead of the environment's
+#   PYSPARK_PYTHON, PYSPARK_DRIVER_PYTHON   are not changed if set; otherwise the environment's Python is used
+#   PIP_*                        pip's own settings: a mirror, a proxy, an index with smaller builds of torch
+#   BERT_SPARK_JAVA_FOLDERS      folders to search for Java instead of the usual ones, separated by colons
+# Exit codes: the job's own; 2 for a wrong command line; 3 if the machine lacks what is needed.
 set -euo pipefail
-unset CDPATH # `cd` would print, and might go elsewhere
+unset CDPATH # with it, `cd` prints and may change to another folder
 
 JOB_EXTRAS=spark,minilm,report
 TEST_EXTRAS=$JOB_EXTRAS,test
@@ -28,13 +29,13 @@ usage() {
   cat <<'TEXT'
 usage: ./spark-submit.sh [spark-submit options] jobs/X.py [job options]
        ./spark-submit.sh tests [pytest options]
-       ./spark-submit.sh --package-env [FILE]        Python and packages as an archive for executors that have none
-       ./spark-submit.sh exec COMMAND [arguments]    a command in the tests' environment: ruff, mypy, python
-Sets up what is missing, once, then runs. `./spark-submit.sh jobs/embed.py --help` lists a job's options.
+       ./spark-submit.sh --package-env [FILE]        pack Python and its packages for executors without them
+       ./spark-submit.sh exec COMMAND [arguments]    run a command, such as ruff, in the tests' environment
+The first start installs what is missing. `./spark-submit.sh jobs/embed.py --help` lists a job's options.
 TEXT
 }
 
-checkout() { # the folder this file lies in, links followed; macOS has no `readlink -f`
+checkout() { # print the folder of this file, with links resolved; macOS has no `readlink -f`
   local path=${BASH_SOURCE[0]} link
   while [ -L "$path" ]; do
     link=$(readlink "$path")
@@ -45,7 +46,7 @@ checkout() { # the folder this file lies in, links followed; macOS has no `readl
 
 # ---- Java
 
-java_candidates() { # programs, one a line, best first
+java_candidates() { # print programs, one a line, preferred ones first
   [ -z "${JAVA_HOME:-}" ] || printf '%s\n' "$JAVA_HOME/bin/java"
   command -v java || true
   local IFS=: folder
@@ -54,11 +55,11 @@ java_candidates() { # programs, one a line, best first
   done
 }
 
-java_home_of() { # program -> its home, if it runs and is Java 17 or later
+java_home_of() { # program -> its JAVA_HOME, if it runs and is Java 17 or later
   local facts version
   facts=$("$1" -XshowSettings:properties -version 2>&1) || return 1
   version=$(sed -n 's/^ *java\.specification\.version = //p' <<<"$facts")
-  [ "${version%%.*}" -ge 17 ] 2>/dev/null || return 1 # Java 8 calls itself 1.8
+  [ "${version%%.*}" -ge 17 ] 2>/dev/null || return 1 # Java 8 reports 1.8
   sed -n 's/^ *java\.home = //p' <<<"$facts"
 }
 
@@ -72,7 +73,7 @@ find_java() {
   return 1
 }
 
-install_java() { # Debian 13 has 21 in place of 17
+install_java() { # Debian 13 has Java 21 instead of 17
   say "no Java 17 or later found; installing the headless JRE with apt-get"
   {
     apt-get update
@@ -92,9 +93,9 @@ ensure_java() {
   brew  brew install openjdk@17"
 }
 
-# ---- Python: the active environment if it has what pyproject.toml asks for, else .venv
+# ---- Python: the active environment if it meets pyproject.toml, otherwise .venv
 
-base_python() { # a Python that can make .venv
+base_python() { # print a Python that can make .venv
   local name
   for name in python3.11 python3.12 python3.13 python3; do
     "$name" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
@@ -107,43 +108,43 @@ base_python() { # a Python that can make .venv
   brew  brew install python@3.11"
 }
 
-wanted() { # extras -> what .venv/.bert_spark holds when those are installed
+install_mark() { # extras -> the content of .venv/.bert_spark once they are installed
   printf '%s %s\n' "$(cat "$ROOT/pyproject.toml" "$ROOT/conf/constraints.txt" | cksum)" "$1"
 }
 
-venv_ready() { # extras; the tests' environment holds the jobs'
+venv_ready() { # extras; an environment for the tests also serves the jobs
   local mark
   mark=$(cat "$VENV/.bert_spark" 2>/dev/null) && [ -x "$VENV/bin/python" ] &&
-    [[ $mark == "$(wanted "$1")" || $mark == "$(wanted "$TEST_EXTRAS")" ]]
+    [[ $mark == "$(install_mark "$1")" || $mark == "$(install_mark "$TEST_EXTRAS")" ]]
 }
 
 install_venv() { # base Python, extras
   local quiet=--quiet
   [ ! -t 2 ] || quiet=--progress-bar=on
-  # An install that was cut short can look whole to pip: start over. So too when the Python behind .venv is gone.
+  # Start over after an interrupted install, which can look complete to pip, and if the Python behind .venv is gone.
   if grep -qs unfinished "$VENV/.bert_spark" || ! "$VENV/bin/python" -c '' 2>/dev/null; then rm -rf "$VENV"; fi
   mkdir -p "$VENV"
   echo unfinished >"$VENV/.bert_spark"
   [ -x "$VENV/bin/python" ] || "$1" -m venv "$VENV" >&2 || return
-  say "installing the pinned versions into $VENV; the first time takes minutes"
+  say "installing the pinned versions into $VENV; this takes minutes"
   (cd "$ROOT" && "$VENV/bin/python" -m pip install "$quiet" --no-input --disable-pip-version-check \
     -c conf/constraints.txt -e ".[$2]" </dev/null >&2) || return
-  wanted "$2" >"$VENV/.bert_spark"
+  install_mark "$2" >"$VENV/.bert_spark"
 }
 
-ensure_venv() { # extras, why it is needed; of several starts at once one installs, the others wait for it
+ensure_venv() { # extras, why .venv is needed; of several concurrent starts one installs and the others wait
   venv_ready "$1" && return
-  say "the active Python won't do: $2"
+  say "the active Python cannot be used: $2"
   local base
   base=$(base_python) || exit
-  mkdir -p "$ROOT/temp" || fail 3 "can't write to $ROOT; activate an environment that has what pyproject.toml asks for"
+  mkdir -p "$ROOT/temp" || fail 3 "cannot write to $ROOT; activate an environment that meets pyproject.toml"
   (
     "$base" "$ROOT/conf/launch.py" lock 9
     venv_ready "$1" || install_venv "$base" "$1"
-  ) 9>"$ROOT/temp/venv.lock" || fail 3 "installing into $VENV failed, see above; the next start begins anew"
+  ) 9>"$ROOT/temp/venv.lock" || fail 3 "installing into $VENV failed, see above; the next start installs it again"
 }
 
-choose_python() { # extras -> PYTHON, and the variables that pyspark reads
+choose_python() { # extras -> sets PYTHON and the variables that pyspark reads
   local answer
   if answer=$(python3 "$ROOT/conf/launch.py" meets "$1" 2>&1); then
     PYTHON=${answer##*$'\n'}
@@ -157,7 +158,7 @@ choose_python() { # extras -> PYTHON, and the variables that pyspark reads
 
 # ---- the three commands
 
-parse_job() { # command line -> SPARK_OPTIONS, PY_FILES, JOB, JOB_OPTIONS
+parse_job() { # command line -> sets SPARK_OPTIONS, PY_FILES, JOB and JOB_OPTIONS
   SPARK_OPTIONS=() PY_FILES='' JOB='' JOB_OPTIONS=()
   while [ $# -gt 0 ]; do
     case $1 in
@@ -177,7 +178,7 @@ parse_job() { # command line -> SPARK_OPTIONS, PY_FILES, JOB, JOB_OPTIONS
   fail 2 "no job ending in .py on the command line; see ./spark-submit.sh --help"
 }
 
-find_job() { # JOB as an existing path: the caller's folder first, then the checkout; a URI is Spark's to find
+find_job() { # look for JOB in the current folder, then in the checkout; Spark itself resolves a URI
   case $JOB in *://*) return ;; esac
   [ ! -f "$JOB" ] || return 0
   [ -f "$ROOT/$JOB" ] || fail 2 "job '$JOB' found neither in $PWD nor in $ROOT"
@@ -190,13 +191,13 @@ run_job() {
   ensure_java
   choose_python "$JOB_EXTRAS"
   local zip
-  zip=$("$PYTHON" "$ROOT/conf/launch.py" zip) || fail 3 "can't make the zip of the package, see above"
+  zip=$("$PYTHON" "$ROOT/conf/launch.py" zip) || fail 3 "cannot make the zip of the package, see above"
   SPARK_HOME=${SPARK_HOME:-$("$PYTHON" "$ROOT/conf/launch.py" spark-home)}
   export SPARK_HOME
-  # The driver's options as Java reads them; a user's own come later and so win. Spaces would split them.
+  # Java splits these options at spaces, hence %20. The user's own options come last and override this one.
   local log4j="file://$ROOT/conf/log4j2.properties"
   export SPARK_SUBMIT_OPTS="-Dlog4j2.configurationFile=${log4j// /%20} ${SPARK_SUBMIT_OPTS:-}"
-  # An empty array counts as unset in bash before 4.4, hence the +.
+  # bash before 4.4 takes an empty array for unset, hence the +.
   exec "$SPARK_HOME/bin/spark-submit" ${SPARK_OPTIONS[@]+"${SPARK_OPTIONS[@]}"} \
     --py-files "$zip${PY_FILES:+,$PY_FILES}" "$JOB" ${JOB_OPTIONS[@]+"${JOB_OPTIONS[@]}"}
 }
@@ -210,7 +211,7 @@ run_tests() {
 
 package_env() { # [file.tar.gz]
   choose_python "$JOB_EXTRAS"
-  say "packing $PYTHON with its packages; this takes minutes"
+  say "packing $PYTHON and its packages; this takes minutes"
   exec "$PYTHON" "$ROOT/conf/package_env.py" "${1:-$ROOT/temp/bert_spark-env.tar.gz}"
 }
 

@@ -1,4 +1,4 @@
-"""BERT embeddings as a Spark column and as a scikit-learn step: one encoder, two faces."""
+"""BERT embeddings as a Spark column and as a scikit-learn step, computed by one encoder."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ __all__ = [
     "with_score",
 ]
 
-__path__.append(f"{__path__[0]}/before_0_2")  # saved things name modules of before 0.2, such as bert_spark.ml
+# Things saved before version 0.2 name modules such as bert_spark.ml; that folder holds them.
+__path__.append(f"{__path__[0]}/before_0_2")
 
-# Loaded at first use (PEP 562): importing the package pulls neither torch nor pyspark.
+# Each name is imported at its first use (PEP 562), so that `import bert_spark` loads neither torch nor pyspark.
 _HOME = {
     "Artefact": "artefact.artefact",
     "BertEmbedder": "spark.pyspark_ml",

@@ -1,10 +1,13 @@
-"""The errors users meet. Each message says what was got, what was expected and what to change; none holds a text."""
+"""The exceptions that users meet.
+
+Each message says what was got, what was expected and what to change. No message holds a text of the data.
+"""
 
 from __future__ import annotations
 
 
 class BertSparkError(Exception):
-    """Base of every error raised on purpose. `exit_code` is what a job returns when it ends with this error."""
+    """Base of the package's own exceptions. A job that ends with one of them returns its `exit_code`."""
 
     exit_code = 1
 
@@ -16,50 +19,50 @@ class ConfigError(BertSparkError, ValueError):
 
 
 class TextError(BertSparkError, ValueError):
-    """A text is missing, or is no string, where one is required."""
+    """A text is missing or is not a string."""
 
 
 class DataError(BertSparkError, ValueError):
-    """A table, column or file is not what the settings say."""
+    """A table, column or file does not match the settings."""
 
 
 class EmptyInputError(DataError):
-    """An input holds no record, nor anything that would tell its columns."""
+    """An input holds no record and nothing that names its columns."""
 
 
 class ModelError(BertSparkError, RuntimeError):
-    """A model can't be found, verified or used as asked."""
+    """A model cannot be found, verified or used with these settings."""
 
 
 class ArtefactError(BertSparkError, RuntimeError):
-    """A trained artefact can't be saved, or is not to be trusted on loading."""
+    """An artefact cannot be saved, or is damaged or not trusted on loading."""
 
 
 class FingerprintError(BertSparkError, ValueError):
-    """Vectors of two different encoders would meet."""
+    """Vectors of two different encoders would be mixed."""
 
 
 class SetupError(BertSparkError, RuntimeError):
-    """The machine, the Python environment or the Spark configuration can't do this job."""
+    """The machine, the Python environment or the Spark configuration cannot run this job."""
 
     exit_code = 3
 
 
 class LockedError(BertSparkError, RuntimeError):
-    """Another run is at work on the same output."""
+    """Another run is writing to the same output."""
 
 
 class LimitError(BertSparkError, RuntimeError):
-    """A result is outside the limits that were set for it; it was not published."""
+    """A result is outside its limits and was not published."""
 
     exit_code = 4
 
 
 class NoInputError(BertSparkError, RuntimeError):
-    """There was nothing to do where something was required."""
+    """There is no input, and the settings require some."""
 
     exit_code = 5
 
 
 class DeviceError(BertSparkError, RuntimeError):
-    """A GPU failed in a way that no process recovers from; the process that raises this is to end."""
+    """A GPU failed in a way that this process cannot recover from. The process must end."""

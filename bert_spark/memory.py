@@ -1,4 +1,4 @@
-"""Does a matrix of vectors fit into this machine's memory: refused with the arithmetic before any work."""
+"""Check before any work that a matrix of vectors fits into this machine's memory."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import os
 
 from bert_spark.errors import DataError
 
-# The matrix, the Arrow batches it is filled from, and the copy in float64 that a linear classifier fits on.
+# 1 for the matrix, 1 for the Arrow batches it is filled from, 2 for the float64 copy that a linear classifier fits on.
 COPIES = 4
 
 
 def check_fits(rows: int, width: int, available: int | None = None, copies: int = COPIES) -> None:
-    """Refuse a matrix this process can't hold, before any work.
+    """Raise DataError if the free memory cannot hold a matrix and its copies.
 
     Parameters
     ----------
     rows, width
-        Of the float32 matrix.
+        Shape of the float32 matrix.
     available
-        Free bytes; by default what the machine has now.
+        Free memory in bytes; by default what the machine has now.
     copies
-        How many times its size the work on it takes.
+        Peak memory of the work, as a multiple of the matrix.
 
     Raises
     ------
     DataError
-        With the arithmetic and what to change.
+        If the matrix does not fit. The message holds the arithmetic and what to change.
     """
     available = available_bytes() if available is None else available
     needed = rows * width * 4 * copies
@@ -39,10 +39,10 @@ def check_fits(rows: int, width: int, available: int | None = None, copies: int 
 
 
 def available_bytes() -> int:
-    """Return the memory that is free on this machine, page cache included, in bytes."""
+    """Return the free memory of this machine in bytes, page cache included."""
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
-            found = {name: int(rest.split()[0]) * 1024 for name, rest in (line.split(":", 1) for line in lines)}
-        return found["MemAvailable"]
+            sizes = {name: int(rest.split()[0]) * 1024 for name, rest in (line.split(":", 1) for line in lines)}
+        return sizes["MemAvailable"]
     except (OSError, KeyError):
         return int(os.sysconf("SC_PHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE")) // 2

@@ -1,4 +1,4 @@
-"""How any settings dataclass is declared, checked and filled from TOML. Knows no particular setting."""
+"""Declare a settings dataclass, check its values, and fill it from TOML. Knows no particular setting."""
 
 from __future__ import annotations
 
@@ -24,25 +24,39 @@ def option(
     choices: tuple[str, ...] | None = None,
     key: str | None = None,
 ) -> Any:
-    """Declare a setting: its default, the sentence `--help` prints, its flag and TOML key if not its name, choices."""
+    """Declare one field of a settings dataclass.
+
+    Parameters
+    ----------
+    default
+        Its default value.
+    help
+        What `--help` prints.
+    flag
+        Command-line option, if it is not ``--`` and the field's name.
+    choices
+        The allowed values.
+    key
+        TOML key, if it is not the field's name.
+    """
     return field(default=default, metadata={"help": help, "flag": flag, "choices": choices, "key": key})
 
 
 def at_least(config: Any, **bounds: int) -> None:
-    """Raise ConfigError where a field of `config` is below its bound."""
+    """Raise ConfigError if a field of `config` is below its bound."""
     for name, bound in bounds.items():
         if getattr(config, name) < bound:
             raise ConfigError(f"{name}={getattr(config, name)} is too small; expected {bound} or more")
 
 
 def check_fields(config: Any) -> None:
-    """Raise ConfigError where a field's value is not of its declared type or not among its choices."""
+    """Raise ConfigError if the value of a field does not have the declared type or is not one of its choices."""
     hints = typing.get_type_hints(type(config))
     for spec in dataclasses.fields(config):
         value, hint = getattr(config, spec.name), hints[spec.name]
         if not _fits(value, hint):
-            wanted = getattr(hint, "__name__", str(hint))
-            raise ConfigError(f"{spec.name}={value!r} is a {type(value).__name__}; expected {wanted}")
+            expected = getattr(hint, "__name__", str(hint))
+            raise ConfigError(f"{spec.name}={value!r} is a {type(value).__name__}; expected {expected}")
         choices = spec.metadata.get("choices")
         if choices and value not in choices:
             raise ConfigError(f"{spec.name}={value!r} is unknown; known are {list(choices)}")
@@ -65,7 +79,7 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     Raises
     ------
     ConfigError
-        When a key is unknown (the message lists the known ones) or a value does not fit.
+        If a key is unknown or a value is refused. The message lists the known keys.
     """
     specs = [spec for spec in dataclasses.fields(kind) if spec.init and spec.metadata]  # type: ignore[arg-type]
     known = {spec.metadata.get("key") or spec.name: spec.name for spec in specs}
@@ -84,14 +98,14 @@ def read_toml(path: str | Path, sections: tuple[str, ...]) -> dict[str, dict[str
     Raises
     ------
     ConfigError
-        When the file is absent, is no TOML, or has a table that is none of `sections`.
+        If the file is absent or is not TOML, or if a table is not one of `sections`.
     """
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as err:
         raise ConfigError(f"config file {str(path)!r} can't be read: {err.strerror}; give another --config") from err
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
-        raise ConfigError(f"config file {str(path)!r} is no TOML: {err}") from err
+        raise ConfigError(f"config file {str(path)!r} is not valid TOML: {err}") from err
     unknown = sorted(name for name in tables if name not in sections or not isinstance(tables[name], dict))
     if unknown:
         raise ConfigError(f"{path}: unknown table {unknown}; known are {list(sections)}")

@@ -1,4 +1,4 @@
-"""Which versions of everything a result was made with."""
+"""The versions of the packages that a result depends on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterable
 from importlib import metadata
 
-VERSION = "0.2.0"  # pyproject.toml's; a checkout that is not installed has no metadata to ask
+VERSION = "0.2.0"  # as in pyproject.toml: a checkout that is not installed has no package metadata
 _PACKAGES = (
     *("joblib", "numpy", "pandas", "pyarrow", "pyspark", "safetensors", "scikit-learn", "scipy", "skops"),
     *("tokenizers", "torch", "transformers"),
@@ -14,12 +14,12 @@ _PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Return the installed versions of Python and of the packages that decide a result."""
+    """Return the installed versions of Python and of the packages that a result depends on."""
     return {"bert-spark": VERSION, "python": platform.python_version(), **installed(_PACKAGES)}
 
 
 def installed(packages: Iterable[str]) -> dict[str, str]:
-    """Return the version of each package, "not installed" for what is not there."""
+    """Return the version of each package, or "not installed"."""
     found = {}
     for name in packages:
         try:

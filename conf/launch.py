@@ -1,6 +1,6 @@
-"""What spark-submit.sh asks Python: a lock, whether pyproject.toml is met, the package as a zip, Spark's home.
+"""The commands that spark-submit.sh runs in Python: take a lock, check requirements, zip the package, find Spark.
 
-Needs the standard library and `packaging` only. Imports no heavy module, so that a call takes a fraction of a second.
+Needs the standard library and `packaging` only. Imports no heavy module: a call takes a fraction of a second.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: the same files give the same bytes
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold; a fixed time makes the zip reproducible
 
 
-def lacking(lines: list[str], extras: set[str]) -> Iterator[str]:
-    """Yield each of the requirement `lines`, read with these extras switched on, that is not installed."""
+def unmet_requirements(lines: list[str], extras: set[str]) -> Iterator[str]:
+    """Yield each requirement that is not installed, markers evaluated with these extras."""
     from packaging.requirements import Requirement
 
     for requirement in map(Requirement, lines):
@@ -38,28 +38,28 @@ def lacking(lines: list[str], extras: set[str]) -> Iterator[str]:
         if not requirement.specifier.contains(version, prereleases=True):
             yield f"{requirement} (has {version})"
         if requirement.extras:
-            yield from lacking(metadata.requires(requirement.name) or [], requirement.extras)
+            yield from unmet_requirements(metadata.requires(requirement.name) or [], requirement.extras)
 
 
 def meets(extras: list[str]) -> str:
-    """Return this interpreter's path if it has what pyproject.toml asks for; else exit, saying what it lacks.
+    """Return this interpreter's path if it meets pyproject.toml. Otherwise exit with what it lacks.
 
-    The checkout's own .venv never counts: it follows the exact pins, which spark-submit.sh looks after.
+    The checkout's own .venv never counts here: spark-submit.sh installs the exact pins into it.
     """
     if Path(sys.prefix).resolve() == ROOT / ".venv":
         sys.exit("the checkout's own .venv")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
-    missing = list(lacking(lines, {""}))
+    missing = list(unmet_requirements(lines, {""}))
     if missing:
         sys.exit(f"{sys.executable} lacks {', '.join(missing)}")
     return sys.executable
 
 
 def build_folder() -> Path:
-    """Return where the zip goes: `temp/` of the checkout, or a temporary folder of the user's where that path won't do.
+    """Return the folder for the zip: `temp/` of the checkout, or a temporary folder if that path is not safe.
 
-    Spark splits `--py-files` at commas and reads each part as a URI, so that only a plain path is safe.
+    Spark splits `--py-files` at commas and reads each part as a URI. Only a plain path is safe.
     """
     if os.access(ROOT, os.W_OK) and re.fullmatch(r"[A-Za-z0-9/._-]+", str(ROOT)):
         folder = ROOT / "temp"
@@ -73,9 +73,9 @@ def build_folder() -> Path:
 
 
 def package_zip() -> Path:
-    """Return a zip of `bert_spark`, made only if the package has changed.
+    """Return the path of a zip of `bert_spark`, which is made only if the package has changed.
 
-    Its name holds a digest of its content, so that a new version never replaces the file of a job that is running.
+    The name holds a digest of the content. A new version never replaces the file of a running job.
     """
     files = [path for path in sorted((ROOT / "bert_spark").rglob("*")) if path.is_file() and path.suffix != ".pyc"]
     contents = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files}
@@ -87,7 +87,7 @@ def package_zip() -> Path:
 
 
 def write_zip(contents: dict[str, bytes], target: Path) -> None:
-    """Write `contents` (name in the archive -> bytes) to `target`, whole or not at all."""
+    """Write `contents` (name in the archive -> bytes) to `target` atomically."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name)
     with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w") as archive:
         for path, content in contents.items():
@@ -97,7 +97,7 @@ def write_zip(contents: dict[str, bytes], target: Path) -> None:
 
 
 def spark_home() -> str:
-    """Return the folder of the installed pyspark, which is a whole Spark."""
+    """Return the folder of the installed pyspark, which is a complete Spark."""
     spec = find_spec("pyspark")
     if spec is None or spec.origin is None:
         sys.exit(f"{sys.executable} has no pyspark")
@@ -105,7 +105,7 @@ def spark_home() -> str:
 
 
 def lock(descriptor: int) -> None:
-    """Take the lock of a file that the calling shell holds open; being the open file's, it outlives this process."""
+    """Lock a file that the calling shell has open. The lock belongs to the open file and outlives this process."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,7 +1,7 @@
-"""Pack this Python with all that is installed in it into one archive that runs on another machine of the same kind.
+"""Pack this Python and its packages into one archive that runs on another machine of the same kind.
 
-What a virtual environment calls its Python is a link to this machine's. Here the interpreter, its standard library
-and the packages are copied; a small script starts it from wherever it lies. Needs the standard library only.
+A virtual environment only links to the Python of its machine. This archive holds copies of the interpreter, its
+standard library and the packages, and a script that starts it from any folder. Needs the standard library only.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 
 NAME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 LIBRARY = f"lib/{NAME}"
-# Spark brings its own jars and the job's code comes with --py-files; tests and caches are of no use.
-LEFT_OUT = re.compile(
+# Spark has its own jars, and the job's code comes with --py-files. Tests and caches are not needed.
+EXCLUDED = re.compile(
     r"(^|/)(__pycache__|pyspark/jars|ensurepip|idlelib|test|site-packages/pip)(/|$)|\.pth$|__editable__"
 )
 START = f"""#!/bin/sh
@@ -31,35 +31,35 @@ exec "$here/bin/{NAME}" "$@"
 """
 
 
-def tree(folder: Path, below: str) -> Iterator[tuple[Path, str]]:
-    """Yield each file under `folder` that is worth taking, and its name in the archive."""
+def files_to_pack(folder: Path, archive_folder: str) -> Iterator[tuple[Path, str]]:
+    """Yield each file of `folder` that is packed, with its name in the archive."""
     for path in sorted(folder.rglob("*")):
-        name = f"{below}/{path.relative_to(folder).as_posix()}"
-        if path.is_file() and not LEFT_OUT.search(name):
+        name = f"{archive_folder}/{path.relative_to(folder).as_posix()}"
+        if path.is_file() and not EXCLUDED.search(name):
             yield path, name
 
 
-def own_libraries(program: Path) -> Iterator[Path]:
-    """Yield the libpython that the interpreter is linked to, where it is not built in."""
+def python_libraries(program: Path) -> Iterator[Path]:
+    """Yield the libpython that the interpreter is linked to. A static build has none."""
     listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
-    yield from (Path(found) for found in re.findall(r"libpython\S* => (\S+)", listed))
+    yield from (Path(path) for path in re.findall(r"libpython\S* => (\S+)", listed))
 
 
 def contents() -> Iterator[tuple[Path, str]]:
-    """Yield every file of the archive: the interpreter, its library, the installed packages."""
+    """Yield every file of the archive with its name there: interpreter, standard library, installed packages."""
     program = Path(sys.executable).resolve()
     yield program, f"bin/{NAME}"
-    yield from ((library, f"lib/{library.name}") for library in own_libraries(program))
+    yield from ((library, f"lib/{library.name}") for library in python_libraries(program))
     standard = Path(sysconfig.get_path("stdlib"))
-    for path, name in tree(standard, LIBRARY):
+    for path, name in files_to_pack(standard, LIBRARY):
         if "/site-packages/" not in name and "/dist-packages/" not in name:
             yield path, name
-    for place in dict.fromkeys(sysconfig.get_path(kind) for kind in ("purelib", "platlib")):
-        yield from tree(Path(place), f"{LIBRARY}/site-packages")
+    for folder in dict.fromkeys(sysconfig.get_path(kind) for kind in ("purelib", "platlib")):
+        yield from files_to_pack(Path(folder), f"{LIBRARY}/site-packages")
 
 
 def pack(target: Path) -> None:
-    """Write the archive, whole or not at all."""
+    """Write the archive atomically."""
     part = target.with_suffix(".part")
     with gzip.open(part, "wb", compresslevel=1) as stream, tarfile.open(fileobj=stream, mode="w") as archive:
         for name in ("bin/python", "bin/python3"):
@@ -72,7 +72,7 @@ def pack(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    goal = Path(sys.argv[1]).resolve()
-    goal.parent.mkdir(parents=True, exist_ok=True)
-    pack(goal)
-    print(f"{goal}  {goal.stat().st_size / 1e6:.0f} MB, {NAME}")
+    target = Path(sys.argv[1]).resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pack(target)
+    print(f"{target}  {target.stat().st_size / 1e6:.0f} MB, {NAME}")

@@ -1,1 +1,5 @@
-"""The jobs. In the wheel they are `bert_spark.jobs`, and commands: bert-spark-embed and so on."""
+"""The jobs, one module each.
+
+The wheel holds them as `bert_spark.jobs` and as the commands bert-spark-embed, -train, -search, -score and -history.
+May import `bert_spark.cli` only.
+"""

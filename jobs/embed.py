@@ -1,14 +1,14 @@
 """Add a BERT embedding to every tweet of a table.
 
-Run it from a checkout, on the project's sample tweets:
+The sample tweets of the checkout:
 
     ./spark-submit.sh jobs/embed.py
 
-or on a table of your own:
+A table of your own:
 
     ./spark-submit.sh jobs/embed.py --input tweets.csv --text-column content --output embeddings
 
-or every night, on the files that are new:
+Every night, the files that are new:
 
     ./spark-submit.sh jobs/embed.py --input tweets/ --format json --output vectors --incremental --checkpoint seen
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if not __package__:  # a plain spark-submit of this file from a checkout
+if not __package__:  # run as a file, from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bert_spark.cli import (
@@ -33,7 +33,7 @@ from bert_spark.cli import (
 
 
 def embed(argv: list[str] | None = None) -> None:
-    """Parse the settings, check the executors, embed, and write the table."""
+    """Read the settings, check the executors, embed the texts, and write the table."""
     job = parse_job(__file__, __doc__, argv)
     task = embed_task(job)
     with spark_session("bert_spark embed", job.spark) as spark:
@@ -42,7 +42,7 @@ def embed(argv: list[str] | None = None) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; return its exit code."""
+    """Run the job and return its exit code."""
     return run_job(embed, argv)
 
 

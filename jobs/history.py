@@ -1,4 +1,4 @@
-"""Show the last runs into an output as a table: when, what, how many rows, how they ended. Needs no Spark.
+"""Show the last runs that wrote an output as a table: when, what, how many rows, how they ended. Starts no Spark.
 
 ./spark-submit.sh exec python jobs/history.py --output scores
 """
@@ -8,21 +8,21 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if not __package__:  # a plain spark-submit of this file from a checkout
+if not __package__:  # run as a file, from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bert_spark.cli import history_of_output, parse_job, run_job
 
 
 def history(argv: list[str] | None = None) -> None:
-    """Parse the settings, find the records, and print the table."""
+    """Read the settings, find the records of the runs, and print them as a table."""
     job = parse_job(__file__, __doc__, argv)
     output = job.required("history.output", "--output")
     print(history_of_output(output, job.history.work, job.history.last))
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; return its exit code."""
+    """Run the job and return its exit code."""
     return run_job(history, argv)
 
 

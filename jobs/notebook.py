@@ -3,11 +3,11 @@
 # MAGIC # Tweets to vectors, a classifier, labels
 # MAGIC
 # MAGIC Embeds the texts of a Unity Catalog table with BERT, trains a classifier on the vectors, and labels the table. The widgets
-# MAGIC above are the settings, by the names that the jobs' options have; what is empty is left to its default. Every step is a
-# MAGIC job of the package: it says in its output what it did, and raises where it can't. Use a cluster with a GPU and a
-# MAGIC Databricks Runtime for Machine Learning.
+# MAGIC above are the settings; they have the names of the jobs' options. An empty widget leaves a setting at its default. Every
+# MAGIC step is a job of the package: it prints a summary, and raises if it fails. Use a cluster with a GPU and a Databricks
+# MAGIC Runtime for Machine Learning.
 # MAGIC
-# MAGIC The same file is a script: `./spark-submit.sh jobs/notebook.py input=tweets.csv format=csv artefact=artefact ...`
+# MAGIC This file also runs as a script: `./spark-submit.sh jobs/notebook.py input=tweets.csv format=csv artefact=artefact ...`
 
 # COMMAND ----------
 
@@ -22,9 +22,9 @@
 import sys
 
 try:
-    from bert_spark.jobs import embed, score, train  # the wheel
+    from bert_spark.jobs import embed, score, train  # installed from the wheel
 except ModuleNotFoundError:
-    from jobs import embed, score, train  # a checkout: a Git folder, or spark-submit.sh
+    from jobs import embed, score, train  # a checkout: a Git folder on Databricks, or spark-submit.sh
 
 from bert_spark.cli.notebook_widgets import outside_databricks, widget_options
 
@@ -39,7 +39,7 @@ if "dbutils" not in globals():
 
 widgets, switch = dbutils.widgets, ["true", "false"]
 
-# Tables are catalog.schema.table; the artefact is a folder of a Volume; config is a TOML file for all that has no widget.
+# Tables are named catalog.schema.table. The artefact is a folder of a Volume. config is a TOML file for settings without a widget.
 widgets.text("input", "main.default.tweets", "input table")
 widgets.text("embeddings_table", "main.default.tweet_embeddings")
 widgets.text("scores_table", "main.default.tweet_scores")
@@ -89,7 +89,7 @@ widgets.text("min_probability", "")
 
 embeddings, scored, artefact = (widgets.get(name) for name in ("embeddings_table", "scores_table", "artefact"))
 common = widget_options(widgets, "config", "text_column")
-tables = ["--output-format=table", *widget_options(widgets, "if_exists", "error_column")]
+table_output = ["--output-format=table", *widget_options(widgets, "if_exists", "error_column")]
 
 # COMMAND ----------
 
@@ -100,12 +100,12 @@ tables = ["--output-format=table", *widget_options(widgets, "if_exists", "error_
 source = widget_options(
     widgets, "input", "format", "id_column", "delimiter", "encoding", "fail_on_malformed", "partition_mb"
 )
-arithmetic = widget_options(widgets, "precision", "engine", "token_budget", "window_rows", "device")
+precision = widget_options(widgets, "precision", "engine", "token_budget", "window_rows", "device")
 encoder = widget_options(
     widgets, "model", "revision", "max_length", "pooling", "clean", "long_text", "embedding_column"
 )
-shown = widget_options(widgets, "diagnostics", "reuse")
-embed.embed([*common, *source, *encoder, *arithmetic, *tables, *shown, f"--output={embeddings}"])
+extras = widget_options(widgets, "diagnostics", "reuse")
+embed.embed([*common, *source, *encoder, *precision, *table_output, *extras, f"--output={embeddings}"])
 
 # COMMAND ----------
 
@@ -113,13 +113,13 @@ display(spark.table(embeddings).drop(widgets.get("embedding_column")))
 
 # COMMAND ----------
 
-# MAGIC %md ## Train: the report is in the artefact's folder
+# MAGIC %md ## Train: the report is in the folder of the artefact
 
 # COMMAND ----------
 
-learning = widget_options(widgets, "label_column", "embedding_column", "features", "tfidf_weight", "max_rows", "seed")
-judging = widget_options(widgets, "head", "calibrate", "scale", "baseline", "examples", "bundle", "mlflow")
-train.train([*common, *learning, *judging, f"--embeddings={embeddings}", f"--output={artefact}", "--overwrite"])
+training = widget_options(widgets, "label_column", "embedding_column", "features", "tfidf_weight", "max_rows", "seed")
+classifier = widget_options(widgets, "head", "calibrate", "scale", "baseline", "examples", "bundle", "mlflow")
+train.train([*common, *training, *classifier, f"--embeddings={embeddings}", f"--output={artefact}", "--overwrite"])
 
 # COMMAND ----------
 
@@ -127,9 +127,9 @@ train.train([*common, *learning, *judging, f"--embeddings={embeddings}", f"--out
 
 # COMMAND ----------
 
-wanted = widget_options(widgets, "embedding_column", "scores", "min_probability")
-table = ["--format=table", f"--input={embeddings}"]
-score.score([*common, *table, *tables, *wanted, f"--artefact={artefact}", f"--output={scored}"])
+scoring = widget_options(widgets, "embedding_column", "scores", "min_probability")
+table_input = ["--format=table", f"--input={embeddings}"]
+score.score([*common, *table_input, *table_output, *scoring, f"--artefact={artefact}", f"--output={scored}"])
 
 # COMMAND ----------
 

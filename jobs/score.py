@@ -1,13 +1,19 @@
-"""Give every tweet of a table the label of a trained classifier, in parallel.
+r"""Label every tweet of a table with a trained classifier, in parallel.
 
-./spark-submit.sh jobs/score.py
-./spark-submit.sh jobs/score.py --artefact artefact --input tweets.csv --text-column content --output scores
-./spark-submit.sh jobs/score.py --artefact artefact --input embeddings --embedding-column embedding --output scores
+The sample tweets of the checkout, after jobs/train.py:
 
-and every night, for one day, or for what is new:
+    ./spark-submit.sh jobs/score.py
 
-./spark-submit.sh jobs/score.py --artefact artefact --input all --date-column day --output daily --run-date 2026-11-24
-./spark-submit.sh jobs/score.py --artefact artefact --input tweets --incremental --checkpoint seen --output scores
+Texts, or the output of jobs/embed.py without running BERT again:
+
+    ./spark-submit.sh jobs/score.py --artefact artefact --input tweets.csv --text-column content --output scores
+    ./spark-submit.sh jobs/score.py --artefact artefact --input embeddings --embedding-column embedding --output scores
+
+Every night, one day or the files that are new:
+
+    ./spark-submit.sh jobs/score.py --artefact artefact --input all --output daily \
+        --date-column day --run-date 2026-11-24
+    ./spark-submit.sh jobs/score.py --artefact artefact --input tweets --incremental --checkpoint seen --output scores
 """
 
 from __future__ import annotations
@@ -15,14 +21,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if not __package__:  # a plain spark-submit of this file from a checkout
+if not __package__:  # run as a file, from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bert_spark.cli import load_artefact, parse_job, run_job, run_preflight, run_table_job, score_task, spark_session
 
 
 def score(argv: list[str] | None = None) -> None:
-    """Parse the settings, load the artefact, check the executors, score, and write the table."""
+    """Read the settings, load the artefact, check the executors, label the texts, and write the table."""
     job = parse_job(__file__, __doc__, argv)
     artefact = load_artefact(job.required("score.artefact", "--artefact"))
     with spark_session("bert_spark score", job.spark) as spark:
@@ -31,7 +37,7 @@ def score(argv: list[str] | None = None) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; return its exit code."""
+    """Run the job and return its exit code."""
     return run_job(score, argv)
 
 

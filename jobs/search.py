@@ -1,8 +1,11 @@
-"""Try a small grid of settings by cross-validation on the training split, and judge the best on rows it has not seen.
+"""Search a small grid of settings by cross-validation on the training split, and evaluate the best on held-out rows.
 
-./spark-submit.sh jobs/search.py --input tweets.csv --text-column content --label-column sentiment --output search
-./spark-submit.sh jobs/search.py --input tweets.csv ... --features bert+tfidf --c 0.003,0.01 --output search
-./spark-submit.sh jobs/train.py --config search/best.toml --input tweets.csv ... --output artefact
+    ./spark-submit.sh jobs/search.py --input tweets.csv --text-column content --label-column sentiment --output search
+    ./spark-submit.sh jobs/search.py --input tweets.csv ... --features bert+tfidf --c 0.003,0.01 --output search
+
+Then train with the best settings:
+
+    ./spark-submit.sh jobs/train.py --config search/best.toml --input tweets.csv ... --output artefact
 """
 
 from __future__ import annotations
@@ -10,22 +13,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if not __package__:  # a plain spark-submit of this file from a checkout
+if not __package__:  # run as a file, from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bert_spark.cli import encoder_of_search, load_training_data, parse_job, run_job, search_and_save
 
 
 def search(argv: list[str] | None = None) -> None:
-    """Parse the settings, embed once for all poolings, try the grid, judge the best, and save the result."""
+    """Read the settings, embed once for all poolings, search the grid, evaluate the best, and save the result."""
     job = parse_job(__file__, __doc__, argv)
     data = load_training_data(job, encoder_of_search(job))
-    if data is not None:  # None with --check
+    if data is not None:  # with --check it is None
         print(search_and_save(job, data))
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; return its exit code."""
+    """Run the job and return its exit code."""
     return run_job(search, argv)
 
 

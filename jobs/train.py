@@ -1,8 +1,14 @@
-"""Train a classifier on BERT embeddings of labelled tweets, and judge it on tweets it has not seen.
+r"""Train a classifier on BERT embeddings of labelled tweets, and evaluate it on held-out tweets.
 
-./spark-submit.sh jobs/train.py
-./spark-submit.sh jobs/train.py --input tweets.csv --text-column content --label-column sentiment --output artefact
-./spark-submit.sh jobs/train.py --embeddings embeddings --text-column content --label-column sentiment --output artefact
+The sample tweets of the checkout:
+
+    ./spark-submit.sh jobs/train.py
+
+Texts, or the output of jobs/embed.py without running BERT again:
+
+    ./spark-submit.sh jobs/train.py --input tweets.csv --text-column content --label-column sentiment --output artefact
+    ./spark-submit.sh jobs/train.py --embeddings embeddings --text-column content --label-column sentiment \
+        --output artefact
 """
 
 from __future__ import annotations
@@ -10,23 +16,27 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if not __package__:  # a plain spark-submit of this file from a checkout
+if not __package__:  # run as a file, from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bert_spark.cli import check_training, load_training_data, parse_job, run_job, train_and_save
 
 
 def train(argv: list[str] | None = None) -> None:
-    """Parse the settings, embed and collect the rows, fit, judge, and save the artefact."""
+    """Read the settings, embed and collect the rows, fit, evaluate, and save the artefact."""
     job = parse_job(__file__, __doc__, argv)
     check_training(job)
     data = load_training_data(job)
-    if data is not None:  # None with --check
-        print(train_and_save(job, data))
+    if data is None:  # with --check
+        return
+    result = train_and_save(job, data)
+    print(result.summary())
+    if job.train.mlflow:
+        print(f"mlflow:   {result.log_to_mlflow()}")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; return its exit code."""
+    """Run the job and return its exit code."""
     return run_job(train, argv)
 
 

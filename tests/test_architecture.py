@@ -1,6 +1,6 @@
-"""What importing the package loads, what works without Spark, and what Spark Connect lacks.
+"""What an import of the package loads, what works without Spark, and what works on Spark Connect.
 
-Which package may import which is held by the import-linter contracts in pyproject.toml.
+The import-linter contracts in pyproject.toml check which package may import which.
 """
 
 import ast
@@ -26,7 +26,7 @@ def test_every_package_is_in_the_wheel():
 
 
 @pytest.mark.parametrize("package", WITHOUT_SPARK)
-def test_a_package_without_spark_imports_where_pyspark_is_not_installed(run_fresh, package):
+def test_package_without_spark_imports_without_pyspark(run_fresh, package):
     names = [name for name in MODULES if name.startswith(f"bert_spark.{package}")]
     assert len(names) > 3
     code = f"""
@@ -39,17 +39,17 @@ print("done")
     assert run_fresh(code) == "done"
 
 
-def test_importing_the_package_loads_nothing_heavy(run_fresh):
+def test_importing_the_package_loads_no_heavy_module(run_fresh):
     code = "import bert_spark, sys; print(*sorted({'torch', 'pyspark', 'transformers', 'sklearn'} & set(sys.modules)))"
     assert run_fresh(code) == ""
 
 
-def test_the_public_names_are_there(run_fresh):
+def test_every_public_name_exists(run_fresh):
     code = "import bert_spark; print(*[name for name in bert_spark.__all__ if not callable(getattr(bert_spark, name))])"
     assert run_fresh(code) == ""
 
 
-def test_scikit_learn_face_works_where_spark_is_not_installed(run_fresh, tiny_bert):
+def test_bert_transformer_works_without_pyspark(run_fresh, tiny_bert):
     code = f"""
 import sys
 sys.modules["pyspark"] = None  # any import of it now fails
@@ -62,7 +62,7 @@ print(*model.fit(["happy", "sad"] * 3, ["+", "-"] * 3).predict(["happy", "sad"])
     assert run_fresh(code) == "+ -"
 
 
-def test_gpu_questions_are_answered_where_spark_is_not_installed(run_fresh):
+def test_task_gpus_and_cpus_are_none_without_pyspark(run_fresh):
     code = """
 import sys
 sys.modules["pyspark"] = None
@@ -73,9 +73,9 @@ print(task_gpu_addresses(), task_cpus())
     assert run_fresh(code) == "None None"
 
 
-def test_importing_every_module_leaves_cuda_alone(run_fresh):
-    """PySpark's daemon forks its workers: CUDA touched before the fork can't be used after it."""
-    names = [name for name in MODULES if name != "jobs.notebook"]  # a script: to import it is to run it
+def test_importing_every_module_does_not_touch_cuda(run_fresh):
+    """PySpark's daemon forks its workers. CUDA that is initialised before a fork cannot be used after it."""
+    names = [name for name in MODULES if name != "jobs.notebook"]  # a script: an import runs it
     code = f"""
 import importlib, torch
 touched = []
@@ -87,21 +87,19 @@ print(len(touched), torch.cuda.is_initialized())
     assert run_fresh(code) == "0 False"
 
 
-# What Spark Connect has no counterpart of, and the modules that use it where a session is a classic one.
+# The modules that may use what Spark Connect lacks. They use it on classic sessions only.
 CLASSIC_ONLY = {
     "spark/executor_probe.py": {"sparkContext", "_jsc"},
-    "spark/session.py": {"_sc", "_jsc"},  # is a classic session's JVM still there
-    "spark/package_shipping.py": {"sparkContext"},  # Spark 3.5 takes a package on the classic way alone
-    "runs/progress.py": {"sparkContext"},  # Connect has progress handlers in its place
+    "spark/session.py": {"_sc", "_jsc"},  # checks that the JVM of a classic session is alive
+    "spark/package_shipping.py": {"sparkContext"},  # Spark 3.5 accepts a package on classic sessions only
+    "runs/progress.py": {"sparkContext"},  # Connect has progress handlers instead
 }
 FORBIDDEN = {"sparkContext", "SparkContext", "rdd", "broadcast", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_sc"}
-
-
 SOURCES = sorted([*(ROOT / "bert_spark").rglob("*.py"), *(ROOT / "jobs").rglob("*.py")])
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_that_connect_lacks_is_used(path: Path):
+def test_module_uses_nothing_that_spark_connect_lacks(path: Path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     names |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}

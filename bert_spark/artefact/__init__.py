@@ -1,7 +1,8 @@
 """A fitted pipeline as data on disk.
 
-Owns the artefact's files and format, saving, loading and the audit of what is loaded.
+Owns the files and the format of an artefact, saving, loading, and the audit before anything is built.
 Refuses pickles, code, and every type that is not on the trusted list.
-Other packages use `artefact.Artefact`, `loading.load_artefact` and `saving.save_artefact`.
 May import `estimators`, `encoding` and the root modules. Never imports pyspark.
+Other packages use `artefact.Artefact`, `loading.load_artefact`, `loading.cached_artefact`, `saving.save_artefact`,
+`saving.check_folder_free` and `format_versions.METADATA_FILE`.
 """

@@ -1,4 +1,4 @@
-"""The `Artefact`: a fitted pipeline with its metadata. Knows nothing of storage."""
+"""A fitted pipeline with its metadata. Neither reads nor writes files."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from sklearn.pipeline import Pipeline
 from bert_spark.artefact.format_versions import METADATA_FILE
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.estimators.bert_transformer import BertTransformer
-from bert_spark.estimators.pipeline_introspection import (
-    decision_values,
-)
+from bert_spark.estimators.pipeline_introspection import decision_values
 from bert_spark.settings import from_mapping
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """A trained classifier and what it was trained with.
+    """A trained classifier and its metadata.
 
     Attributes
     ----------
     pipeline
-        The fitted scikit-learn Pipeline; ``pipeline.predict(texts)`` works as it is.
+        The fitted scikit-learn Pipeline. ``pipeline.predict(texts)`` needs nothing else.
     metadata
         Content of metadata.json.
-    path, digest
-        Where it lies, and the sha256 of its metadata, which holds the digests of its other files.
+    path
+        The folder or URL it was loaded from.
+    digest
+        sha256 of metadata.json, which holds the digests of all other files.
+    config
+        Settings of the encoder; the defaults if the pipeline has no encoder.
     """
 
     pipeline: Pipeline
@@ -44,42 +46,44 @@ class Artefact:
 
     @property
     def labels(self) -> np.ndarray:
-        """The classes, in the order of the scores: shape (n_classes,)."""
+        """The classes in the order of the scores, shape (n_classes,)."""
         return np.asarray(self.pipeline[-1].classes_)
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the encoder this was trained on; "" without one."""
+        """Identity of the encoder; "" if the pipeline has none."""
         return str(self.metadata["fingerprint"] or "")
 
     @property
     def uses_bert(self) -> bool:
-        """Whether there is an encoder in it; TF-IDF alone has none."""
+        """Whether the pipeline has an encoder. TF-IDF alone has none."""
         return self.metadata["encoder"] is not None
 
     @property
     def encoder(self) -> EncoderConfig | None:
-        """The settings of the encoder; None without one."""
+        """The settings of the encoder; None if the pipeline has none."""
         return self.config if self.uses_bert else None
 
     @property
     def needs_text(self) -> bool:
-        """Whether texts are needed beside their vectors, as a TF-IDF arm does."""
+        """Whether scoring stored vectors also needs their texts, as TF-IDF features do."""
         return not isinstance(self.pipeline[0], BertTransformer)
 
     @property
     def gives_probabilities(self) -> bool:
-        """Whether its values are probabilities, as after a calibration, and not margins."""
+        """Whether the scores are probabilities, as of a calibrated classifier, and not margins."""
         return str(self.metadata["scores"]) == "probability"
 
     def decision(self, texts: list[str], vectors: np.ndarray | None = None) -> np.ndarray:
-        """Return every class's decision-function value: float64, shape (n_texts, n_classes).
+        """Return the score of each class: float64, shape (n_texts, n_classes).
+
+        A score is a value of the decision function, or a probability if `gives_probabilities`.
 
         Parameters
         ----------
         texts
-            n texts.
+            The texts, n_texts of them.
         vectors
-            Their embeddings, float32, shape (n_texts, width); made here where they are not given.
+            Their embeddings, float32, shape (n_texts, width). If None, the pipeline's own encoder computes them.
         """
         return decision_values(self.pipeline, texts, vectors)

@@ -1,4 +1,7 @@
-"""The model inside an artefact, for machines that have none: safetensors, tokenizer and configuration, nothing else."""
+"""The copy of a model inside an artefact, for machines that do not have the model.
+
+Holds safetensors weights, the tokenizer and the configuration. Refuses any other file.
+"""
 
 from __future__ import annotations
 
@@ -17,37 +20,52 @@ from bert_spark.encoding.model_resolver import resolve_model
 from bert_spark.errors import ArtefactError
 
 MODEL_FOLDER = "model"
-_CHUNK_BYTES = 1 << 24  # bytes read at once
+_CHUNK_BYTES = 1 << 24  # 16 MiB of a file are in memory at once
 _FILE_NAME = re.compile(r"(model/)?[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 def files_to_bundle(config: EncoderConfig) -> dict[str, Path]:
-    """Return the files of the encoder's model, by their names inside an artefact."""
+    """Return the files of the encoder's model: name inside the artefact -> local path."""
     folder = resolve_model(config.model, config.revision)
     weights = weight_files(folder)
     index = [folder / "model.safetensors.index.json"] if len(weights) > 1 else []
-    others = [path for path in folder.iterdir() if path.is_file() and is_tokenizer_file(path)]
-    return {f"{MODEL_FOLDER}/{path.name}": path for path in [folder / "config.json", *weights, *index, *others]}
+    tokenizer = [path for path in folder.iterdir() if path.is_file() and is_tokenizer_file(path)]
+    return {f"{MODEL_FOLDER}/{path.name}": path for path in [folder / "config.json", *weights, *index, *tokenizer]}
 
 
 def file_digest(fs: Any, path: str) -> str:
-    """Return the sha256 of a file anywhere, read in pieces."""
-    total = hashlib.sha256()
+    """Return the sha256 of a file on any fsspec file system, read in chunks."""
+    digest = hashlib.sha256()
     with fs.open(path, "rb") as file:
-        while piece := file.read(_CHUNK_BYTES):
-            total.update(piece)
-    return total.hexdigest()
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def check_file_names(names: list[str], where: str) -> None:
-    """Refuse file names that lead out of an artefact's folder."""
-    odd = [name for name in names if not _FILE_NAME.fullmatch(name)]
-    if odd:
-        raise ArtefactError(f"artefact {where!r} lists files of odd names {odd}; expected names in its own folder")
+    """Raise ArtefactError if a file name leads out of the artefact's folder."""
+    refused = [name for name in names if not _FILE_NAME.fullmatch(name)]
+    if refused:
+        raise ArtefactError(
+            f"artefact {where!r} lists unexpected file names {refused}; expected names inside its own folder: "
+            "train it again"
+        )
 
 
 def local_model_folder(fs: Any, root: str, names: list[str], digest: str) -> str:
-    """Return a local folder of a bundled model: where it lies, or a copy of what lies elsewhere, once per process."""
+    """Return a local folder that holds the bundled model.
+
+    A model in a local artefact is used where it is. A model in remote storage is copied once per process.
+
+    Parameters
+    ----------
+    fs, root
+        The artefact's fsspec file system and its path there.
+    names
+        The artefact's files.
+    digest
+        The artefact's digest, which is part of the copy's name.
+    """
     if isinstance(fs, LocalFileSystem):
         return f"{root}/{MODEL_FOLDER}"
     return _copy_to_local_folder(fs, root, tuple(name for name in names if name.startswith(f"{MODEL_FOLDER}/")), digest)

@@ -1,4 +1,7 @@
-"""Write a fitted pipeline to a folder: BERT by reference, the fitted parts as skops data, never a pickle."""
+"""Write a fitted pipeline to a folder.
+
+BERT is stored by name, the fitted parts as skops data. Never writes a pickle.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,7 @@ from fsspec.core import url_to_fs
 from sklearn.pipeline import Pipeline
 
 from bert_spark.artefact import skops_audit
-from bert_spark.artefact.bundled_model import (
-    MODEL_FOLDER,
-    files_to_bundle,
-)
+from bert_spark.artefact.bundled_model import MODEL_FOLDER, files_to_bundle
 from bert_spark.artefact.format_versions import FORMAT_VERSION, METADATA_FILE, PIPELINE_FILE
 from bert_spark.artefact.trusted_types import TRUSTED_TYPES
 from bert_spark.encoding.fingerprint import config_fingerprint
@@ -45,21 +45,26 @@ def save_artefact(
     Parameters
     ----------
     folder
-        New or empty local folder, or a URL that fsspec takes.
+        New or empty local folder, or a URL that fsspec supports.
     pipeline
-        A fitted Pipeline with a classifier at its end. What is saved runs locally, on whatever device is there; the
-        pipeline itself stays as it is.
+        A fitted Pipeline that ends with a classifier. The saved copy has no remote encoder and no cache, and its device
+        is "auto". The pipeline itself is not changed.
     extra
-        More for metadata.json: training counts, split, seed.
+        Further entries of metadata.json, such as counts, split and seed. The entries written here override them.
     files
-        Texts of further files by name, e.g. metrics.json.
+        Further text files, name -> content, such as metrics.json.
     bundle
-        Whether to copy the model in: safetensors and tokenizer, for machines that have none.
+        Whether to copy safetensors and tokenizer in, for machines that do not have the model.
+
+    Returns
+    -------
+    str
+        sha256 of metadata.json, which `load_artefact` can check.
 
     Raises
     ------
     ArtefactError
-        When a part can't be saved as data, with what to write instead.
+        If a part cannot be saved as data. The message says what to write instead.
     """
     config = encoder_config_of(pipeline)
     classes = pipeline[-1].classes_
@@ -93,13 +98,17 @@ def save_artefact(
 
 
 def check_folder_free(folder: str | Path, *, overwrite: bool) -> None:
-    """Refuse, before any work, a place that holds something already; with `overwrite`, something that is no
-    artefact.
+    """Check before any work that an artefact may be written to a folder.
+
+    Raises
+    ------
+    ArtefactError
+        If the folder is not empty; with `overwrite`, if it is not empty and does not hold an artefact.
     """
     fs, root = url_to_fs(str(folder))
     if not fs.exists(root) or not fs.ls(root):
         return
     if not overwrite:
-        raise ArtefactError(f"{str(folder)!r} is there already; pass --overwrite, or another --output")
+        raise ArtefactError(f"{str(folder)!r} already exists; pass --overwrite or another --output")
     if not fs.exists(f"{root}/{METADATA_FILE}"):
-        raise ArtefactError(f"{str(folder)!r} holds something that is no artefact; pass another --output")
+        raise ArtefactError(f"{str(folder)!r} holds files that are not an artefact; pass another --output")

@@ -1,4 +1,4 @@
-"""The types that an artefact may hold beside scikit-learn's own."""
+"""The types that an artefact may hold besides scikit-learn's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bert_spark.estimators.bert_transformer import BertTransformer
 from bert_spark.estimators.linear_svc import FastLinearSVC
 from bert_spark.estimators.text_cleaner import TextCleaner
 
-# The names that artefacts of format 1 and 2 use, written before version 0.2. `bert_spark/before_0_2` resolves them.
+# Artefacts of formats 1 and 2, written before version 0.2, use these names. `bert_spark/before_0_2` resolves them.
 _BEFORE_0_2: dict[str, type] = {
     "bert_spark.transformer.BertTransformer": BertTransformer,
     "bert_spark.transformer.TextCleaner": TextCleaner,

@@ -1,5 +1,7 @@
-"""Module names from before version 0.2 that saved things still use: pickles, artefacts, MLflow models, `pyspark.ml` stages.
+"""Old module names, for pickles, artefacts, MLflow models and `pyspark.ml` stages that were saved before version 0.2.
 
-Owns one module for each old name. `bert_spark/__init__.py` adds this folder to the package's search path, so that
-`bert_spark.ml` is found here. Refuses new code: nothing else in the package imports these names. May import any package.
+Owns one module for each old name. `bert_spark/__init__.py` adds this folder to the package's search path: an import of
+`bert_spark.ml` finds `ml.py` here.
+Refuses new code. No other module imports these names.
+May import any package.
 """

@@ -1,4 +1,4 @@
-"""The name `bert_spark.linear`, which artefacts, pickles and joblib files saved before version 0.2 use."""
+"""The old module name `bert_spark.linear`, for artefacts, pickles and joblib files saved before version 0.2."""
 
 from bert_spark.estimators.linear_svc import FastLinearSVC
 

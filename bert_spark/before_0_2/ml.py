@@ -1,4 +1,4 @@
-"""The name `bert_spark.ml`, which stages and pipelines of pyspark.ml saved before version 0.2 use."""
+"""The old module name `bert_spark.ml`, for stages and pipelines of pyspark.ml saved before version 0.2."""
 
 from bert_spark.spark.pyspark_ml import BertEmbedder
 

@@ -1,4 +1,4 @@
-"""The name `bert_spark.spark_encoder`, which pickles and joblib files saved before version 0.2 use."""
+"""The old module name `bert_spark.spark_encoder`, for pickles and joblib files saved before version 0.2."""
 
 from bert_spark.spark.spark_encoder import SparkEncoder
 

@@ -1,4 +1,4 @@
-"""The name `bert_spark.tracking`, which MLflow models saved before version 0.2 use."""
+"""The old module name `bert_spark.tracking`, for MLflow models saved before version 0.2."""
 
 from bert_spark.training.mlflow_model import TextClassifier, _load_pyfunc
 

@@ -1,9 +1,12 @@
-"""Command lines, exit codes and notebook widgets: the door through which the jobs use the package.
+"""The interface of the package to the jobs: command lines, exit codes, notebook widgets.
 
-Owns the parsing of options and TOML files, which settings each job takes, exit codes, and what the table jobs share.
-Refuses work of its own: it passes settings on. May import every package.
+Owns the parsing of options and TOML files, the list of settings of each job, exit codes, and the shared end of the jobs
+that write a table.
+Refuses to do a job's work: it passes settings on.
+May import every package except `before_0_2`. No package imports it.
 
-A job imports the steps of its story from here. Each name is imported at its first use, see `bert_spark/__init__.py`.
+The jobs import every step of their work from here. Each name is imported at its first use, as in
+`bert_spark/__init__.py`: a job loads only what it uses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which settings each job takes: the sections of its TOML file, and so its options."""
+"""Which settings each job has: the sections of its TOML file, whose fields are its options."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ JOB_SECTIONS: dict[str, dict[str, type]] = {
     },
     "history": {"history": HistoryConfig},
 }
-# One file may hold the settings of several jobs; "spark" holds settings of Spark itself.
+# One TOML file may hold the settings of several jobs. "spark" holds settings of Spark itself.
 ALL_SECTIONS = (*dict.fromkeys(name for sections in JOB_SECTIONS.values() for name in sections), "spark")

@@ -1,4 +1,4 @@
-"""What the jobs that write a table share: an estimate, or a run with its summary and first rows."""
+"""The last step of the jobs that write a table: run the task or estimate it, and print the result."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def run_table_job(spark: SparkSession, task: Task, job: JobSettings) -> None:
-    """Run the task, or estimate it with `--estimate`, and print what the run reports.
+    """Run the task, or estimate it with `--estimate`, and print the summary.
 
-    A plain run also prints its first rows. A scheduled run does not, since its log must hold no text of the data.
+    A plain run also prints the first rows of its output. A scheduled run does not: its log must hold no text of the
+    data.
     """
     if job.schedule.estimate:
         print(estimate_run(spark, task, job.schedule.estimate, job.schedule.work))

@@ -1,5 +1,7 @@
-"""Run token windows through a model in batches of a token budget, sorted by length. On a GPU the next batch is launched
-before the program waits for the last one's vectors. Knows nothing of texts."""
+"""Run token windows through a model in batches of a token budget, sorted by length. Knows nothing of texts.
+
+On a GPU the next batch is launched before the program waits for the vectors of the last one.
+"""
 
 from __future__ import annotations
 
@@ -15,71 +17,81 @@ from bert_spark.encoding.cuda_errors import suppress_out_of_memory
 
 logger = logging.getLogger(__name__)
 
-# (input ids, attention mask), int64, (batch, tokens), on the device -> vectors, (batch, width), there too
+# (input ids, attention mask), int64, (batch, tokens), on the device -> vectors, (batch, width), on the device
 EmbedBatch = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 WAIT_FOR_MEMORY_S = 10
-SMALL_BATCH_TOKENS = 4096  # padded tokens: a batch that is not itself what a card has no room for
-LARGE_BATCH_TOKENS = 16_384  # padded tokens that keep a card at work: from here on a batch ends before it is padding
-MIN_REAL_SHARE = 0.9  # real tokens of a batch's, at least
+SMALL_BATCH_TOKENS = 4096  # padded tokens that every GPU has memory for, unless other processes fill it
+LARGE_BATCH_TOKENS = 16_384  # padded tokens that keep a GPU busy; only larger batches end early to avoid padding
+MIN_REAL_SHARE = 0.9  # smallest share of tokens that are not padding, in such a large batch
 
 
 @dataclass(frozen=True)
 class BatchLayout:
-    """Which rows may stand in one batch.
+    """Rules for the rows of one batch.
 
     Attributes
     ----------
     padded_to
-        Tokens of every row after padding; None pads to the longest of the batch.
-    alike
-        Rows of one length only, so that there is no padding.
-    alone
-        One row a batch.
+        Tokens of every row after padding. None pads to the longest row of the batch.
+    equal_lengths
+        Whether all rows of a batch must have the same length, so that there is no padding.
+    one_row
+        Whether every row is a batch of its own.
     """
 
     padded_to: int | None = None
-    alike: bool = False
-    alone: bool = False
+    equal_lengths: bool = False
+    one_row: bool = False
 
 
 @dataclass(frozen=True)
 class LaunchedBatch:
-    """A batch on its way: which rows, and their vectors in host memory once `ready` has come to pass."""
+    """A batch that may still be running.
+
+    Attributes
+    ----------
+    rows
+        Numbers of the token windows in the batch.
+    vectors
+        float32, shape (rows, width), in host memory. Valid once `ready` has happened.
+    ready
+        The CUDA event after the copy to the host; None on a CPU, where the vectors are already valid.
+    """
 
     rows: np.ndarray
-    host: torch.Tensor
+    vectors: torch.Tensor
     ready: torch.cuda.Event | None
 
     def wait(self) -> np.ndarray:
-        """Wait for the vectors: float32, shape (rows, width)."""
+        """Wait for the vectors and return them: float32, shape (rows, width)."""
         if self.ready is not None:
             self.ready.synchronize()
-        vectors: np.ndarray = self.host.numpy()
+        vectors: np.ndarray = self.vectors.numpy()
         return vectors
 
 
 class BatchRunner:
-    """Batches over one device.
+    """Form batches and run them on one device.
 
     Parameters
     ----------
     device
         "cpu" or "cuda:N".
     layout
-        Which rows may stand together.
+        Rules for the rows of one batch.
     pad_id
         Token id of padding.
     token_budget
-        Padded tokens of one batch at most; a single row may have more.
+        Largest number of padded tokens in one batch. A single row may have more.
 
     Attributes
     ----------
     token_budget
-        Halved for good whenever memory does not suffice.
-    patience
-        Seconds to wait, after a batch that fits any card did not, for other processes to give memory back.
+        As passed, and halved for good each time a batch does not fit into memory.
+    patience_s
+        Seconds to wait for other processes to free GPU memory, after a batch that fits on any GPU did not fit.
     calls
-        Of the model so far.
+        Number of calls of the model so far.
     """
 
     def __init__(self, device: str, layout: BatchLayout, pad_id: int, token_budget: int) -> None:
@@ -87,97 +99,110 @@ class BatchRunner:
         self.layout = layout
         self.pad_id = pad_id
         self.token_budget = token_budget
-        self.patience = WAIT_FOR_MEMORY_S if device.startswith("cuda") else 0
+        self.patience_s = WAIT_FOR_MEMORY_S if device.startswith("cuda") else 0
         self.calls = 0
 
-    def run(self, windows: list[list[int]], vectors: EmbedBatch, width: int) -> tuple[np.ndarray, list[int]]:
-        """Embed windows: float32, shape (n_windows, width), and the rows that no memory sufficed for, NaN there."""
-        result = np.full((len(windows), width), np.nan, dtype=np.float32)
-        failed: list[int] = []
-        for flight in self._flights(windows, vectors, failed):
-            result[flight.rows] = flight.wait()
-        return result, failed
+    def run(self, windows: list[list[int]], embed_batch: EmbedBatch, width: int) -> tuple[np.ndarray, list[int]]:
+        """Embed token windows.
 
-    def _flights(self, windows: list[list[int]], vectors: EmbedBatch, failed: list[int]) -> Iterator[LaunchedBatch]:
-        """Launch batch by batch; each is given on when the one after it has been launched."""
+        Returns
+        -------
+        vectors
+            float32, shape (n_windows, width).
+        failed
+            Numbers of the windows that did not fit into memory even alone. Their vectors are NaN.
+        """
+        vectors = np.full((len(windows), width), np.nan, dtype=np.float32)
+        failed: list[int] = []
+        for launched in self._launch_all(windows, embed_batch, failed):
+            vectors[launched.rows] = launched.wait()
+        return vectors, failed
+
+    def _launch_all(
+        self, windows: list[list[int]], embed_batch: EmbedBatch, failed: list[int]
+    ) -> Iterator[LaunchedBatch]:
+        """Launch all batches in turn. Yield each of them after the next one has been launched."""
         lengths = np.array([len(window) for window in windows])
         order = np.argsort(-lengths, kind="stable")
         lengths = lengths[order]
-        start, left = 0, self.patience
-        before: LaunchedBatch | None = None
+        start, waits_left = 0, self.patience_s
+        previous: LaunchedBatch | None = None
         while start < len(order):
-            batch = order[start : start + self._rows_that_fit(lengths, start)]
-            flight = self._launch(batch, windows, vectors)
-            if before is not None:
-                yield before
-            if flight is not None:
-                start, left = start + len(batch), self.patience
-            elif (
-                before is None
-                and left
-                and len(batch) * self._padded([windows[row] for row in batch]) <= SMALL_BATCH_TOKENS
-            ):
-                left -= 1
-                time.sleep(1)  # others fill the card
-            elif before is None:  # with nothing else in flight, it is this batch that is too large
-                self._halve([windows[row] for row in batch])
-                if len(batch) == 1:
-                    failed.append(int(batch[0]))
-                    start += 1
-            before = flight
-        if before is not None:
-            yield before
+            rows = order[start : start + self._rows_that_fit(lengths, start)]
+            batch = [windows[row] for row in rows]
+            launched = self._launch(rows, batch, embed_batch)
+            if previous is not None:
+                yield previous
+            if launched is not None:
+                start, waits_left = start + len(rows), self.patience_s
+            elif previous is None:  # else the previous batch held memory: try again without it
+                if waits_left and len(batch) * self._padded_length(batch) <= SMALL_BATCH_TOKENS:
+                    waits_left -= 1
+                    time.sleep(1)  # so small a batch fits unless other processes fill the GPU
+                else:
+                    self._halve_budget(batch)
+                    if len(batch) == 1:
+                        failed.append(int(rows[0]))
+                        start += 1
+            previous = launched
+        if previous is not None:
+            yield previous
 
     def _rows_that_fit(self, lengths: np.ndarray, start: int) -> int:
-        """Return how many rows make the next batch, of lengths that descend. At least one, however long."""
+        """Return the number of rows in the next batch, at least 1. `lengths` are in descending order."""
         longest = lengths[start]
-        if self.layout.alone:
+        if self.layout.one_row:
             return 1
         rows = max(1, self.token_budget // (self.layout.padded_to or longest))
-        there = lengths[start : start + rows]
-        if self.layout.alike:
-            return int((there == longest).sum())
+        candidates = lengths[start : start + rows]
+        if self.layout.equal_lengths:
+            return int((candidates == longest).sum())
         if self.layout.padded_to is None:
-            padded = longest * np.arange(1, len(there) + 1)
-            return int(((padded <= LARGE_BATCH_TOKENS) | (there.cumsum() >= MIN_REAL_SHARE * padded)).sum())
-        return len(there)
+            padded = longest * np.arange(1, len(candidates) + 1)
+            little_padding = candidates.cumsum() >= MIN_REAL_SHARE * padded
+            return int(((padded <= LARGE_BATCH_TOKENS) | little_padding).sum())
+        return len(candidates)
 
-    def _launch(self, rows: np.ndarray, windows: list[list[int]], vectors: EmbedBatch) -> LaunchedBatch | None:
-        """Start one batch; None where memory does not suffice."""
+    def _launch(self, rows: np.ndarray, batch: list[list[int]], embed_batch: EmbedBatch) -> LaunchedBatch | None:
+        """Start one batch. Return None if it does not fit into memory."""
         self.calls += 1
         with suppress_out_of_memory():
-            ids, mask = self.pad([windows[row] for row in rows])
-            result = vectors(ids, mask).reshape(len(rows), -1).to(torch.float32)
+            ids, mask = self.pad(batch)
+            result = embed_batch(ids, mask).reshape(len(batch), -1).to(torch.float32)
             if not self.device.startswith("cuda"):
                 return LaunchedBatch(rows, result.cpu(), None)
-            host = torch.empty(result.shape, dtype=torch.float32, pin_memory=True)
-            host.copy_(result, non_blocking=True)
-            ready = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]  # else the wait takes a core
+            host_vectors = torch.empty(result.shape, dtype=torch.float32, pin_memory=True)
+            host_vectors.copy_(result, non_blocking=True)
+            # blocking=True: a thread that waits for the event sleeps, instead of keeping a core busy
+            ready = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
             ready.record(torch.cuda.current_stream(torch.device(self.device)))
-            return LaunchedBatch(rows, host, ready)
-        if self.device.startswith("cuda"):  # the error is gone here, and with it the tensors that it held
+            return LaunchedBatch(rows, host_vectors, ready)
+        if self.device.startswith("cuda"):  # the error and the tensors that its traceback held are gone here
             torch.cuda.empty_cache()
         return None
 
-    def _halve(self, batch: list[list[int]]) -> None:
+    def _halve_budget(self, batch: list[list[int]]) -> None:
         if len(batch) > 1:
-            self.token_budget = max(1, len(batch) * self._padded(batch) // 2)
+            self.token_budget = max(1, len(batch) * self._padded_length(batch) // 2)
             logger.warning("out of memory: token budget halved to %d", self.token_budget)
 
-    def _padded(self, batch: list[list[int]]) -> int:
-        """Return the tokens of a row after padding."""
+    def _padded_length(self, batch: list[list[int]]) -> int:
+        """Return the tokens of each row after padding."""
         return self.layout.padded_to or max(len(window) for window in batch)
 
     def pad(self, batch: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return ids and attention mask, int64, (rows, tokens), padded on the right: BERT's positions start left."""
+        """Return ids and attention mask of a batch: int64, shape (rows, tokens), on the device.
+
+        Padding is on the right, since BERT counts positions from the left.
+        """
         lengths = np.array([len(window) for window in batch])
-        mask = np.arange(self._padded(batch)) < lengths[:, None]
+        mask = np.arange(self._padded_length(batch)) < lengths[:, None]
         ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
         ids[mask] = np.concatenate(batch)
-        return self._on_device(ids), self._on_device(mask.astype(np.int64))
+        return self._to_device(ids), self._to_device(mask.astype(np.int64))
 
-    def _on_device(self, array: np.ndarray) -> torch.Tensor:
+    def _to_device(self, array: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(array)
         if not self.device.startswith("cuda"):
             return tensor.to(self.device)
-        return tensor.pin_memory().to(self.device, non_blocking=True)  # copied while the processor goes on
+        return tensor.pin_memory().to(self.device, non_blocking=True)  # the CPU goes on while this is copied

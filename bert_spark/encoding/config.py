@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import pickle
 import re
-import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bert_spark.encoding.function_id import function_id
 from bert_spark.encoding.pooling import pooling_function
 from bert_spark.encoding.text_cleaning import CLEANINGS
 from bert_spark.errors import ConfigError
@@ -24,7 +22,7 @@ LONG_TEXTS = ("truncate", "windows")
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Everything that decides which vector a text gets, and how fast. Hashable: it is the key of the encoder cache.
+    """All settings that decide which vector a text gets, and how fast. Hashable: it is the key of the encoder cache.
 
     Parameters
     ----------
@@ -33,47 +31,55 @@ class EncoderConfig:
     revision
         Branch, tag or commit on the hub.
     max_length
-        Tokens of a text that are read, special tokens counted; at most the model's own number of positions.
+        Tokens read from each text, including special tokens. Bounded by the model's own number of positions.
     pooling
-        "cls", "mean", "max", "pooler" or "flatten"; "cls+mean" gives both, side by side.
+        "cls", "mean", "max", "pooler" or "flatten". "cls+mean" puts both vectors side by side.
     precision
-        Arithmetic inside; vectors are float32 in any case. Weights are always loaded as float32. "auto" is what
-        `bert_spark.encoding.precision` picks on the machine that makes this object, which then holds that: fingerprint, record
-        and executors see the name that was picked, never "auto".
+        Number format of the computation. Vectors are always float32, and weights are always loaded as float32. "auto"
+        is replaced at once by what `bert_spark.encoding.precision` picks on the machine that creates this object.
+        Fingerprint, run record and executors see the picked name, never "auto".
     engine
-        "torch", or "openvino": BERT and RoBERTa models compiled for CPUs, the same vectors within 1e-5.
+        "torch", or "openvino": BERT and RoBERTa models compiled for CPUs, with the same vectors within 1e-5.
     token_budget
-        Padded tokens of one micro-batch: rows times the longest of them. 0 leaves it to `bert_spark.encoding.token_budget`.
+        Padded tokens of one micro-batch: rows times the longest row. 0 leaves the choice to
+        `bert_spark.encoding.token_budget`.
     window_rows
-        Rows that are looked at together for duplicates and lengths.
+        Rows that are deduplicated and sorted by length together.
     clean
         "off" or "tweets", see `bert_spark.encoding.text_cleaning.clean_tweet`.
     long_text
-        "truncate" cuts at max_length; "windows" gives the mean of the vectors of all pieces of max_length tokens.
+        "truncate" cuts a text at max_length. "windows" gives the mean of the vectors of all its pieces of max_length
+        tokens.
     device
-        "auto" (the task's GPU, else the CPU), "cpu", "cuda" (a GPU or an error), "cuda:1".
+        "auto" (the task's GPU, else the CPU), "cpu", "cuda" (a GPU or an error), or "cuda:N".
     embedding_func
-        Callable on the model's output in place of `pooling`: (last hidden states, ...) -> (batch, width).
+        Callable on the model's output, in place of `pooling`: (last hidden states, ...) -> (batch, width).
 
     Raises
     ------
     ConfigError
-        When a value is of the wrong type or out of range.
+        If a value has the wrong type or is out of range.
     """
 
-    model: str = option(DEFAULT_MODEL, "hub name, local folder or packaged:minilm-l6")
+    model: str = option(DEFAULT_MODEL, "name on the Hugging Face hub, local folder, or packaged:minilm-l6")
     revision: str | None = option(None, "branch, tag or commit on the hub")
-    max_length: int = option(60, "tokens read of a text, special tokens counted")
-    pooling: str = option("cls", "one vector from a text's token states: cls, mean, max, pooler, flatten, or cls+mean")
-    precision: str = option(
-        "float32", "arithmetic inside; auto: half precision where it is faster than float32 here", choices=PRECISIONS
+    max_length: int = option(60, "tokens read from each text, including special tokens")
+    pooling: str = option(
+        "cls", "how the token states become one vector: cls, mean, max, pooler, flatten, or several as in cls+mean"
     )
-    engine: str = option("torch", "what runs the model; openvino is compiled, for CPUs", choices=ENGINES)
-    token_budget: int = option(0, "padded tokens of one micro-batch; 0: as many as suit the device")
-    window_rows: int = option(8192, "rows looked at together for duplicates and lengths")
-    clean: str = option("off", "cleaning before the tokenizer", choices=CLEANINGS)
-    long_text: str = option("truncate", "cut at max_length, or the mean over windows of it", choices=LONG_TEXTS)
-    device: str = option("auto", "auto, cpu, cuda or cuda:N; decided where the encoder runs")
+    precision: str = option(
+        "float32",
+        "number format of the computation; auto picks half precision if it is faster on this machine",
+        choices=PRECISIONS,
+    )
+    engine: str = option("torch", "library that runs the model; openvino compiles it for CPUs", choices=ENGINES)
+    token_budget: int = option(0, "padded tokens in one micro-batch; 0 picks a number that suits the device")
+    window_rows: int = option(8192, "rows that are deduplicated and sorted by length together")
+    clean: str = option("off", "how each text is cleaned before the tokenizer", choices=CLEANINGS)
+    long_text: str = option(
+        "truncate", "cut long texts at max_length, or average over windows of max_length tokens", choices=LONG_TEXTS
+    )
+    device: str = option("auto", "auto, cpu, cuda or cuda:N; auto is resolved on the machine that encodes")
     embedding_func: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
     embedding_func_id: str | None = field(default=None, init=False)
 
@@ -94,14 +100,14 @@ class EncoderConfig:
         if self.engine == "openvino" and self.precision == "float16":
             raise ConfigError("engine='openvino' has no float16; set precision='bfloat16' or engine='torch'")
         if self.engine == "openvino" and self.embedding_func is not None:
-            raise ConfigError("engine='openvino' takes a pooling, no embedding_func; set engine='torch'")
+            raise ConfigError("engine='openvino' does not take embedding_func; set a pooling, or engine='torch'")
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings that TOML and JSON can hold: all but a function."""
+        """Return the settings that TOML and JSON can hold: all except the function."""
         return {spec.name: getattr(self, spec.name) for spec in dataclasses.fields(self) if spec.metadata}
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that change a vector, for the fingerprint; the model goes in by its content."""
+        """Return the settings that change a vector, for the fingerprint. The model's content is added there."""
         return {
             "max_length": self.max_length,
             "pooling": self.embedding_func_id or self.pooling,
@@ -109,30 +115,3 @@ class EncoderConfig:
             "clean": self.clean,
             "long_text": self.long_text,
         }
-
-
-def function_id(function: Callable[..., Any]) -> str:
-    """Return a name for `function` that changes with its code and what it holds, so that another is another encoder."""
-    name = f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
-    code = getattr(function, "__code__", None)
-    held = [getattr(function, "__self__", None), *(getattr(function, "__defaults__", None) or ())]
-    held += (getattr(function, "__kwdefaults__", None) or {}).values()
-    held += [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    others = (value for value in held if value is not function)  # one that calls itself holds itself
-    parts = [_content(function)] if code is None else [_code(code).encode(), *map(_content, others)]
-    return f"{name}#{hashlib.sha256(b'|'.join(parts)).hexdigest()[:12]}"
-
-
-def _code(code: types.CodeType) -> str:
-    constants = [_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
-    constants = ["".join(sorted(text)) if text.startswith("frozenset") else text for text in constants]  # no order
-    return repr((code.co_code, constants, code.co_names))
-
-
-def _content(value: Any) -> bytes:
-    if hasattr(value, "__code__"):
-        return function_id(value).encode()
-    try:
-        return pickle.dumps(value)
-    except Exception:  # what can't be pickled is told apart by where it lies
-        return repr(value).encode()

@@ -1,5 +1,7 @@
-"""Turn texts into vectors with one BERT on one device: deduplicated, tokenised, run in batches, put back into the order
-they came in. Knows nothing of Spark and pandas."""
+"""Turn texts into vectors with one BERT on one device, in the order of the texts. Knows nothing of Spark and pandas.
+
+Identical texts are encoded once. Texts are tokenised, run in batches, and pooled into one vector each.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,6 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -28,46 +29,42 @@ from bert_spark.encoding.tokenization import TextTokenizer, TokenizedTexts
 from bert_spark.encoding.torch_backend import torch_embed_batch
 from bert_spark.errors import ConfigError, ModelError
 
-if TYPE_CHECKING:
-    from bert_spark.encoding.model_loader import LoadedModel
-
 logger = logging.getLogger(__name__)
+
+MAX_WINDOW_NUMBERS = 1 << 25  # float32 numbers in the vectors of one window: 128 MB; only flatten comes near
 
 
 def embed_batch_for(loaded: LoadedModel, config: EncoderConfig) -> EmbedBatch:
-    """Return the function that `config` asks for: ids and mask to vectors, any dtype.
+    """Return the function that embeds a batch with the engine of `config`: (ids, mask) -> vectors of any dtype.
 
     Raises
     ------
     SetupError
-        When OpenVINO is not installed, or asked for on a GPU.
+        If OpenVINO is not installed, or is asked for on a GPU.
     ConfigError
-        When OpenVINO is asked for an architecture that it is not given here.
+        If OpenVINO is asked for with an architecture other than BERT and RoBERTa.
     """
     if config.engine == "openvino":
         return openvino_embed_batch(loaded, config)
     return torch_embed_batch(loaded, config)
 
 
-WINDOW_NUMBERS = 1 << 25  # of the vectors of one window: 128 MB, which only flatten comes near to
-
-
 @dataclass(frozen=True)
-class Encoded:
-    """What became of n texts, in their order.
+class EncodedTexts:
+    """Vectors, diagnostics and errors of n texts, in their order.
 
     Attributes
     ----------
     vectors
-        float32, shape (n, width); NaN in rows that have an error.
+        float32, shape (n, width). NaN in rows that have an error.
     token_count
-        int32, shape (n,): tokens before the cut, special tokens included.
+        int32, shape (n,): tokens before truncation, including special tokens.
     truncated
-        bool, shape (n,): whether tokens were left out.
+        bool, shape (n,): whether tokens were cut off.
     unknown_share
-        float32, shape (n,): unknown tokens among those read.
+        float32, shape (n,): share of unknown tokens among those read.
     reused
-        bool, shape (n,): the text stood earlier in its window, so that its vector was there already.
+        bool, shape (n,): whether the same text was earlier in its window, so that its vector was reused.
     errors
         Reason for each row without a vector, by row number.
     """
@@ -80,21 +77,29 @@ class Encoded:
     errors: dict[int, str]
 
     @property
-    def good(self) -> np.ndarray:
-        """Numbers of the rows that have a vector."""
+    def rows_with_vector(self) -> np.ndarray:
+        """Row numbers of the texts that have a vector, ascending."""
         return np.flatnonzero(~np.isin(np.arange(len(self.vectors)), list(self.errors)))
 
 
 @dataclass(frozen=True)
 class _TokenizedWindow:
-    """A window of texts, read: tokens of the different ones, and which of them each row has."""
+    """A window of texts after deduplication and tokenization.
+
+    Attributes
+    ----------
+    tokens
+        Tokens of the distinct texts.
+    inverse
+        int64, shape (n_rows,): index of each row's text among the distinct texts, as in `numpy.unique`.
+    """
 
     tokens: TokenizedTexts
     inverse: np.ndarray
 
 
 class BertEncoder:
-    """One model on one device, from texts to float32 vectors.
+    """One model on one device that turns texts into float32 vectors.
 
     Parameters
     ----------
@@ -105,12 +110,14 @@ class BertEncoder:
 
     Attributes
     ----------
+    width
+        Numbers in one vector.
     texts_encoded
-        Texts that went through the model: duplicates show here.
-    batches
-        How they are put together; counts the calls of the model.
-    works_ahead
-        Whether windows are tokenised and run in threads, ahead of what was asked for.
+        Number of texts that the model has run on. Duplicates in a window count once.
+    batch_runner
+        Forms the batches, and counts the calls of the model.
+    lookahead
+        Whether the next windows are tokenised and run in threads while the caller uses the last result. True on GPUs.
     """
 
     def __init__(self, loaded: LoadedModel, config: EncoderConfig) -> None:
@@ -119,30 +126,34 @@ class BertEncoder:
         self.max_length = min(config.max_length, loaded.positions or config.max_length)
         if config.max_length > self.max_length:
             logger.warning("max_length=%d is more than the model's positions: %d", config.max_length, self.max_length)
-        self.reader = TextTokenizer(loaded.tokenizer, self.max_length, whole_text=config.long_text == "windows")
-        if self.reader.room < 1:
-            least = self.max_length - self.reader.room + 1
+        whole_text = config.long_text == "windows"
+        self.text_tokenizer = TextTokenizer(loaded.tokenizer, self.max_length, whole_text=whole_text)
+        if self.text_tokenizer.max_text_tokens < 1:
+            least = self.max_length - self.text_tokenizer.max_text_tokens + 1
             raise ConfigError(f"max_length={self.max_length} leaves no token of a text; expected {least} or more")
-        self.works_ahead = on_card = loaded.device.startswith("cuda")
-        if on_card and config.precision == "float32":
+        self.lookahead = on_gpu = loaded.device.startswith("cuda")
+        if on_gpu and config.precision == "float32":
             check_no_tf32_override()
-        self._vectors = embed_batch_for(loaded, config)
-        self._exact = torch_embed_batch(loaded, dataclasses.replace(config, engine="torch", precision="float32"))
+        self._embed_batch = embed_batch_for(loaded, config)
+        float32_config = dataclasses.replace(config, engine="torch", precision="float32")
+        self._embed_batch_float32 = torch_embed_batch(loaded, float32_config)
         budget = config.token_budget or cpu_token_budget(config.precision)
-        self.batches = BatchRunner(loaded.device, self._layout(), self.reader.pad_id, budget)
-        self.width = self._exact(*self.batches.pad([self._made_up(1)])).reshape(1, -1).shape[1]
-        if not config.token_budget and on_card:
-            self.batches.token_budget = gpu_token_budget(self._batch_of, self._vectors, loaded.device)
+        self.batch_runner = BatchRunner(loaded.device, self._layout(), self.text_tokenizer.pad_id, budget)
+        one_token = self.batch_runner.pad([self._dummy_window(1)])
+        self.width = self._embed_batch_float32(*one_token).reshape(1, -1).shape[1]
+        if not config.token_budget and on_gpu:
+            budget = gpu_token_budget(self._dummy_batch, self._embed_batch, loaded.device)
+            self.batch_runner.token_budget = budget
         self.texts_encoded = 0
 
     @classmethod
     def from_config(cls, config: EncoderConfig) -> BertEncoder:
-        """Load the encoder that `config` describes onto the device this process owns."""
+        """Load the encoder that `config` describes onto the device of this process."""
         return cls(load_model(config, pick_device(config.device)), config)
 
     @property
     def fingerprint(self) -> str:
-        """Identity of the vectors this encoder makes."""
+        """Identity of this encoder's vectors."""
         return encoder_fingerprint(self.loaded.digest, self.config)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -151,9 +162,9 @@ class BertEncoder:
         Raises
         ------
         TextError
-            When a text is missing or is no str; the message names its row.
+            If a text is missing or is not a str. The message names its row.
         ModelError
-            When a text can't be embedded; the message names its row.
+            If a text cannot be embedded. The message names its row.
         """
         encoded = self.encode_rows(check_texts(texts))
         if encoded.errors:
@@ -161,8 +172,8 @@ class BertEncoder:
             raise ModelError(f"row {row}: {reason} ({len(encoded.errors)} of {len(texts)} rows)")
         return encoded.vectors
 
-    def encode_rows(self, texts: Sequence[str]) -> Encoded:
-        """Embed texts window by window; a text that can't be embedded gets its reason, the others their vectors."""
+    def encode_rows(self, texts: Sequence[str]) -> EncodedTexts:
+        """Embed texts window by window. A text that cannot be embedded gets an error; the others get their vectors."""
         step = self.window_rows
         parts = list(self.encode_windows(texts[i : i + step] for i in range(0, max(len(texts), 1), step)))
         if len(parts) == 1:
@@ -170,87 +181,97 @@ class BertEncoder:
         names = ("vectors", "token_count", "truncated", "unknown_share", "reused")
         arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
         errors = {n * step + row: reason for n, part in enumerate(parts) for row, reason in part.errors.items()}
-        return Encoded(**arrays, errors=errors)
+        return EncodedTexts(**arrays, errors=errors)
 
-    def encode_windows(self, windows: Iterable[Sequence[str]]) -> Iterator[Encoded]:
-        """Embed each window of texts in turn. On a GPU, while one window's vectors are taken on by the caller, the next
-        one runs in a thread of its own, and the one after it is tokenised in another.
+    def encode_windows(self, windows: Iterable[Sequence[str]]) -> Iterator[EncodedTexts]:
+        """Embed each window of texts in turn.
+
+        On a GPU three things run at once: the caller uses the vectors of one window, a thread runs the model on the
+        next window, and another thread tokenises the window after that.
         """
-        if not self.works_ahead:
-            yield from (self._encode(self._read(window)) for window in windows)
+        if not self.lookahead:
+            yield from (self._encode(self._tokenize(window)) for window in windows)
             return
         try:
-            with ThreadPoolExecutor(1, "tokenise") as first, ThreadPoolExecutor(1, "encode") as second:
-                yield from run_ahead(second, self._encode, run_ahead(first, self._read, windows))
+            with ThreadPoolExecutor(1, "tokenise") as tokenising, ThreadPoolExecutor(1, "encode") as encoding:
+                yield from run_ahead(encoding, self._encode, run_ahead(tokenising, self._tokenize, windows))
         finally:
-            torch.cuda.empty_cache()  # others on the card can have it while this process idles
+            torch.cuda.empty_cache()  # other processes on the GPU can use the memory while this one idles
 
     @property
     def window_rows(self) -> int:
-        """Rows to look at together: as set, fewer where they would hold more than WINDOW_NUMBERS."""
-        return max(1, min(self.config.window_rows, WINDOW_NUMBERS // self.width))
+        """Rows in one window: the setting, or fewer if their vectors would hold more than MAX_WINDOW_NUMBERS."""
+        return max(1, min(self.config.window_rows, MAX_WINDOW_NUMBERS // self.width))
 
-    def _read(self, texts: Sequence[str]) -> _TokenizedWindow:
+    def _tokenize(self, texts: Sequence[str]) -> _TokenizedWindow:
         index: dict[str, int] = {}
         inverse = np.empty(len(texts), dtype=np.int64)
         for row, text in enumerate(texts):
             inverse[row] = index.setdefault(prepare_text(text, self.config.clean), len(index))
-        return _TokenizedWindow(self.reader.read(list(index)), inverse)
+        return _TokenizedWindow(self.text_tokenizer.tokenize(list(index)), inverse)
 
-    def _encode(self, read: _TokenizedWindow) -> Encoded:
-        tokens, inverse = read.tokens, read.inverse
+    def _encode(self, window: _TokenizedWindow) -> EncodedTexts:
+        tokens, inverse = window.tokens, window.inverse
         reused = np.ones(len(inverse), dtype=bool)
         reused[np.unique(inverse, return_index=True)[1]] = False
         vectors, failed = self._run(tokens.windows)
-        if len(tokens.windows) != len(tokens.count):
-            starts = np.searchsorted(tokens.owner, np.arange(len(tokens.count)))
-            vectors = np.add.reduceat(vectors, starts) / np.bincount(tokens.owner)[:, None].astype(np.float32)
-        by_text = {int(tokens.owner[window]): reason for window, reason in failed.items()}
+        if len(tokens.windows) != len(tokens.token_count):  # long texts in several token windows: the mean of each text
+            starts = np.searchsorted(tokens.text_of_window, np.arange(len(tokens.token_count)))
+            windows_per_text = np.bincount(tokens.text_of_window)[:, None].astype(np.float32)
+            vectors = np.add.reduceat(vectors, starts) / windows_per_text
+        by_text = {int(tokens.text_of_window[number]): reason for number, reason in failed.items()}
         errors = {row: by_text[i] for row, i in enumerate(inverse.tolist()) if i in by_text} if by_text else {}
-        self.texts_encoded += len(tokens.count)
-        truncated = (tokens.count > self.max_length) & (self.config.long_text == "truncate")
+        self.texts_encoded += len(tokens.token_count)
+        truncated = (tokens.token_count > self.max_length) & (self.config.long_text == "truncate")
         unknown = tokens.unknown_share[inverse]
-        return Encoded(vectors[inverse], tokens.count[inverse], truncated[inverse], unknown, reused, errors)
+        return EncodedTexts(vectors[inverse], tokens.token_count[inverse], truncated[inverse], unknown, reused, errors)
 
     def _run(self, windows: list[list[int]]) -> tuple[np.ndarray, dict[int, str]]:
-        """Embed token windows: float32, shape (n_windows, width), and the reasons of those that failed. A row that
-        half precision can't hold is run again in float32.
+        """Embed token windows: float32, shape (n_windows, width), and the reasons of those that failed.
+
+        A row that overflows in half precision is run again in float32.
         """
-        vectors, too_large = self.batches.run(windows, self._vectors, self.width)
-        failed = dict.fromkeys(too_large, OUT_OF_MEMORY)
+        vectors, no_memory = self.batch_runner.run(windows, self._embed_batch, self.width)
+        failed = dict.fromkeys(no_memory, OUT_OF_MEMORY)
         broken = [row for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist() if row not in failed]
         if broken and self.config.precision != "float32":
-            vectors[broken], too_large = self.batches.run([windows[i] for i in broken], self._exact, self.width)
-            failed |= {broken[i]: OUT_OF_MEMORY for i in too_large}
+            again = [windows[row] for row in broken]
+            vectors[broken], no_memory = self.batch_runner.run(again, self._embed_batch_float32, self.width)
+            failed |= {broken[i]: OUT_OF_MEMORY for i in no_memory}
             broken = [row for row in broken if row not in failed and not np.isfinite(vectors[row]).all()]
         vectors[broken] = np.nan
         return vectors, dict.fromkeys(broken, NOT_FINITE) | failed
 
     def _layout(self) -> BatchLayout:
-        """Return which rows may stand in one batch: a function is not given the attention mask, so that it must never
-        see padding, and the tutorial's flatten gives no row a text: each is run alone, padded to max_length.
+        """Return the rules for the rows of one batch.
+
+        A user's function does not get the attention mask, so it must never see padding. The tutorial's flatten does not
+        return one row per text: such a function runs on each text alone, padded to max_length.
         """
         if self.config.embedding_func is None:
             return BatchLayout(padded_to=self.max_length if self.config.pooling == "flatten" else None)
-        if self._is_row_wise():
-            return BatchLayout(alike=True)
-        return BatchLayout(padded_to=self.max_length, alone=True)
+        if self._func_is_row_wise():
+            return BatchLayout(equal_lengths=True)
+        return BatchLayout(padded_to=self.max_length, one_row=True)
 
-    def _is_row_wise(self) -> bool:
-        """Tell whether embedding_func gives one row of fixed width a text: the tutorial's flatten does not."""
+    def _func_is_row_wise(self) -> bool:
+        """Tell whether embedding_func returns one row of fixed width per text. The tutorial's flatten does not."""
         shapes = set()
-        for tokens in {1, min(2, self.reader.room)}:
-            ids = torch.tensor([self._made_up(tokens)] * 2, device=self.loaded.device)
-            result = self._exact(ids, torch.ones_like(ids))
+        for tokens in {1, min(2, self.text_tokenizer.max_text_tokens)}:
+            ids = torch.tensor([self._dummy_window(tokens)] * 2, device=self.loaded.device)
+            result = self._embed_batch_float32(ids, torch.ones_like(ids))
             if not isinstance(result, torch.Tensor):
-                raise ConfigError(f"embedding_func gave a {type(result).__name__}; expected a tensor, one row a text")
+                kind = type(result).__name__
+                raise ConfigError(f"embedding_func returned a {kind}; expected a tensor with one row per text")
             shapes.add(tuple(result.shape))
         shape = shapes.pop()
         return not shapes and len(shape) == 2 and shape[0] == 2
 
-    def _batch_of(self, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return ids and mask of a made-up batch of so many tokens, in rows of max_length."""
-        return self.batches.pad([self._made_up(self.reader.room)] * max(1, tokens // self.max_length))
+    def _dummy_batch(self, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return ids and mask of a batch of about `tokens` tokens, in rows of max_length, to measure with."""
+        rows = max(1, tokens // self.max_length)
+        return self.batch_runner.pad([self._dummy_window(self.text_tokenizer.max_text_tokens)] * rows)
 
-    def _made_up(self, tokens: int) -> list[int]:
-        return [*self.reader.prefix, *([self.reader.unknown_id or self.reader.pad_id] * tokens), *self.reader.suffix]
+    def _dummy_window(self, tokens: int) -> list[int]:
+        tokenizer = self.text_tokenizer
+        return [*tokenizer.prefix, *([tokenizer.unknown_id or tokenizer.pad_id] * tokens), *tokenizer.suffix]

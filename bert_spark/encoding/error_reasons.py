@@ -1,4 +1,4 @@
-"""The reasons that a row without a vector gets in the error column."""
+"""The reasons in the error column of rows that have no vector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The identity of an encoder: a sha256 over the model's content and every setting that changes a vector."""
+"""Identify an encoder by a sha256 over the model's content and every setting that changes a vector."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import hashlib
 import json
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.model_files import (
-    folder_digest,
-)
+from bert_spark.encoding.model_files import folder_digest
 from bert_spark.encoding.model_resolver import resolve_model
 
 
@@ -18,5 +16,5 @@ def encoder_fingerprint(digest: str, config: EncoderConfig) -> str:
 
 
 def config_fingerprint(config: EncoderConfig) -> str:
-    """Return the fingerprint of the encoder that `config` describes, without loading it."""
+    """Return the fingerprint of the encoder that `config` describes, without loading the model."""
     return encoder_fingerprint(folder_digest(resolve_model(config.model, config.revision)), config)

@@ -1,5 +1,7 @@
-"""What linear layers are computed by: PyTorch, or on x86 CPUs oneDNN. PyTorch gives float32 products to MKL there, of
-which an AMD processor gets half of what it can do. Knows nothing of models."""
+"""Compute linear layers with PyTorch, or with oneDNN on x86 CPUs. Knows nothing of models.
+
+On x86 CPUs PyTorch computes float32 products with MKL. There an AMD processor reaches half of its speed.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +12,23 @@ from typing import Any, NamedTuple
 import torch
 from torch.overrides import TorchFunctionMode
 
-# PyTorch and oneDNN each keep what they have built for 1,024 shapes, about 250 kB a shape, and batches come in
-# hundreds of shapes: a worker would grow with its rows. Read at the first product; what the user has set stands.
+# PyTorch and oneDNN each cache what they built for 1,024 shapes, about 250 kB a shape, and batches have hundreds of
+# shapes: a worker would grow with its rows. The limits are read at the first product. A value set by the user stays.
 for _limit in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
     os.environ.setdefault(_limit, "64")
 
-_OPERATION = "_linear_pointwise"  # what torch.compile makes of a linear layer on CPUs
+_OPERATION = "_linear_pointwise"  # the operation that torch.compile uses for a linear layer on CPUs
 
 
 class LinearKernels(NamedTuple):
-    """Ways to compute a linear layer, in the type of its weights: (layer, rows) -> rows.
+    """Functions that compute a linear layer in the type of its weights: (layer, rows) -> rows.
 
     Attributes
     ----------
     linear
-        The layer.
+        The layer alone.
     gelu
-        The layer and then the exact GELU.
+        The layer followed by the exact GELU.
     """
 
     linear: Callable[[torch.nn.Linear, torch.Tensor], torch.Tensor]
@@ -34,27 +36,27 @@ class LinearKernels(NamedTuple):
 
 
 def kernels_for(device: str, *types: torch.dtype) -> LinearKernels:
-    """Return the fastest that this process has for a device and the types of the weights."""
+    """Return the fastest kernels of this process for a device and the types of the weights."""
     if device != "cpu" or not has_onednn():
         return TORCH_KERNELS
     bfloat16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    known = {torch.float32, torch.bfloat16} if bfloat16 else {torch.float32}
-    return ONEDNN_KERNELS if known.issuperset(types) else TORCH_KERNELS
+    fast_types = {torch.float32, torch.bfloat16} if bfloat16 else {torch.float32}
+    return ONEDNN_KERNELS if fast_types.issuperset(types) else TORCH_KERNELS
 
 
 def has_onednn() -> bool:
-    """Tell whether PyTorch would give products to MKL, and has oneDNN's as well."""
+    """Tell whether PyTorch would compute products with MKL and has oneDNN too."""
     backends = torch.backends
     return backends.mkl.is_available() and backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, _OPERATION)  # type: ignore[no-untyped-call]
 
 
 class OneDNNLinearMode(TorchFunctionMode):
-    """Context in which every float32 linear layer on the CPU is oneDNN's, in whatever model."""
+    """Context in which oneDNN computes every float32 linear layer on the CPU, in any model."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Take the call of a linear layer; leave all others."""
+        """Compute calls of a float32 linear layer with oneDNN. Leave all other calls unchanged."""
         if func is torch.nn.functional.linear and not kwargs:
             rows, weight = args[:2]
             if rows.dtype == weight.dtype == torch.float32 and rows.device.type == weight.device.type == "cpu":
@@ -62,8 +64,10 @@ class OneDNNLinearMode(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _product(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, then: str = "none") -> torch.Tensor:
-    result: torch.Tensor = getattr(torch.ops.mkldnn, _OPERATION)(rows, weight, bias, then, [], "none")
+def _product(
+    rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, activation: str = "none"
+) -> torch.Tensor:
+    result: torch.Tensor = getattr(torch.ops.mkldnn, _OPERATION)(rows, weight, bias, activation, [], "none")
     return result
 
 

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-A = TypeVar("A")
-B = TypeVar("B")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def run_ahead(thread: ThreadPoolExecutor, work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-    """Give work(item) of each item in turn; the next item's is under way in the thread meanwhile."""
-    before: Future[B] | None = None
+def run_ahead(thread: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield work(item) of each item in turn, while the thread already works on the next item."""
+    previous: Future[Result] | None = None
     for item in items:
-        coming = thread.submit(work, item)
-        if before is not None:
-            yield before.result()
-        before = coming
-    if before is not None:
-        yield before.result()
+        current = thread.submit(work, item)
+        if previous is not None:
+            yield previous.result()
+        previous = current
+    if previous is not None:
+        yield previous.result()

@@ -1,5 +1,7 @@
-"""The files of a model's folder: which hold its weights, whether they are whole, and the digest of their content. Reads
-bytes only; knows nothing of torch and transformers."""
+"""Find the files of a model's folder, check that they are complete, and compute the digest of their content.
+
+Reads bytes only. Knows nothing of torch and transformers.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,15 @@ from bert_spark.errors import ModelError
 
 _TOKENIZER_FILES = re.compile(r"(tokenizer|vocab|merges|special_tokens|added_tokens|spiece|sentencepiece|bpe)")
 _TOKENIZER_SETTINGS = {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
-_NOT_IDENTITY = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures"}
+_KEYS_WITHOUT_EFFECT = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures"}
 
 
 @contextlib.contextmanager
 def damage_as_model_error(folder: Path) -> Iterator[None]:
-    """Raise ModelError for whatever a damaged folder makes transformers, tokenizers and json raise, each its own."""
+    """Raise ModelError for any error in the block.
+
+    transformers, tokenizers and json each raise errors of their own if a folder is damaged.
+    """
     try:
         yield
     except Exception as err:
@@ -30,7 +35,10 @@ def damage_as_model_error(folder: Path) -> Iterator[None]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return the safetensors files that make up the model in `folder`: one, or its shards, as transformers chooses."""
+    """Return the safetensors files of the model in `folder`: the single file if there is one, else the shards.
+
+    transformers chooses in the same way.
+    """
     single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if single.is_file():
         return [single]
@@ -44,12 +52,12 @@ def is_tokenizer_file(path: Path) -> bool:
 
 
 def has_vocabulary(folder: Path) -> bool:
-    """Tell whether a model's folder holds more of its tokenizer than settings."""
+    """Tell whether a model's folder holds tokenizer files other than settings."""
     return any(is_tokenizer_file(path) and path.name not in _TOKENIZER_SETTINGS for path in folder.iterdir())
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file, read once per process as long as its size and time stay the same."""
+    """Return the sha256 of a file. A process reads it once, until its size or modification time changes."""
     return _sha256(path, path.stat().st_size, path.stat().st_mtime_ns)
 
 
@@ -60,7 +68,10 @@ def _sha256(path: Path, size: int, mtime_ns: int) -> str:
 
 
 def _tensor_digests(path: Path) -> dict[str, str]:
-    """Digest each tensor of a safetensors file: 8 bytes of header length, JSON header, bytes (the format's README)."""
+    """Return the sha256 of each tensor of a safetensors file, by name.
+
+    The file holds 8 bytes of header length, a JSON header, and the tensors' bytes (README of safetensors).
+    """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = 8 + int.from_bytes(data[:8], "little")
         header = json.loads(data[8:start])
@@ -79,12 +90,14 @@ def _tensor_digests(path: Path) -> dict[str, str]:
 
 
 def folder_digest(folder: Path) -> str:
-    """Return the sha256 of a model folder's content: tensors by name, tokenizer files, architecture; shards aside.
+    """Return the sha256 of a model folder's content: tensors by name, tokenizer files and architecture.
+
+    It does not depend on how the tensors are divided into shards.
 
     Raises
     ------
     ModelError
-        When a file of it is missing or damaged.
+        If a file is missing or damaged.
     """
     stamp = tuple((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(folder.iterdir()) if p.is_file())
     with damage_as_model_error(folder):
@@ -100,7 +113,9 @@ def _folder_digest(folder: Path, stamp: tuple[tuple[str, int, int], ...]) -> str
     for name in sorted(tensors):
         total.update(f"{name}={tensors[name]}\n".encode())
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    total.update(json.dumps({k: v for k, v in config.items() if k not in _NOT_IDENTITY}, sort_keys=True).encode())
+    total.update(
+        json.dumps({k: v for k, v in config.items() if k not in _KEYS_WITHOUT_EFFECT}, sort_keys=True).encode()
+    )
     for path in sorted(p for p in folder.iterdir() if _TOKENIZER_FILES.match(p.name) and p.is_file()):
         total.update(f"{path.name}\n".encode() + path.read_bytes())
     return total.hexdigest()

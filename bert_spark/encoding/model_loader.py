@@ -1,4 +1,4 @@
-"""From a model folder to a model in eval mode and its tokenizer, on one device. Never runs code from the folder."""
+"""Load a model in eval mode and its tokenizer from a folder onto one device. Never runs code from the folder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.model_files import (
-    damage_as_model_error,
-    folder_digest,
-    has_vocabulary,
-)
+from bert_spark.encoding.model_files import damage_as_model_error, folder_digest, has_vocabulary
 from bert_spark.encoding.model_resolver import resolve_model
 from bert_spark.encoding.pooling import pooling_parts
 from bert_spark.errors import ConfigError, ModelError
@@ -24,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in eval mode with float32 weights on `device`, its tokenizer, and the digest of both."""
+    """A model in eval mode on `device`, its tokenizer, and the digest of both ("live" for objects passed by a user)."""
 
     model: Any
     tokenizer: Any
@@ -38,10 +34,10 @@ class LoadedModel:
 
     @property
     def positions(self) -> int | None:
-        """Tokens the model can read, special tokens counted; None where nothing bounds them."""
+        """Tokens that the model can read, including special tokens. None if nothing bounds them."""
         for name, module in self.model.named_modules():
             if name.endswith("position_embeddings") and hasattr(module, "num_embeddings"):
-                # RoBERTa and MPNet count positions from padding_idx + 1
+                # RoBERTa and MPNet count positions from padding_idx + 1 on
                 offset = 0 if module.padding_idx is None else module.padding_idx + 1
                 return int(module.num_embeddings) - offset
         bound = getattr(self.model.config, "max_position_embeddings", None)
@@ -54,7 +50,7 @@ def load_model(config: EncoderConfig, device: str) -> LoadedModel:
     Raises
     ------
     ModelError
-        When a file is missing or damaged, the model is no encoder, or `pooling` asks for a part it lacks.
+        If a file is missing or damaged, the model is not an encoder, or it lacks the part that `pooling` reads.
     """
     import torch
     from transformers import AutoModel
@@ -67,26 +63,30 @@ def load_model(config: EncoderConfig, device: str) -> LoadedModel:
         tokenizer = _load_tokenizer(folder, local)
     if model.config.is_encoder_decoder:
         raise ModelError(f"model {config.model!r} is an encoder-decoder; expected an encoder such as BERT or RoBERTa")
-    lacking = sorted(info["missing_keys"])
-    if any("pooler" not in name for name in lacking):
-        raise ModelError(f"model {config.model!r}: its file lacks {lacking[:3]} ({len(lacking)} tensors): damaged")
-    if lacking and "pooler" in pooling_parts(config.pooling):
+    missing = sorted(info["missing_keys"])
+    if any("pooler" not in name for name in missing):
+        raise ModelError(
+            f"model {config.model!r}: its file lacks {missing[:3]} ({len(missing)} tensors); save or fetch it anew"
+        )
+    if missing and "pooler" in pooling_parts(config.pooling):
         raise ModelError(f"pooling 'pooler': model {config.model!r} has no trained pooler; use 'cls' or 'mean'")
     if tokenizer is None or len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise ModelError(f"model {config.model!r} has no tokenizer vocabulary: save its tokenizer into {folder} too")
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
-        known = model.get_input_embeddings().num_embeddings
+    table_rows = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > table_rows:
         raise ModelError(
-            f"model {config.model!r}: its tokenizer knows {len(tokenizer)} tokens, its embedding table {known}: the "
-            "tokenizer is of another model, or grew without model.resize_token_embeddings; save both anew"
+            f"model {config.model!r}: its tokenizer knows {len(tokenizer)} tokens, its embedding table {table_rows}: "
+            "the tokenizer belongs to another model, or grew without model.resize_token_embeddings; save both anew"
         )
     logger.info("loaded %s on %s", config.model, device)
     return LoadedModel(model.eval().requires_grad_(False).to(device), tokenizer, device, folder_digest(folder))
 
 
 def _load_tokenizer(folder: Path, local: dict[str, Any]) -> Any:
-    """Load a folder's tokenizer. Where its files are missing, transformers 5 makes one up of special tokens alone, and
-    transformers 4 raises whatever it comes to: None is returned then.
+    """Load a folder's tokenizer. Return None, or a tokenizer of special tokens alone, if its files are missing.
+
+    Without the files transformers 5 creates a tokenizer of special tokens alone, and transformers 4 raises various
+    errors.
     """
     from transformers import AutoTokenizer
 
@@ -102,22 +102,24 @@ def _load_tokenizer(folder: Path, local: dict[str, Any]) -> Any:
 def _no_progress_bar() -> Iterator[None]:
     from transformers.utils import logging as transformers_logging
 
-    shown = transformers_logging.is_progress_bar_enabled()
+    was_enabled = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
-        if shown:
+        if was_enabled:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def from_live_objects(tokenizer: Any, model: Any) -> LoadedModel:
-    """Take a live tokenizer and model; the model is put into eval mode, since dropout would give one text two vectors.
+    """Wrap a live tokenizer and a live model, which is put into eval mode.
+
+    In train mode dropout would give the same text two different vectors.
 
     Raises
     ------
     ConfigError
-        When the two were passed in the other order.
+        If the two were passed in the other order.
     """
     if not callable(getattr(model, "eval", None)) or not hasattr(tokenizer, "unk_token_id"):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""From a model's name to a local folder with verified safetensors. Never loads other weight formats."""
+"""Resolve a model's name to a local folder with checked safetensors. Refuses all other weight formats."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ import importlib.util
 import json
 from pathlib import Path
 
-from bert_spark.encoding.model_files import (
-    damage_as_model_error,
-    file_sha256,
-    weight_files,
-)
+from bert_spark.encoding.model_files import damage_as_model_error, file_sha256, weight_files
 from bert_spark.errors import ModelError
 
 # name -> (pip package, folder in it, sha256 of model.safetensors as published on the hub)
@@ -25,7 +21,7 @@ _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.codes"]
 
 
 def resolve_model(model: str, revision: str | None = None) -> Path:
-    """Return the local folder of a model, fetched from the hub if need be.
+    """Return the local folder of a model. A model on the hub is fetched unless it is in the hub's cache.
 
     Parameters
     ----------
@@ -37,7 +33,7 @@ def resolve_model(model: str, revision: str | None = None) -> Path:
     Raises
     ------
     ModelError
-        When there is no such model, no network and no cached copy, or no safetensors weights in it.
+        If there is no such model, no network and no cached copy, or the model has no safetensors weights.
     """
     if model.startswith("packaged:"):
         folder = _packaged_folder(model)
@@ -49,17 +45,17 @@ def resolve_model(model: str, revision: str | None = None) -> Path:
         raise ModelError(f"model {model!r}: no config.json in {folder}; expected a folder written by save_pretrained")
     with damage_as_model_error(folder):
         weights = weight_files(folder)
-        other = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("transformers_weights")
-    if other:
+        other_weights = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("transformers_weights")
+    if other_weights:
         raise ModelError(
-            f"model {model!r}: its config.json names other weights (transformers_weights={other!r}); expected "
+            f"model {model!r}: its config.json names other weights (transformers_weights={other_weights!r}); expected "
             "model.safetensors or its shards: load and save it anew with save_pretrained"
         )
     if not weights:
-        found = sorted(p.name for p in folder.glob("*.bin")) or "no weights"
+        bin_files = sorted(p.name for p in folder.glob("*.bin")) or "no weights"
         raise ModelError(
-            f"model {model!r} has {found}, no safetensors. Only safetensors are loaded, since .bin files can run code: "
-            "convert it once with AutoModel.from_pretrained(...).save_pretrained(folder) and use that folder"
+            f"model {model!r} has {bin_files}, no safetensors. Only safetensors are loaded, since .bin files can run "
+            "code: convert it once with AutoModel.from_pretrained(...).save_pretrained(folder) and use that folder"
         )
     return folder
 
@@ -74,9 +70,9 @@ def _packaged_folder(model: str) -> Path:
     folder = Path(spec.origin).parent / inner
     weights = folder / "model.safetensors"
     with damage_as_model_error(folder):
-        found = file_sha256(weights)
-    if found != expected:
-        raise ModelError(f"model {model!r}: {weights} has sha256 {found}, expected {expected}; reinstall {package}")
+        actual = file_sha256(weights)
+    if actual != expected:
+        raise ModelError(f"model {model!r}: {weights} has sha256 {actual}, expected {expected}; reinstall {package}")
     return folder
 
 
@@ -90,7 +86,7 @@ def _from_hub(model: str, revision: str | None) -> Path:
         raise ModelError(f"model {model!r} is neither a folder here nor a name on the hub") from err
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as err:
         raise ModelError(
-            f"model {model!r} (revision {revision or 'main'}) can't be had: no such folder here, not in the hub's "
+            f"model {model!r} (revision {revision or 'main'}) not found: no such folder here, not in the hub's "
             f"cache, and the hub did not give it ({type(err).__name__}); check the name, or pass a local folder"
         ) from err
     return Path(path)

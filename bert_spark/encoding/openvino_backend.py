@@ -1,4 +1,4 @@
-"""Run a BERT or RoBERTa model with OpenVINO, compiled for CPUs. Knows nothing of texts and batches."""
+"""Run a BERT or RoBERTa model that OpenVINO compiles for the CPU. Knows nothing of texts and batches."""
 
 from __future__ import annotations
 
@@ -26,40 +26,51 @@ class _PooledForward(torch.nn.Module):
 
     def __init__(self, model: Any, pooling: str) -> None:
         super().__init__()
-        self.states = bert_forward_for(model, pooling)
+        self.forward_pass = bert_forward_for(model, pooling)
         self.pool = pooling_function(pooling)
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        return self.pool(self.states(input_ids, attention_mask), attention_mask)
+        return self.pool(self.forward_pass(input_ids, attention_mask), attention_mask)
 
 
 def openvino_embed_batch(loaded: LoadedModel, config: EncoderConfig) -> EmbedBatch:
+    """Compile the model and return the function that embeds a batch with it.
+
+    Raises
+    ------
+    SetupError
+        If OpenVINO is not installed, or the device is not the CPU.
+    ConfigError
+        If the model is not of BERT_FAMILY.
+    """
     try:
         import openvino
     except ImportError as err:
         raise SetupError("engine='openvino' needs its package: pip install 'bert-spark[openvino]'") from err
     if loaded.device != "cpu":
-        raise SetupError(f"engine='openvino' runs on CPUs, the device is {loaded.device}; set device='cpu' or engine")
+        raise SetupError(
+            f"engine='openvino' runs on CPUs, the device is {loaded.device}; set device='cpu' or engine='torch'"
+        )
     if not is_bert_family(loaded.model):
         kind = type(loaded.model).__name__
         raise ConfigError(f"engine='openvino' takes BERT and RoBERTa models, got a {kind}; set engine='torch'")
     started = time.monotonic()
     example = torch.ones(2, 4, dtype=torch.int64)
     with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it traces with torch.jit, which torch calls deprecated
+        warnings.simplefilter("ignore")  # OpenVINO traces with torch.jit, which torch has deprecated
         model = openvino.convert_model(_PooledForward(loaded.model, config.pooling), example_input=(example, example))
     options = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[config.precision],
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        # pinned threads of several workers on one machine would all sit on its first cores
+        # with pinning, the threads of several workers on one machine would all run on its first cores
         "ENABLE_CPU_PINNING": False,
     }
     request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
     logger.info("OpenVINO compiled the model in %.1f s", time.monotonic() - started)
 
-    def vectors(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def embed_batch(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         results = request.infer({0: ids.numpy(), 1: mask.numpy()}, share_inputs=True)
         return torch.from_numpy(results[0])
 
-    return vectors
+    return embed_batch

@@ -1,4 +1,4 @@
-"""What is done to a text before the tokenizer: lone surrogates are replaced, and tweets are cleaned on request."""
+"""Prepare a text for the tokenizer: replace lone surrogates, and clean tweets on request."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import re
 from bert_spark.errors import ConfigError
 
 CLEANINGS = ("off", "tweets")
-# Handles and links stand for anybody and anywhere: BERT gets one plain word for each, without rare sub-words.
-# "awww... cute" holds no link; both are ASCII, and what follows them in Japanese without a space is text, as is a
-# bracket that was opened before the link.
+# BERT gets one plain word for each handle and each link, instead of rare sub-words. "awww... cute" is not a link.
+# Handles and links are ASCII: Japanese that follows without a space is text, and so is the end of a bracket that was
+# opened before the link.
 _IN_LINK = r"[!-'*-;=?-Z\\^-~]"
 _LINK = re.compile(rf"(?:https?://|(?<!\w)www\.(?=\w))(?:{_IN_LINK}|\({_IN_LINK}*\)|\[{_IN_LINK}*\])+", re.IGNORECASE)
 _HANDLE = re.compile(r"(?<![A-Za-z0-9_@])@[A-Za-z0-9_]+")
 # C0, DEL and C1 controls, zero-width space, line and paragraph separators, byte order mark, replacement character:
-# BERT's tokenizer deletes most of them and joins their neighbours. Joiners (U+200C, U+200D) stay: scripts and emoji
-# need them.
+# BERT's tokenizer deletes most of them and joins the words around them. Joiners (U+200C, U+200D) are not in the list,
+# since some scripts and emoji need them.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff\ufffd]+")
-_BLANKS = re.compile(r"\s+")
+_WHITE_SPACE = re.compile(r"\s+")
 
 
 def replace_lone_surrogates(text: str) -> str:
-    """Return `text` with half surrogate pairs, which no tokenizer takes, as U+FFFD; whole pairs as their character."""
+    """Return `text` with lone surrogates as U+FFFD, and surrogate pairs as their character. Tokenizers take neither."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -33,23 +33,23 @@ def replace_lone_surrogates(text: str) -> str:
 def clean_tweet(text: str) -> str:
     """Return a tweet with entities unescaped, links as "http", handles as "@user" and controls as single spaces.
 
-    Joiners inside words and emoji sequences stay as they are. Cleaning twice changes no more than cleaning once does,
-    but for entities that were escaped twice.
+    Joiners inside words and emoji sequences are kept. Cleaning a second time changes nothing, unless entities were
+    escaped twice.
     """
     text = html.unescape(text)
     text = _CONTROL.sub(" ", text)
     text = _LINK.sub("http", text)
     text = _HANDLE.sub("@user", text)
-    return _BLANKS.sub(" ", text).strip()
+    return _WHITE_SPACE.sub(" ", text).strip()
 
 
 def prepare_text(text: str, clean: str = "off") -> str:
-    """Return what the tokenizer is given for `text`: made safe, and cleaned where `clean` asks for it.
+    """Return the text for the tokenizer: without lone surrogates, and cleaned if `clean` is "tweets".
 
     Raises
     ------
     ConfigError
-        When `clean` is none of `CLEANINGS`.
+        If `clean` is not one of `CLEANINGS`.
     """
     if clean not in CLEANINGS:
         raise ConfigError(f"clean={clean!r} is unknown; known are {list(CLEANINGS)}")

@@ -1,4 +1,4 @@
-"""What counts as a text, and what counts as missing. One set of rules for BERT, TF-IDF, Spark and scikit-learn."""
+"""Decide what is a text and what is missing, by the same rules for BERT, TF-IDF, Spark and scikit-learn."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from bert_spark.errors import ConfigError, TextError
 
 
 def is_missing(value: Any) -> bool:
-    """Tell whether `value` stands for no text: None, NaN, NaT or pd.NA."""
+    """Tell whether `value` is a missing text: None, NaN, NaT or pd.NA."""
     return value is None or (not isinstance(value, str) and pd.api.types.is_scalar(value) and bool(pd.isna(value)))
 
 
 def as_column(values: Any) -> Iterable[Any]:
-    """Return the one column of texts in a list, tuple, array, Series, one-column frame or Arrow array.
+    """Return the single column of texts in a list, tuple, array, Series, one-column frame or Arrow array.
 
     Raises
     ------
     TextError
-        For a single string, a table of several columns, or what has no order (dict, set) or can be read only once.
+        For a single string, a table of several columns, a dict or set (no order), or an iterator (read only once).
     """
     if isinstance(values, (str, bytes)):
         raise TextError(f"got one {type(values).__name__}; expected a list of texts: wrap it in [ ]")
@@ -39,19 +39,21 @@ def as_column(values: Any) -> Iterable[Any]:
 
 
 def check_texts(values: Any, missing: str = "error") -> list[str]:
-    """Return `values` as a list of str, for callers that have no row for an error: the scikit-learn face.
+    """Return `values` as a list of str, for callers without an error column, such as the scikit-learn classes.
 
     Parameters
     ----------
     values
         List, tuple, array, Series, one-column frame or Arrow array of str and missing values.
     missing
-        "error" refuses missing values; "empty" takes them as "".
+        "error" refuses missing values; "empty" treats them as "".
 
     Raises
     ------
     TextError
-        With the position (not the index label) and the type of the first value that can't be used.
+        With the position (not the index label) and the type of the first value that cannot be used.
+    ConfigError
+        If `missing` is neither "error" nor "empty".
     """
     if missing not in ("error", "empty"):
         raise ConfigError(f"missing={missing!r} is unknown; known are ['error', 'empty']")

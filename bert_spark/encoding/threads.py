@@ -1,4 +1,4 @@
-"""Give torch and the tokenizer as many threads as the task has CPUs."""
+"""Limit the threads of torch and of the tokenizer to the CPUs of the task."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def task_cpus() -> int | None:
-    """Return the number of CPUs Spark gave to the running task; None outside a task."""
+    """Return the number of CPUs that Spark gave to the running task. None outside a task."""
     try:
         from pyspark import TaskContext
     except ImportError:
@@ -16,16 +16,16 @@ def task_cpus() -> int | None:
 
 
 def limit_threads() -> None:
-    """Give torch and the tokenizer as many threads as the task has CPUs; what the user has set stands.
+    """Give torch and the tokenizer as many threads as the task has CPUs. Variables set by the user stay.
 
-    Spark itself sets OMP_NUM_THREADS in a worker, to spark.task.cpus or to what spark.executorEnv.OMP_NUM_THREADS says,
-    and torch follows it: there torch's own number is left alone.
+    Spark itself sets OMP_NUM_THREADS in a worker, to spark.task.cpus or to spark.executorEnv.OMP_NUM_THREADS. torch
+    follows the variable, so its number of threads is not changed then.
     """
     cpus = task_cpus()
     if cpus is None:
         return
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true" if cpus > 1 else "false")
-    os.environ.setdefault("RAYON_NUM_THREADS", str(cpus))  # the tokenizer's pool, else one thread a core of the machine
+    os.environ.setdefault("RAYON_NUM_THREADS", str(cpus))  # the tokenizer's pool; its default is one thread per core
     if "OMP_NUM_THREADS" not in os.environ:
         import torch
 

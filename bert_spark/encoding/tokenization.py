@@ -1,5 +1,8 @@
-"""From texts to the token ids the model reads, with what was cut and what was unknown. Exactly the model's own
-tokenizer; a text of any size takes bounded memory. Knows nothing of the model."""
+"""Turn texts into the token ids that the model reads, and count all tokens and the unknown ones.
+
+The ids are exactly those of the model's own tokenizer. A text of any size takes bounded memory. Knows nothing of the
+model.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-# A text of 10 MB in one call took 9 s and 1.6 GB: pieces this long, cut at white space, give the same tokens.
+# A text of 10 MB in one call took 9 s and 1.6 GB. Pieces of this length, cut at white space, give the same tokens.
 _PIECE_CHARS = 10_000
-# A run without white space longer than this is cut inside: no tokenizer takes 10 MB of it in bounded memory.
+# A longer run without white space is cut inside: no tokenizer takes 10 MB of it in bounded memory.
 _LONGEST_RUN_CHARS = 1_000_000
 _CALL_CHARS = 1_000_000  # characters of one tokenizer call
 _CUT_BEFORE = re.compile(r"(?<!\s)[ \t\n\r]")
@@ -20,28 +23,39 @@ _CUT_BEFORE = re.compile(r"(?<!\s)[ \t\n\r]")
 
 @dataclass(frozen=True)
 class TokenizedTexts:
-    """Token ids of n texts in windows of at most max_length, special tokens included.
+    """Token ids of n texts in windows of at most max_length tokens, including special tokens.
 
     Attributes
     ----------
     windows
-        Ids of each window; with long_text "truncate" one window a text.
-    owner
-        int64, shape (n_windows,): which text a window is of, ascending.
-    count
-        int32, shape (n,): tokens before the cut, special tokens included.
+        Token ids of each window. With long_text "truncate" there is one window per text.
+    text_of_window
+        int64, shape (n_windows,): number of the text that each window belongs to, ascending.
+    token_count
+        int32, shape (n,): tokens before truncation, including special tokens.
     unknown_share
-        float32, shape (n,): unknown tokens among those that are read, special tokens left out; 0 where there are none.
+        float32, shape (n,): share of unknown tokens among those read, without special tokens. 0 for a text without
+        tokens.
     """
 
     windows: list[list[int]]
-    owner: np.ndarray
-    count: np.ndarray
+    text_of_window: np.ndarray
+    token_count: np.ndarray
     unknown_share: np.ndarray
 
 
 class TextTokenizer:
-    """The model's tokenizer with max_length and the long-text policy applied."""
+    """Apply the model's tokenizer, max_length and the long-text policy.
+
+    Parameters
+    ----------
+    tokenizer
+        The model's tokenizer.
+    max_length
+        Tokens in one window, including special tokens.
+    whole_text
+        Whether a long text fills several windows; else it is truncated to one.
+    """
 
     def __init__(self, tokenizer: Any, max_length: int, *, whole_text: bool = False) -> None:
         self.tokenizer = tokenizer
@@ -50,31 +64,31 @@ class TextTokenizer:
         self.prefix, self.suffix = special_ids(tokenizer)
         self.unknown_id: int | None = tokenizer.unk_token_id
         self.pad_id: int = tokenizer.pad_token_id or 0
-        # its Rust part alone, where that gives the same ids: without a dict and masks of each text, 1.5 times as fast
-        self._ids = self._ids_by_rust if self._rust_will_do() else self._ids_by_python
+        # The Rust part alone is 1.5 times as fast, since it builds no dict and no masks of each text.
+        self._ids = self._ids_by_rust if self._rust_gives_same_ids() else self._ids_by_python
 
     @property
-    def room(self) -> int:
+    def max_text_tokens(self) -> int:
         """Tokens of the text itself that fit into max_length."""
         return self.max_length - len(self.prefix) - len(self.suffix)
 
-    def read(self, texts: Sequence[str]) -> TokenizedTexts:
+    def tokenize(self, texts: Sequence[str]) -> TokenizedTexts:
         """Tokenise texts as the model's own tokenizer does with truncation at max_length."""
-        kept: list[list[int]] = [[] for _ in texts]
+        ids_of_text: list[list[int]] = [[] for _ in texts]
         count = np.zeros(len(texts), dtype=np.int32)
-        for chunk in _tokenizer_calls(texts):
-            for (owner, _), ids in zip(chunk, self._ids([piece for _, piece in chunk]), strict=True):
-                count[owner] += len(ids)
-                self._keep(kept[owner], ids)
+        for call in _tokenizer_calls(texts):
+            for (text, _), ids in zip(call, self._ids([piece for _, piece in call]), strict=True):
+                count[text] += len(ids)
+                self._append(ids_of_text[text], ids)
         special = len(self.prefix) + len(self.suffix)
         windows: list[list[int]] = []
-        owner_of: list[int] = []
-        for owner, ids in enumerate(kept):
-            for start in range(0, max(len(ids), 1), self.room):
-                windows.append([*self.prefix, *ids[start : start + self.room], *self.suffix])
-                owner_of.append(owner)
-        unknown = np.array([self._unknown_share(ids) for ids in kept], dtype=np.float32)
-        return TokenizedTexts(windows, np.array(owner_of, dtype=np.int64), count + np.int32(special), unknown)
+        text_of_window: list[int] = []
+        for text, ids in enumerate(ids_of_text):
+            for start in range(0, max(len(ids), 1), self.max_text_tokens):
+                windows.append([*self.prefix, *ids[start : start + self.max_text_tokens], *self.suffix])
+                text_of_window.append(text)
+        unknown = np.array([self._unknown_share(ids) for ids in ids_of_text], dtype=np.float32)
+        return TokenizedTexts(windows, np.array(text_of_window, dtype=np.int64), count + np.int32(special), unknown)
 
     def _ids_by_python(self, pieces: list[str]) -> list[list[int]]:
         ids: list[list[int]] = self.tokenizer(
@@ -94,10 +108,11 @@ class TextTokenizer:
         rust.no_padding()
         return [encoding.ids for encoding in rust.encode_batch_fast(pieces, add_special_tokens=False)]
 
-    def _rust_will_do(self) -> bool:
-        """Tell whether the tokenizer's Python part only hands on. It is asked first, since it sets the other up.
+    def _rust_gives_same_ids(self) -> bool:
+        """Tell whether the tokenizer's Python part only passes texts on to its Rust part.
 
-        A class of someone's own is always asked: what it does to some texts, a few made-up ones may not show.
+        A tokenizer class from outside transformers always runs its Python part: a few probe texts may not show what it
+        does to other texts. The Python part is called first here, since it configures the Rust part.
         """
         of_transformers = type(self.tokenizer).__module__.startswith("transformers.")
         if not of_transformers or not hasattr(getattr(self.tokenizer, "backend_tokenizer", None), "encode_batch_fast"):
@@ -106,18 +121,20 @@ class TextTokenizer:
         probe = ["", "Hello,  World! it's 1st\n\té", f"a{special} b {special}", "\u3042\U0001f600 " * 3]
         return self._ids_by_python(probe) == self._ids_by_rust(probe)
 
-    def _keep(self, kept: list[int], ids: list[int]) -> None:
-        kept.extend(ids)
-        if not self.whole_text and len(kept) > self.room:
-            left = getattr(self.tokenizer, "truncation_side", "right") == "left"
-            del kept[slice(0, len(kept) - self.room) if left else slice(self.room, None)]
+    def _append(self, ids_of_text: list[int], ids: list[int]) -> None:
+        """Append the ids of a text's next piece, and truncate unless the whole text is read."""
+        ids_of_text.extend(ids)
+        excess = len(ids_of_text) - self.max_text_tokens
+        if not self.whole_text and excess > 0:
+            cut_left = getattr(self.tokenizer, "truncation_side", "right") == "left"
+            del ids_of_text[slice(0, excess) if cut_left else slice(self.max_text_tokens, None)]
 
     def _unknown_share(self, ids: list[int]) -> float:
         return ids.count(self.unknown_id) / len(ids) if ids and self.unknown_id is not None else 0.0
 
 
 def special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Return the ids the tokenizer puts before and after one text, e.g. ([CLS], [SEP])."""
+    """Return the ids that the tokenizer puts before and after one text, e.g. ([CLS], [SEP])."""
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     full = list(tokenizer("a", add_special_tokens=True)["input_ids"])
     for start in range(len(full) - len(bare) + 1):
@@ -127,7 +144,7 @@ def special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
 
 
 def split_long_text(text: str) -> Iterator[str]:
-    """Cut a long text before white space, so that the pieces' tokens are the text's tokens."""
+    """Cut a long text before white space, so that the tokens of the pieces are the tokens of the text."""
     start = 0
     while len(text) - start > _PIECE_CHARS:
         cut = _CUT_BEFORE.search(text, start + _PIECE_CHARS, start + _PIECE_CHARS + _LONGEST_RUN_CHARS)
@@ -139,12 +156,12 @@ def split_long_text(text: str) -> Iterator[str]:
 
 
 def _tokenizer_calls(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
-    """Group (number of the text, piece) into tokenizer calls of about _CALL characters."""
+    """Group (number of the text, piece) into tokenizer calls of about _CALL_CHARS characters."""
     call: list[tuple[int, str]] = []
     size = 0
-    for owner, text in enumerate(texts):
+    for number, text in enumerate(texts):
         for piece in split_long_text(text):
-            call.append((owner, piece))
+            call.append((number, piece))
             size += len(piece)
             if size >= _CALL_CHARS:
                 yield call

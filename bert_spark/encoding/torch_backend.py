@@ -1,4 +1,4 @@
-"""Run a model with PyTorch, in the precision of the settings. Knows nothing of texts and batches."""
+"""Run a model with PyTorch in the precision of the settings. Knows nothing of texts and batches."""
 
 from __future__ import annotations
 
@@ -22,36 +22,37 @@ if TYPE_CHECKING:
 
 
 def torch_embed_batch(loaded: LoadedModel, config: EncoderConfig) -> EmbedBatch:
-    """Return the function that runs on torch, in the precision of `config`."""
-    model, function, device = loaded.model, config.embedding_func, loaded.device
+    """Return the function that embeds a batch with torch, in the precision of `config`."""
+    model, embedding_func, device = loaded.model, config.embedding_func, loaded.device
     pool = pooling_function(config.pooling)
-    ways: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
-    if function is None and is_bert_family(model):
-        states = _bert_forward(model, config, device)
+    in_precision: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    if embedding_func is None and is_bert_family(model):
+        forward = _bert_forward(model, config, device)
     else:
-        states = model if device == "cpu" else _in_precision(model, config.precision)
-        ways = functools.partial(precision_context, device, config.precision)
+        forward = model if device == "cpu" else _with_weights_in(config.precision, model)
+        in_precision = functools.partial(precision_context, device, config.precision)
 
-    def vectors(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode(), gpu_settings(device), ways():
-            output = states(input_ids=ids, attention_mask=mask)
-            result: torch.Tensor = pool(output, mask) if function is None else function(output)
+    def embed_batch(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode(), gpu_settings(device), in_precision():
+            output = forward(input_ids=ids, attention_mask=mask)
+            result: torch.Tensor = pool(output, mask) if embedding_func is None else embedding_func(output)
         return result
 
-    return vectors
+    return embed_batch
 
 
 def _bert_forward(model: Any, config: EncoderConfig, device: str) -> BertForward:
-    exact = [model.pooler]
+    keep_float32 = [model.pooler]
     if device == "cpu" and reads_first_token_only(config.pooling):
-        exact.append(model.encoder.layer[-1])  # for 5 % of the time in bfloat16 a third fewer labels are other ones
-    half = _in_precision(model, config.precision, exact)
-    types = {module.weight.dtype for module in half.modules() if isinstance(module, torch.nn.Linear)}
-    return bert_forward_for(half, config.pooling, kernels_for(device, *types))
+        # costs 5 % of the time; in bfloat16 a third fewer predicted labels differ from those of float32
+        keep_float32.append(model.encoder.layer[-1])
+    cast = _with_weights_in(config.precision, model, keep_float32)
+    types = {module.weight.dtype for module in cast.modules() if isinstance(module, torch.nn.Linear)}
+    return bert_forward_for(cast, config.pooling, kernels_for(device, *types))
 
 
 def precision_context(device: str, precision: str) -> contextlib.AbstractContextManager[Any]:
-    """Return the context in which a model's own forward pass computes in `precision`, over float32 weights as well."""
+    """Return the context in which a model's own forward pass computes in `precision`, also over float32 weights."""
     if precision == "float32":
         return OneDNNLinearMode() if device == "cpu" and has_onednn() else contextlib.nullcontext()
     # autocast over float32 weights is nearer to float32 than half-precision weights, and no slower on CPUs
@@ -60,33 +61,34 @@ def precision_context(device: str, precision: str) -> contextlib.AbstractContext
 
 @contextlib.contextmanager
 def gpu_settings(device: str) -> Iterator[None]:
-    """Return the context in which a card keeps to float32 and to attention that does not prepare for every shape."""
+    """Compute float32 in full and use attention kernels without a plan per shape, within the context, on a GPU."""
     if not device.startswith("cuda"):
         yield
         return
     matmul = torch.backends.cuda.matmul
-    before, matmul.fp32_precision = matmul.fp32_precision, "ieee"  # TF32 is off by 1e-3; containers may switch it on
+    before, matmul.fp32_precision = matmul.fp32_precision, "ieee"  # TF32 is off by 1e-3; some containers switch it on
     try:
-        # cuDNN's, which comes first on H100, plans anew for every (rows, tokens), 0.4 s each; batches differ in both
+        # cuDNN's attention, the default on H100, makes a plan for every (rows, tokens) in 0.4 s; batches vary in both
         with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
             yield
     finally:
         matmul.fp32_precision = before
 
 
-def _in_precision(model: Any, precision: str, exact: Iterable[Any] = ()) -> Any:
-    return model if precision == "float32" else with_half_weights(model, getattr(torch, precision), exact)
+def _with_weights_in(precision: str, model: Any, keep_float32: Iterable[Any] = ()) -> Any:
+    return model if precision == "float32" else with_half_weights(model, getattr(torch, precision), keep_float32)
 
 
-def with_half_weights(model: Any, dtype: torch.dtype, exact: Iterable[Any] = ()) -> Any:
-    """Return the model with its linear layers in half precision and all else shared with it, `exact` modules too.
+def with_half_weights(model: Any, dtype: torch.dtype, keep_float32: Iterable[Any] = ()) -> Any:
+    """Return a copy of the model with its linear layers in half precision.
 
-    Under autocast it gives the same numbers, without a cast of every weight in every batch.
+    All other weights are shared with `model`, and so are the weights of the modules in `keep_float32`. Under autocast
+    the copy gives the same numbers as `model`, without a cast of every weight in every batch.
     """
-    kept = {id(tensor) for module in exact if module is not None for tensor in module.parameters()}
+    kept = {id(tensor) for module in keep_float32 if module is not None for tensor in module.parameters()}
     linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
-    own = {id(tensor) for module in linear for tensor in module.parameters(recurse=False)} - kept
-    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers()) if id(tensor) not in own}
+    cast = {id(tensor) for module in linear for tensor in module.parameters(recurse=False)} - kept
+    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers()) if id(tensor) not in cast}
     half = copy.deepcopy(model, shared)
     for module in half.modules():
         if isinstance(module, torch.nn.Linear) and id(module.weight) not in shared:

@@ -1,4 +1,4 @@
-"""BERT as a scikit-learn transformer: texts in, float32 embeddings out. Holds settings only, no weights."""
+"""Embed texts with BERT as a scikit-learn transformer. Holds settings only, and no weights unless a model is passed."""
 
 from __future__ import annotations
 
@@ -30,28 +30,30 @@ class BertTransformer(TextInputMixin):
     tokenizer
         A live transformers tokenizer, together with a live `model`; None when `model` is a name.
     model
-        Name on the hub, local folder, "packaged:minilm-l6", or a live transformers model. A name is all that a pickle
-        holds; a live model travels inside it, on the CPU.
+        Name on the hub, local folder, "packaged:minilm-l6", or a live transformers model. A pickle holds only the name
+        of a named model. A live model is part of the pickle, on the CPU.
     max_length
-        Tokens read of a text, special tokens counted.
+        Tokens read from each text, including special tokens.
     embedding_func
-        Callable on the model's output, e.g. ``lambda x: x[0][:, 0, :]``; in place of `pooling`. It never sees padding;
-        one that does not give one row of fixed width a text is run text by text, padded to max_length.
+        Callable on the model's output in place of `pooling`, e.g. ``lambda x: x[0][:, 0, :]``. It never sees padding,
+        unless it does not return one row of fixed width per text. Then it runs on each text alone, padded to
+        max_length.
     revision, pooling, precision, engine, token_budget, clean, long_text, device
-        As in `EncoderConfig`. `precision="auto"` is decided by `fit`, and a fitted transformer keeps to it anywhere.
+        As in `EncoderConfig`. `fit` resolves `precision="auto"`, and a fitted transformer keeps that precision on
+        every machine.
     missing
-        "error" refuses None, NaN and pd.NA and names the row; "empty" takes them as "".
+        "error" refuses None, NaN and pd.NA and names the row. "empty" treats them as "".
     memory
-        Folder that keeps the vectors of texts seen before: a grid search then runs BERT once a text and setting.
+        Folder that stores vectors. A grid search then runs BERT only once for each text and setting.
     encoder
-        An object that embeds elsewhere, e.g. ``SparkEncoder()``; None runs here.
+        An object that embeds texts elsewhere, e.g. ``SparkEncoder()``. None embeds them in this process.
 
     Attributes
     ----------
     n_features_out_
         Numbers in one vector.
     precision_
-        Arithmetic inside: never "auto".
+        Number format of the computation, never "auto".
 
     Examples
     --------
@@ -97,14 +99,14 @@ class BertTransformer(TextInputMixin):
 
     @classmethod
     def from_config(cls, config: EncoderConfig) -> BertTransformer:
-        """Return the transformer of the encoder that `config` describes."""
+        """Return a transformer with the settings of `config`."""
         names = cls._get_param_names()
         chosen = {**config.settings(), "embedding_func": config.embedding_func}
         return cls(**{name: value for name, value in chosen.items() if name in names})
 
     @property
     def config(self) -> EncoderConfig:
-        """The encoder's settings; the model's own name where live objects were given."""
+        """The encoder's settings. For live objects the model is their own name, or "live"."""
         model = self.model if isinstance(self.model, str) else getattr(self.model, "name_or_path", "") or "live"
         return EncoderConfig(
             model=model,
@@ -112,7 +114,7 @@ class BertTransformer(TextInputMixin):
             max_length=self.max_length,
             pooling=self.pooling,
             precision=getattr(self, "precision_", "auto") if self.precision == "auto" else self.precision,
-            engine=getattr(self, "engine", "torch"),  # an artefact of before there were engines has none
+            engine=getattr(self, "engine", "torch"),  # old artefacts have no engine
             token_budget=self.token_budget,
             clean=self.clean,
             long_text=self.long_text,
@@ -121,16 +123,18 @@ class BertTransformer(TextInputMixin):
         )
 
     def fit(self, X: Any, y: Any = None) -> BertTransformer:
-        """Check the texts and settings; BERT itself is not trained.
+        """Check the texts and settings. BERT itself is not trained.
 
         Raises
         ------
         TextError
-            When a text is missing or is no str.
+            If a text is missing or is not a str.
+        ConfigError
+            If a setting is not valid.
         """
         check_texts(X, self.missing)
         self.precision_ = EncoderConfig(precision=self.precision, device=self.device).precision
-        self.n_features_out_ = self.encoder.width(self.config) if self.encoder else self._local().width
+        self.n_features_out_ = self.encoder.width(self.config) if self.encoder else self._local_encoder().width
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -139,20 +143,20 @@ class BertTransformer(TextInputMixin):
         Parameters
         ----------
         X
-            List, tuple, array, Series, one-column frame or Arrow array of str.
+            List, tuple, array, Series, one-column frame or Arrow array of n_texts str.
 
         Raises
         ------
         TextError
-            When a text is missing or is no str.
+            If a text is missing or is not a str.
         DataError
-            When the result would not fit into memory.
+            If the result does not fit into memory.
         """
         texts = check_texts(X, self.missing)
         if self.encoder is not None:
             return self.encoder.encode(texts, self.config)
-        local = self._local()
-        check_fits(len(texts), local.width, copies=2)  # the windows, and the matrix they are put together in
+        local = self._local_encoder()
+        check_fits(len(texts), local.width, copies=2)  # the vectors of each window, and the concatenated matrix
         if self.memory is None or not texts:
             return local.encode(texts)
         if local.loaded.digest == "live":
@@ -164,7 +168,7 @@ class BertTransformer(TextInputMixin):
         check_is_fitted(self, "n_features_out_")
         return np.array([f"bert{i}" for i in range(self.n_features_out_)], dtype=object)
 
-    def _local(self) -> BertEncoder:
+    def _local_encoder(self) -> BertEncoder:
         if isinstance(self.model, str) and self.tokenizer is None:
             from bert_spark.encoding.encoder_cache import get_encoder
 
@@ -177,14 +181,14 @@ class BertTransformer(TextInputMixin):
         return BertEncoder(from_live_objects(self.tokenizer, self.model), self.config)
 
     def __sklearn_clone__(self) -> BertTransformer:
-        """Return an unfitted twin that shares a live model and encoder: they are not fitted, so need no copy."""
-        twin = type(self)(**self.get_params(deep=False))
+        """Return an unfitted clone that shares a live model and encoder. They are not fitted, so they need no copy."""
+        clone = type(self)(**self.get_params(deep=False))
         if hasattr(self, "_sklearn_output_config"):
-            twin._sklearn_output_config = dict(self._sklearn_output_config)
-        return twin
+            clone._sklearn_output_config = dict(self._sklearn_output_config)
+        return clone
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        if str(getattr(self.model, "device", "cpu")) != "cpu":  # so that it loads where there is no GPU
+        if str(getattr(self.model, "device", "cpu")) != "cpu":  # a machine without a GPU can load it
             state["model"] = copy.deepcopy(self.model).cpu()
         return state

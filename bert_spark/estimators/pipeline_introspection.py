@@ -1,4 +1,4 @@
-"""What a fitted pipeline of texts can be asked: every class's value, its encoder, the layout of its features."""
+"""Read a fitted pipeline of texts: its decision values, its encoder's settings, and the layout of its features."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ from bert_spark.errors import ArtefactError
 from bert_spark.estimators.bert_transformer import BertTransformer
 from bert_spark.estimators.precomputed import PrecomputedVectors
 
-_KINDS = {"U": "string", "O": "string", "i": "bigint", "u": "bigint", "b": "boolean"}
+_SQL_TYPES = {"U": "string", "O": "string", "i": "bigint", "u": "bigint", "b": "boolean"}
 
 
 def decision_values(pipeline: Pipeline, texts: list[str], vectors: np.ndarray | None = None) -> np.ndarray:
-    """Return every class's decision-function value: float64, shape (n_texts, n_classes); one function for every caller.
+    """Return the decision-function value of every class: float64, shape (n_texts, n_classes).
+
+    A pipeline without a decision function gives its probabilities.
 
     Parameters
     ----------
     pipeline
-        Fitted.
+        A fitted pipeline.
     texts
-        n texts.
+        n_texts texts.
     vectors
-        Their embeddings, float32, shape (n_texts, width); made here where they are not given.
+        Their embeddings: float32, shape (n_texts, width). None runs the pipeline's own encoder.
     """
     if not len(texts):
         return np.empty((0, len(pipeline[-1].classes_)))
     with temporary_settings(pipeline, **({} if vectors is None else {"encoder": PrecomputedVectors(vectors)})):
         score = getattr(pipeline, "decision_function", None) or pipeline.predict_proba
         values = np.asarray(score(texts), dtype=np.float64)
-    # two classes: scikit-learn gives the second one's value only
+    # for two classes scikit-learn returns the value of the second class only
     return np.column_stack([-values, values]) if values.ndim == 1 else values
 
 
@@ -46,27 +48,33 @@ def bert_transformers_in(pipeline: Any) -> list[BertTransformer]:
 
 @contextmanager
 def temporary_settings(pipeline: Any, **settings: Any) -> Iterator[None]:
-    """Give every BertTransformer these settings, and afterwards its own again."""
+    """Change settings of every BertTransformer in a pipeline within the context, and restore them afterwards."""
     steps = bert_transformers_in(pipeline)
-    before = [{name: getattr(step, name) for name in settings} for step in steps]
+    originals = [{name: getattr(step, name) for name in settings} for step in steps]
     for step in steps:
         step.set_params(**settings)
     try:
         yield
     finally:
-        for step, own in zip(steps, before, strict=True):
-            step.set_params(**own)
+        for step, original in zip(steps, originals, strict=True):
+            step.set_params(**original)
 
 
 def fit_on_vectors(pipeline: Pipeline, texts: list[str], vectors: np.ndarray, labels: Any) -> Pipeline:
-    """Fit `pipeline` on texts whose embeddings are there already, so that BERT does not run again."""
+    """Fit `pipeline` on texts with known embeddings, float32, shape (n_texts, width). BERT does not run."""
     with temporary_settings(pipeline, encoder=PrecomputedVectors(vectors)):
         fitted: Pipeline = pipeline.fit(texts, labels)
     return fitted
 
 
 def encoder_config_of(pipeline: Any) -> EncoderConfig | None:
-    """Return the settings of the pipeline's one encoder; None where it has none, as with TF-IDF alone."""
+    """Return the settings of the pipeline's encoder. None if it has no encoder, as with TF-IDF alone.
+
+    Raises
+    ------
+    ArtefactError
+        If the settings cannot be saved as data, or the pipeline has several different encoders.
+    """
     steps = bert_transformers_in(pipeline)
     for step in steps:
         if not isinstance(step.model, str) or step.tokenizer is not None:
@@ -84,27 +92,36 @@ def encoder_config_of(pipeline: Any) -> EncoderConfig | None:
 
 
 def label_sql_type(classes: np.ndarray) -> str:
-    """Return the SQL type of the labels."""
-    kind = _KINDS.get(classes.dtype.kind)
-    if kind is None:
+    """Return the SQL type of the labels: "string", "bigint" or "boolean".
+
+    Raises
+    ------
+    ArtefactError
+        If the labels have another type.
+    """
+    sql_type = _SQL_TYPES.get(classes.dtype.kind)
+    if sql_type is None:
         raise ArtefactError(f"labels of dtype {classes.dtype} can't be saved; use strings or integers")
-    return kind
+    return sql_type
 
 
 def feature_layout(pipeline: Pipeline) -> list[dict[str, Any]]:
-    """Return the arms of a fitted pipeline's features in the order of their columns: name, first column, columns."""
+    """Return the parts of a fitted pipeline's features, in the order of their columns.
+
+    Each part has a "name", the number of its "first" column, and its number of "columns".
+    """
     first = pipeline[0]
-    arms = first.transformer_list if isinstance(first, FeatureUnion) else [(pipeline.steps[0][0], pipeline[:-1])]
+    parts = first.transformer_list if isinstance(first, FeatureUnion) else [(pipeline.steps[0][0], pipeline[:-1])]
     layout, start = [], 0
-    for name, arm in arms:
-        columns = _columns(arm)
+    for name, part in parts:
+        columns = _column_count(part)
         layout.append({"name": name, "first": start, "columns": columns})
         start += columns
     return layout
 
 
-def _columns(step: Any) -> int:
+def _column_count(step: Any) -> int:
     if isinstance(step, FeatureUnion):
-        return sum(_columns(arm) for _, arm in step.transformer_list)
+        return sum(_column_count(part) for _, part in step.transformer_list)
     last = step[-1] if isinstance(step, Pipeline) else step
-    return _columns(last) if isinstance(last, FeatureUnion) else len(last.get_feature_names_out())
+    return _column_count(last) if isinstance(last, FeatureUnion) else len(last.get_feature_names_out())

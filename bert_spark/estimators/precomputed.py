@@ -1,4 +1,4 @@
-"""Encoders that stand in for BERT in a `BertTransformer` and hand out vectors that exist already."""
+"""Replace BERT in a `BertTransformer` by vectors that were computed before."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bert_spark.errors import DataError, TextError
 
 
 class TextEncoder(Protocol):
-    """What `BertTransformer(encoder=...)` takes: an object that embeds texts elsewhere."""
+    """Interface of `BertTransformer(encoder=...)`: an object that embeds texts elsewhere."""
 
     def encode(self, texts: list[str], config: EncoderConfig) -> np.ndarray:
-        """Return float32, shape (n_texts, width)."""
+        """Return the vectors of texts: float32, shape (n_texts, width)."""
         ...
 
     def width(self, config: EncoderConfig) -> int:
@@ -24,15 +24,27 @@ class TextEncoder(Protocol):
 
 
 class PrecomputedVectors:
-    """Vectors that are there already, handed out in place of encoding the texts they belong to."""
+    """Return fixed vectors instead of encoding the texts they belong to.
+
+    Parameters
+    ----------
+    vectors
+        float32, shape (n_texts, width), in the order of the texts that `encode` will get.
+    """
 
     def __init__(self, vectors: np.ndarray) -> None:
         self.vectors = vectors
 
     def encode(self, texts: list[str], config: EncoderConfig) -> np.ndarray:
-        """Return the given vectors, float32, shape (n_texts, width)."""
+        """Return the vectors: float32, shape (n_texts, width).
+
+        Raises
+        ------
+        TextError
+            If the number of texts differs from the number of vectors.
+        """
         if len(texts) != len(self.vectors):
-            raise TextError(f"{len(self.vectors)} vectors were given for {len(texts)} texts; expected one a text")
+            raise TextError(f"got {len(self.vectors)} vectors for {len(texts)} texts; expected one vector per text")
         return self.vectors
 
     def width(self, config: EncoderConfig) -> int:
@@ -41,14 +53,14 @@ class PrecomputedVectors:
 
 
 class VectorsByText:
-    """Vectors by text, of one encoder with poolings side by side: every fold and pooling of a search takes its own.
+    """Look up vectors by text. Each fold and each pooling of a grid search takes its own rows and columns.
 
     Parameters
     ----------
     texts, vectors
-        n texts and their vectors, float32, shape (n, width).
+        n texts and their vectors, float32, shape (n, width), of one encoder.
     pooling
-        What made the vectors, e.g. "cls+mean"; any of its parts, or several, can then be asked for.
+        The pooling of the vectors, e.g. "cls+mean". `encode` can then return any of its parts, or several of them.
     """
 
     def __init__(self, texts: list[str], vectors: np.ndarray, pooling: str) -> None:
@@ -57,7 +69,13 @@ class VectorsByText:
         self._row = {text: row for row, text in enumerate(texts)}
 
     def encode(self, texts: list[str], config: EncoderConfig) -> np.ndarray:
-        """Return the known vectors of texts, float32, shape (n_texts, width)."""
+        """Return the known vectors of texts: float32, shape (n_texts, width).
+
+        Raises
+        ------
+        DataError
+            If the stored vectors lack a pooling that `config` asks for.
+        """
         return self.vectors[[self._row[text] for text in texts]][:, self._columns(config)]
 
     def width(self, config: EncoderConfig) -> int:
@@ -65,10 +83,10 @@ class VectorsByText:
         return len(self._columns(config))
 
     def _columns(self, config: EncoderConfig) -> np.ndarray:
-        asked = pooling_parts(config.pooling)
-        absent = sorted(set(asked) - set(self.parts))
+        requested = pooling_parts(config.pooling)
+        absent = sorted(set(requested) - set(self.parts))
         if absent:
             raise DataError(f"the vectors hold the poolings {self.parts}, not {absent}; embed the texts with those too")
-        each = self.vectors.shape[1] // len(self.parts)
-        starts = [self.parts.index(part) * each for part in asked]
-        return np.concatenate([np.arange(start, start + each) for start in starts])
+        width = self.vectors.shape[1] // len(self.parts)
+        starts = [self.parts.index(part) * width for part in requested]
+        return np.concatenate([np.arange(start, start + width) for start in starts])

@@ -1,4 +1,4 @@
-"""A scikit-learn step that gives a TF-IDF arm the same texts that BERT gets."""
+"""Prepare texts for TF-IDF as the encoder prepares them for BERT, as a scikit-learn step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bert_spark.estimators.text_input import TextInputMixin
 
 
 class TextCleaner(TextInputMixin):
-    """Give a TF-IDF arm the same texts that BERT gets: same rules for missing texts, same cleaning.
+    """Give TF-IDF the same texts that BERT gets: the same rules for missing texts, and the same cleaning.
 
     Parameters
     ----------
@@ -25,10 +25,22 @@ class TextCleaner(TextInputMixin):
         self.missing = missing
 
     def fit(self, X: Any, y: Any = None) -> TextCleaner:
-        """Check the texts."""
+        """Check the texts.
+
+        Raises
+        ------
+        TextError
+            If a text is missing or is not a str.
+        """
         check_texts(X, self.missing)
         return self
 
     def transform(self, X: Any) -> list[str]:
-        """Return the texts, a list of str, as the encoder's tokenizer would be given them."""
+        """Return the texts as the encoder's tokenizer gets them: a list of str.
+
+        Raises
+        ------
+        TextError
+            If a text is missing or is not a str.
+        """
         return [prepare_text(text, self.clean) for text in check_texts(X, self.missing)]

@@ -1,4 +1,4 @@
-"""What the transformers of texts share: scikit-learn's tags for string input."""
+"""Tell scikit-learn that a transformer takes texts, through its estimator tags."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 
 class TextInputMixin(TransformerMixin, BaseEstimator):
-    """What the transformers of texts share: scikit-learn's tags."""
+    """Base of the transformers that take texts: scikit-learn's tags for string input."""
 
-    holds_settings_only = True  # no fitted arrays: the audit of an artefact refuses any other attribute
+    holds_settings_only = True  # no fitted arrays; the audit of an artefact refuses all other attributes
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,4 +1,7 @@
-"""What an incremental run keeps in its checkpoint beside Spark's own files, and what it refuses."""
+"""Pin an incremental run's input, output, model and columns in its checkpoint, beside Spark's own files.
+
+Refuses a run that does not match its checkpoint: its rows would be missing, doubled, or of another model.
+"""
 
 from __future__ import annotations
 
@@ -10,131 +13,160 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import types as T
 
 from bert_spark.errors import ConfigError, DataError, FingerprintError
-from bert_spark.runs.config import ScheduleConfig
 from bert_spark.runs.file_columns import column_differences, columns_from_ddl
 from bert_spark.runs.stream_source import StreamSource
-from bert_spark.runs.unread_files import find_unread
-from bert_spark.tables.config import InputConfig, OutputConfig
+from bert_spark.runs.unread_files import UnreadFiles, find_unread
+from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.outputs import output_is_empty, path_exists
-from bert_spark.tables.readers import rename_text_value
+from bert_spark.tables.reader_options import rename_text_value
 from bert_spark.tables.schema import check_text_column
 from bert_spark.tables.storage import Folder
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from bert_spark.runs.scheduled_run import ScheduledRun
 
 
 PIN_FILE = "pinned.json"
-SPARK_FOLDER = "spark"  # Spark's own files beside it
+SPARK_FOLDER = "spark"  # Spark's own files, beside the pin
 
 
-def pinned_source(
-    spark: SparkSession,
-    source: InputConfig,
-    identity: Mapping[str, str],
-    schedule: ScheduleConfig,
-    checkpoint: Folder,
-    output: str,
-) -> StreamSource:
-    """Return the arrivals of an input, with the columns that its checkpoint has kept, or keeps from now on.
+def pinned_source(run: ScheduledRun, checkpoint: Folder, output: str) -> StreamSource:
+    """Return the run's input with the columns that the checkpoint pins. The first run pins them.
 
     Parameters
     ----------
+    run
+        The incremental run.
+    checkpoint
+        The folder set with --checkpoint.
     output
-        Address of what the rows go to: another one would lack what was read before.
+        Address of the output. Another output would lack the rows that were read before.
 
     Raises
     ------
     ConfigError
-        When the checkpoint is of another input or output.
+        If the checkpoint belongs to another input or output.
     FingerprintError
-        When it is of another model.
+        If it belongs to another model.
     DataError
-        When new files have a column more, or one of another type; both are named.
+        If the columns are unknown, or new files have an additional column or one of another type. The message names
+        the files and the columns.
     """
+    source = run.task.source
     pin = json.loads(checkpoint.read(PIN_FILE) or "{}")
-    _check_owner(pin, {"input": source.path, "output": output}, identity, checkpoint)
-    new = find_unread(spark, source, checkpoint / SPARK_FOLDER)
-    is_given = pin.get("given", schedule.schema is not None)
-    schema = (
-        T.StructType.fromJson(pin["schema"]) if pin else columns_from_ddl(spark, schedule.schema, source) or new.schema
-    )
-    if schema is None:
-        raise DataError(f"no records in {source.path!r} to take the columns from; set --schema, or wait for the first")
-    check_text_column(
-        rename_text_value(spark.createDataFrame([], schema), source, input_format(source)), source.text_column
-    )
-    wrong = column_differences(new.schema, schema, source, new.files, typed=not is_given)
-    if wrong:
-        raise DataError(
-            f"new files of {source.path!r}{_file_names(new.files)} have other columns than "
-            f"{'--schema says' if is_given else 'the first run saw'}: {'; '.join(wrong)}. Nothing is lost: mend the "
-            "files and run again, or start another --checkpoint and --output with the new columns"
-        )
-    facts = {"input": source.path, "output": output, "identity": dict(identity), "schema": json.loads(schema.json())}
-    kept = {"id": secrets.token_hex(4), "begun": False, "published": False, "given": is_given}
-    pin = facts | {name: pin.get(name, first) for name, first in kept.items()}
+    _check_owner(pin, {"input": source.path, "output": output}, run.task.identity, checkpoint)
+    unread = find_unread(run.spark, source, checkpoint / SPARK_FOLDER)
+    from_option = pin.get("given", run.schedule.schema is not None)
+    schema = T.StructType.fromJson(pin["schema"]) if pin else _first_columns(run, unread)
+    empty = rename_text_value(run.spark.createDataFrame([], schema), source, input_format(source))
+    check_text_column(empty, source.text_column)
+    _check_columns(source, schema, unread, from_option=from_option)
+    pin = {
+        "input": source.path,
+        "output": output,
+        "identity": dict(run.task.identity),
+        "schema": json.loads(schema.json()),
+        "id": pin.get("id", secrets.token_hex(4)),
+        "begun": pin.get("begun", False),
+        "published": pin.get("published", False),
+        "given": from_option,
+    }
     checkpoint.write(PIN_FILE, json.dumps(pin, indent=2))
-    return StreamSource(source, schema, new, pin)
+    return StreamSource(source, schema, unread, pin)
 
 
-def mark_checkpoint(checkpoint: Folder, what: str) -> None:
-    """Keep in the checkpoint that publishing has "begun": the output may hold rows from now on; or is "published"."""
+def mark_publishing_begun(checkpoint: Folder) -> None:
+    """Record in the checkpoint that the output may hold rows from now on."""
+    _set_flag(checkpoint, "begun")
+
+
+def mark_published(checkpoint: Folder) -> None:
+    """Record in the checkpoint that the output holds all rows that were read."""
+    _set_flag(checkpoint, "published")
+
+
+def _set_flag(checkpoint: Folder, name: str) -> None:
     pin = json.loads(checkpoint.read(PIN_FILE) or "{}")
-    if not pin[what]:
-        checkpoint.write(PIN_FILE, json.dumps({**pin, what: True}, indent=2))
+    if not pin[name]:
+        checkpoint.write(PIN_FILE, json.dumps({**pin, name: True}, indent=2))
 
 
-def check_checkpoint_and_output(
-    spark: SparkSession, checkpoint: Folder, arrivals: StreamSource, output: OutputConfig
-) -> None:
-    """Refuse a checkpoint and an output of which somebody has removed one.
+def check_checkpoint_and_output(run: ScheduledRun, checkpoint: Folder, source: StreamSource) -> None:
+    """Refuse a checkpoint and an output that do not belong together, as after one of them was removed.
 
     Raises
     ------
     ConfigError
-        When they can't be of one another.
+        If the output or Spark's part of the checkpoint is missing, or the output holds rows that the checkpoint does
+        not know.
     """
-    pin, path = arrivals.pin, str(output.path)
-    if pin["published"] and not path_exists(spark, path, output.format):
+    pin, output = source.pin, run.task.output
+    path = str(output.path)
+    if pin["published"] and not path_exists(run.spark, path, output.format):
         raise ConfigError(
-            f"checkpoint {checkpoint.uri} has published into {path!r}, which is not there: rows read before would be "
-            "missing. Bring it back, or start another --checkpoint, which reads all again"
+            f"checkpoint {checkpoint.uri} has published into {path!r}, which does not exist: rows read before would be "
+            "missing. Restore the output and run again, or pass a new --checkpoint, which reads all of the input again"
         )
     if pin["published"] and not (checkpoint / SPARK_FOLDER / "offsets").names():
         raise ConfigError(
-            f"{(checkpoint / SPARK_FOLDER).uri} is gone, Spark's list of what was read: all would be in {path!r} twice. Bring "
-            "it back, or start another --checkpoint and --output"
+            f"{(checkpoint / SPARK_FOLDER).uri}, Spark's list of what was read, is missing: every row would be in "
+            f"{path!r} twice. Restore it and run again, or pass a new --checkpoint with a new --output"
         )
-    if not pin["begun"] and not output_is_empty(spark, output):
+    if not pin["begun"] and not output_is_empty(run.spark, output):
         raise ConfigError(
-            f"output {path!r} holds batches that checkpoint {checkpoint.uri} knows nothing of: its own, numbered from "
-            "0, would replace them. Go on with the checkpoint they were made with, or write to another --output"
+            f"output {path!r} holds batches that checkpoint {checkpoint.uri} does not know. The checkpoint's own "
+            "batches, numbered from 0, would replace them. Pass the --checkpoint that they were made with, or another "
+            "--output"
+        )
+
+
+def _first_columns(run: ScheduledRun, unread: UnreadFiles) -> T.StructType:
+    source = run.task.source
+    schema = columns_from_ddl(run.spark, run.schedule.schema, source) or unread.schema
+    if schema is None:
+        raise DataError(
+            f"input {source.path!r} holds no records that show its columns; set --schema, or run again when the first "
+            "record has arrived"
+        )
+    return schema
+
+
+def _check_columns(source: InputConfig, pinned: T.StructType, unread: UnreadFiles, *, from_option: bool) -> None:
+    """Raise DataError if unread files have other columns than the pinned ones."""
+    differences = column_differences(unread.schema, pinned, source, unread.files, compare_types=not from_option)
+    if differences:
+        raise DataError(
+            f"new files of {source.path!r}{_file_names(unread.files)} have other columns than "
+            f"{'--schema says' if from_option else 'the first run saw'}: {'; '.join(differences)}. Nothing was read. "
+            "Correct the files and run again, or pass a new --checkpoint and --output for the new columns"
         )
 
 
 def _check_owner(
     pin: Mapping[str, Any], places: Mapping[str, Any], identity: Mapping[str, str], checkpoint: Folder
 ) -> None:
+    """Refuse another input, output or model than the pinned one."""
     if not pin:
         return
-    for what, mine in places.items():
-        if pin[what] != mine:
+    for name, current in places.items():
+        if pin[name] != current:
             raise ConfigError(
-                f"checkpoint {checkpoint.uri} is of {what} {pin[what]!r}, this run's is {mine!r}; each input, and each "
-                f"output, needs a --checkpoint of its own. If it was only moved, change it in {checkpoint.uri}/{PIN_FILE}"
+                f"checkpoint {checkpoint.uri} belongs to {name} {pin[name]!r}, but this run's is {current!r}. Pass a "
+                f"--checkpoint of its own for each input and output. If the {name} was only moved, change it in "
+                f"{checkpoint.uri}/{PIN_FILE}"
             )
-    for key, mine in identity.items():
-        if pin["identity"].get(key) != mine:
-            theirs = str(pin["identity"].get(key))[:12]
+    for key, current in identity.items():
+        if pin["identity"].get(key) != current:
+            pinned = str(pin["identity"].get(key))[:12]
             raise FingerprintError(
-                f"checkpoint {checkpoint.uri} is of {key.rsplit('.', 1)[-1]} {theirs}, this "
-                f"run makes {mine[:12]}; start another --checkpoint, and --new-version, to read all again"
+                f"checkpoint {checkpoint.uri} belongs to {key.rsplit('.', 1)[-1]} {pinned}, but this run's is "
+                f"{current[:12]}. Pass a new --checkpoint, and --new-version, to read all of the input again"
             )
 
 
 def _file_names(files: Iterable[str]) -> str:
+    """Return the names of up to three files in parentheses, and how many more there are."""
     names = [uri.rpartition("/")[2] for uri in sorted(files)]
     more = [f"{len(names) - 3} more"] if len(names) > 3 else []
     return f" ({', '.join(names[:3] + more)})" if names else ""

@@ -1,4 +1,4 @@
-"""Publish a job's result by days: each day is one partition, and running a day again gives the same table."""
+"""Publish a job's result by day. Each day is one partition, and running a day again gives the same table."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from bert_spark.errors import ConfigError, EmptyInputError, NoInputError
-from bert_spark.runs.config import LimitsConfig, ScheduleConfig
-from bert_spark.runs.day_filter import DAY_PARTITION, is_complete_folder, records_of_day
-from bert_spark.runs.lock import Lock
+from bert_spark.errors import EmptyInputError, NoInputError
+from bert_spark.runs.day_filter import (
+    DAY_PARTITION,
+    has_path_per_day,
+    input_of_day,
+    is_complete_folder,
+    records_of_day,
+)
 from bert_spark.runs.progress import show_progress
 from bert_spark.runs.publish import audit_and_publish, check_same_model, mark_staged
+from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.staging_area import StagedRun, StagingArea
-from bert_spark.runs.task import Task
-from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_signature
 from bert_spark.tables.outputs import output_is_empty, path_exists, read_output
@@ -30,120 +33,114 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_DATE_PLACEHOLDER = "{run_date}"
-_BACKFILL_FILE = "backfill.json"
+_STAGE_PREFIX = "day-"
+_BACKFILL_FILE = "backfill.json"  # in the staging folder: which days of a range are published
 
 
-def publish_days(
-    spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: LimitsConfig, area: StagingArea, lock: Lock
-) -> list[dict[str, Any]]:
-    """Publish the days that are asked for, one after the other, after what an earlier run has left; return the records.
+def publish_days(run: ScheduledRun) -> list[dict[str, Any]]:
+    """Publish the requested days one after the other and return their records.
 
-    A range of days that was cut short goes on with the first day that is not published.
+    Complete rows of killed runs are published first. A range of days that stopped continues with its first day that is
+    not published.
 
     Raises
     ------
     NoInputError
-        When a day has no input and some is required.
+        If a day has no input and `require_input` is set.
     LimitError
-        When a day is outside the limits; the days before it are published.
+        If a day is outside the limits. The days before it are published.
     """
-    finished = recover_staged_days(spark, task, area, lock)
-    asked = {"days": schedule.days, "rows": _digest(_run_identity(spark, task, schedule))}
-    done = _days_done(area, asked) if path_exists(spark, str(task.output.path), task.output.format) else []
+    recovered = recover_staged_days(run)
+    days, output = run.schedule.days, run.task.output
+    request = {"days": days, "rows": _digest(_rows_identity(run))}
+    done = _finished_days(run.area, request) if path_exists(run.spark, str(output.path), output.format) else []
     records = []
-    for day in schedule.days:
+    for day in days:
         if day in done:
-            logger.info("%s is published already by the run that this one continues", day)
+            logger.info("%s was already published by the run that this one continues", day)
             continue
-        record = _publish_day(spark, task, schedule, limits, area, lock, day, finished)
-        if record is None:
-            if schedule.require_input:
-                raise NoInputError(f"no input for {day} ({_day_input(task.source, day).path}); the table is as it was")
-            logger.warning("no input for %s: nothing to do, its partition stays as it is", day)
-        else:
+        record = _publish_day(run, day, recovered)
+        if record is not None:
             records.append(record)
+        elif run.schedule.require_input:
+            path = input_of_day(run.task.source, day).path
+            raise NoInputError(f"no input for {day} ({path}); the table is unchanged. Run again when it has arrived")
+        else:
+            logger.warning("no input for %s: nothing to do, its partition is unchanged", day)
         done.append(day)
-        if len(schedule.days) > 1:
-            area.staging.write(_BACKFILL_FILE, json.dumps(asked | {"done": done}))
-    if len(schedule.days) > 1:
-        area.staging.remove(_BACKFILL_FILE)
+        if len(days) > 1:
+            run.area.staging.write(_BACKFILL_FILE, json.dumps(request | {"done": done}))
+    if len(days) > 1:
+        run.area.staging.remove(_BACKFILL_FILE)
     return records
 
 
-def recover_staged_days(spark: SparkSession, task: Task, area: StagingArea, lock: Lock) -> dict[str, dict[str, Any]]:
-    """Make good what killed runs have left: publish rows that are complete, remove others; return key -> record.
+def recover_staged_days(run: ScheduledRun) -> dict[str, dict[str, Any]]:
+    """Publish the rows of killed runs that are complete and remove those that are not.
 
-    Rows that the limits have refused stay, until their day is run again.
+    Rows that the limits refused stay staged until their day is run again.
+
+    Returns
+    -------
+    dict
+        Key of the staged rows -> record of the run that staged them.
 
     Raises
     ------
     FingerprintError
-        When complete rows are of another model than this run's.
+        If complete rows belong to another model than this run's.
     """
-    finished = {}
-    for name in area.staging.names():
-        if not name.startswith("day-"):
-            continue
-        stage = StagedRun(area.staging / name)
+    recovered = {}
+    for name in _staged_days(run.area):
+        stage = StagedRun(run.area.staging / name)
         state = stage.state
         if state is None or stage.is_half_removed:
-            logger.warning("removing what a killed run left unfinished: %s", stage.folder.uri)
+            logger.warning("removing the incomplete rows of a killed run: %s", stage.folder.uri)
             stage.remove()
         elif state["status"] != "refused":
-            check_same_model(stage, task)
-            logger.warning("publishing what run %s had staged when it ended", state["record"]["run_id"])
-            finished[state["key"]] = audit_and_publish(spark, area, lock, stage)
-    return finished
+            check_same_model(stage, run.task)
+            logger.warning("publishing the rows that run %s had staged when it was killed", state["record"]["run_id"])
+            recovered[state["key"]] = audit_and_publish(run, stage)
+    return recovered
 
 
-def _publish_day(
-    spark: SparkSession,
-    task: Task,
-    schedule: ScheduleConfig,
-    limits: LimitsConfig,
-    area: StagingArea,
-    lock: Lock,
-    day: str,
-    finished: dict[str, dict[str, Any]],
-) -> dict[str, Any] | None:
-    source = _day_input(task.source, day)
-    kind = input_format(source)
-    if _DATE_PLACEHOLDER in str(task.source.path) and not path_exists(spark, str(source.path), kind):
+def _staged_days(area: StagingArea) -> list[str]:
+    return [name for name in area.staging.names() if name.startswith(_STAGE_PREFIX)]
+
+
+def _publish_day(run: ScheduledRun, day: str, recovered: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """Publish one day and return its record; None if there is no input for it."""
+    source = input_of_day(run.task.source, day)
+    path = str(source.path)
+    if has_path_per_day(run.task.source) and not path_exists(run.spark, path, input_format(source)):
         return None
     try:
-        tweets = read_input(spark, source)
+        tweets = read_input(run.spark, source)
     except EmptyInputError as err:
-        if not is_complete_folder(spark, str(source.path)):
+        if not is_complete_folder(run.spark, path):
             raise
         logger.warning("%s", err)
-        empty = None if schedule.require_input else _stage_empty_day(spark, task, limits, area, day)
-        return audit_and_publish(spark, area, lock, empty, limits) if empty else None
-    check_columns_free(tweets, [] if schedule.date_column == DAY_PARTITION else [DAY_PARTITION])
-    signature = input_signature(tweets) or uuid.uuid4().hex  # of an input that can't be known, never the same
-    key = _digest(_run_identity(spark, task, schedule) | {"path": source.path, "day": day, "signature": signature})
-    if key in finished:
-        return finished[key]
-    stage = _refused_stage(area, day, key)
-    if stage is None:
-        stage = _encode_day(spark, task, schedule, limits, area, tweets, day, key)
-    return audit_and_publish(spark, area, lock, stage, limits)
+        return _publish_empty_day(run, day)
+    check_columns_free(tweets, [] if run.schedule.date_column == DAY_PARTITION else [DAY_PARTITION])
+    # An input without a signature never equals an earlier one.
+    signature = input_signature(tweets) or uuid.uuid4().hex
+    key = _digest(_rows_identity(run) | {"path": source.path, "day": day, "signature": signature})
+    if key in recovered:
+        return recovered[key]
+    stage = _refused_stage(run.area, day, key) or _stage_day(run, tweets, day, key)
+    return audit_and_publish(run, stage, run.limits)
 
 
-def _day_input(source: InputConfig, day: str) -> InputConfig:
-    return dataclasses.replace(source, path=str(source.path).replace(_DATE_PLACEHOLDER, day))
-
-
-def _run_identity(spark: SparkSession, task: Task, schedule: ScheduleConfig) -> dict[str, Any]:
-    """Return all that decides which rows come out of an input: runs that agree in it would stage the same."""
+def _rows_identity(run: ScheduledRun) -> dict[str, Any]:
+    """Return everything that decides which rows come out of an input: equal settings stage equal rows."""
     return {
-        "identity": dict(task.identity),
-        "encoder": task.config.settings(),
-        "source": dataclasses.asdict(task.source),
-        "output": dataclasses.asdict(task.output),
-        "facts": dict(task.facts),
-        "date_column": schedule.date_column,
-        "time_zone": _session_time_zone(spark),
+        "identity": dict(run.task.identity),
+        "encoder": run.task.config.settings(),
+        "source": dataclasses.asdict(run.task.source),
+        "output": dataclasses.asdict(run.task.output),
+        "facts": dict(run.task.facts),
+        "date_column": run.schedule.date_column,
+        "time_zone": _session_time_zone(run.spark),
     }
 
 
@@ -152,80 +149,60 @@ def _digest(facts: dict[str, Any]) -> str:
 
 
 def _session_time_zone(spark: SparkSession) -> str | None:
-    """Return the zone in which timestamps become days."""
+    """Return the time zone in which Spark turns timestamps into days."""
     return spark.conf.get("spark.sql.session.timeZone")
 
 
+def _finished_days(area: StagingArea, request: dict[str, Any]) -> list[str]:
+    """Return the days that an interrupted run of the same request published."""
+    progress = json.loads(area.staging.read(_BACKFILL_FILE) or "{}")
+    done = progress.pop("done", [])
+    return list(done) if progress == request else []
+
+
 def _refused_stage(area: StagingArea, day: str, key: str) -> StagedRun | None:
-    """Return the rows of this very input that limits have refused; remove older ones of the day."""
-    found = None
-    for name in area.staging.names():
-        if not name.startswith("day-"):
-            continue
+    """Return the refused rows of exactly this input, if any. Remove those of older inputs of the day."""
+    matching = None
+    for name in _staged_days(area):
         stage = StagedRun(area.staging / name)
         state = stage.state or {}
         if state.get("key") == key:
-            found = stage
+            matching = stage
         elif state.get("partitions") == [f"{DAY_PARTITION}={day}"]:
             stage.remove()
-    return found
+    return matching
 
 
-def _encode_day(
-    spark: SparkSession,
-    task: Task,
-    schedule: ScheduleConfig,
-    limits: LimitsConfig,
-    area: StagingArea,
-    tweets: DataFrame,
-    day: str,
-    key: str,
-) -> StagedRun:
+def _stage_day(run: ScheduledRun, tweets: DataFrame, day: str, key: str) -> StagedRun:
+    """Encode the records of a day into a new stage."""
+    task, date_column = run.task, run.schedule.date_column
     partition = f"{DAY_PARTITION}={day}"
-    zone = {} if schedule.date_column is None else {"time_zone": _session_time_zone(spark)}
-    record = task.record(input=task.source.path, partition=partition, **zone)
-    stage = StagedRun(area.staging / f"day-{record.content['run_id']}")
-    counted = record.count_input(records_of_day(record, tweets, schedule.date_column, day), task.source.text_column)
+    zone = {} if date_column is None else {"time_zone": _session_time_zone(run.spark)}
+    record = task.record(partition=partition, **zone)
+    stage = StagedRun(run.area.staging / f"{_STAGE_PREFIX}{record.content['run_id']}")
+    counted = record.count_input(records_of_day(record, tweets, date_column, day), task.source.text_column)
     result = task.apply(counted, task.source.partition_mb)
-    with show_progress(spark, f"{task.job} {day}"):
+    with show_progress(run.spark, f"{task.job} {day}"):
         result.write.mode("overwrite").parquet(stage.path(partition))
-    counts = stage.rows(spark, [partition]).agg(*task.output_counts()).first()
+    counts = stage.rows(run.spark, [partition]).agg(*task.output_counts()).first()
     content = task.with_label_shift(record.finish(counts.asDict() if counts else {}))
-    if schedule.require_input and not content["rows_out"]:
+    if run.schedule.require_input and not content["rows_out"]:
         stage.remove()
-        raise NoInputError(f"the input of {day} holds no records; the table is as it was")
-    mark_staged(stage, task, [partition], content, limits, key)
+        raise NoInputError(
+            f"the input of {day} holds no records; the table is unchanged. Run again when they have arrived"
+        )
+    mark_staged(run, stage, [partition], content, key)
     return stage
 
 
-def _stage_empty_day(
-    spark: SparkSession, task: Task, limits: LimitsConfig, area: StagingArea, day: str
-) -> StagedRun | None:
-    """Stage a day without rows, of the columns that the output has; None where there is no output to say them."""
-    if output_is_empty(spark, task.output):
+def _publish_empty_day(run: ScheduledRun, day: str) -> dict[str, Any] | None:
+    """Replace a day by no rows, with the columns of the output. None if input is required or there is no output."""
+    if run.schedule.require_input or output_is_empty(run.spark, run.task.output):
         return None
     partition = f"{DAY_PARTITION}={day}"
-    record = task.record(partition=partition)
-    stage = StagedRun(area.staging / f"day-{record.content['run_id']}")
-    read_output(spark, task.output).drop(DAY_PARTITION).limit(0).write.mode("overwrite").parquet(stage.path(partition))
-    mark_staged(stage, task, [partition], task.with_label_shift(record.finish(ZERO_COUNTS)), limits)
-    return stage
-
-
-def check_day_settings(task: Task, schedule: ScheduleConfig) -> None:
-    """Refuse a range of days that would each be given the whole input, and settings of plain runs."""
-    if task.output.if_exists != "error":
-        raise ConfigError(
-            f"got if_exists={task.output.if_exists!r} with a scheduled run, which replaces its own partition and no "
-            "other: leave it out"
-        )
-    if schedule.from_date and schedule.date_column is None and _DATE_PLACEHOLDER not in str(task.source.path):
-        raise ConfigError(
-            f"--from would give all of {task.source.path!r} to each day; set --date-column, or put {_DATE_PLACEHOLDER} into "
-            "--input"
-        )
-
-
-def _days_done(area: StagingArea, asked: dict[str, Any]) -> list[str]:
-    found = json.loads(area.staging.read(_BACKFILL_FILE) or "{}")
-    return list(found.pop("done", [])) if {**found, "done": 0} == {**asked, "done": 0} else []
+    record = run.task.record(partition=partition)
+    stage = StagedRun(run.area.staging / f"{_STAGE_PREFIX}{record.content['run_id']}")
+    no_rows = read_output(run.spark, run.task.output).drop(DAY_PARTITION).limit(0)
+    no_rows.write.mode("overwrite").parquet(stage.path(partition))
+    mark_staged(run, stage, [partition], run.task.with_label_shift(record.finish(ZERO_COUNTS)))
+    return audit_and_publish(run, stage, run.limits)

@@ -1,7 +1,8 @@
-"""Which records are a day's, and whether a day without any is all there is of it."""
+"""Decide which input and which records belong to a day, and whether an input without a record is a complete day."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -9,6 +10,7 @@ from pyspark.sql import types as T
 
 from bert_spark.errors import DataError
 from bert_spark.runs.run_record import RunRecord
+from bert_spark.tables.config import InputConfig
 from bert_spark.tables.outputs import path_exists
 from bert_spark.tables.schema import exact_column
 
@@ -17,31 +19,53 @@ if TYPE_CHECKING:
 
 
 DAY_PARTITION = "run_date"
+DATE_PLACEHOLDER = "{run_date}"
 
 
-def records_of_day(record: RunRecord, tweets: DataFrame, column: str | None, day: str) -> DataFrame:
-    """Return the records of one day; those whose date can't be read belong to none, and are counted."""
-    if column is None:
+def has_path_per_day(source: InputConfig) -> bool:
+    """Tell whether the path of the input contains `{run_date}`, so that each day has its own."""
+    return DATE_PLACEHOLDER in str(source.path)
+
+
+def input_of_day(source: InputConfig, day: str) -> InputConfig:
+    """Return the input with the day in its path."""
+    return dataclasses.replace(source, path=str(source.path).replace(DATE_PLACEHOLDER, day))
+
+
+def records_of_day(record: RunRecord, tweets: DataFrame, date_column: str | None, day: str) -> DataFrame:
+    """Return the records of one day: all of them without a date column.
+
+    A record whose date is missing or cannot be parsed belongs to no day. Such records are counted in `record` as
+    "rows_without_date".
+
+    Raises
+    ------
+    DataError
+        If the date column does not exist, or holds neither dates, timestamps nor strings.
+    """
+    if date_column is None:
         return tweets
-    if column not in tweets.columns:
-        raise DataError(f"column {column!r} not found; the table has {tweets.columns}; set --date-column")
-    date = exact_column(column)
-    kind = tweets.schema[column].dataType
+    if date_column not in tweets.columns:
+        raise DataError(f"column {date_column!r} not found; the table has {tweets.columns}; set --date-column")
+    date = exact_column(date_column)
+    kind = tweets.schema[date_column].dataType
     if isinstance(kind, T.StringType):
         date = F.try_to_timestamp(date).cast("date")
     elif isinstance(kind, (T.TimestampType, T.TimestampNTZType)):
         date = date.cast("date")
     elif not isinstance(kind, T.DateType):
-        raise DataError(f"column {column!r} is {kind.simpleString()}; --date-column takes dates, timestamps or strings")
+        raise DataError(
+            f"column {date_column!r} is {kind.simpleString()}; --date-column takes dates, timestamps or strings"
+        )
     tweets = record.observe(tweets, [F.count_if(date.isNull()).alias("rows_without_date")])
     rows = tweets.where(date == F.lit(day).cast("date"))
-    return rows.drop(column) if column == DAY_PARTITION else rows
+    return rows.drop(date_column) if date_column == DAY_PARTITION else rows
 
 
 def is_complete_folder(spark: SparkSession, path: str) -> bool:
-    """Tell whether a day without a record is all there is of it: files that are empty, or the mark of a finished job.
+    """Tell whether a folder without a record is a complete, empty day: it holds files, or a finished job's `_SUCCESS`.
 
-    A folder without either, or of folders alone, may be one that is still being written.
+    A folder with neither, or with folders only, may still be in the middle of being written.
     """
     files = spark.read.format("binaryFile").load(path).inputFiles()
     return bool(files) or path_exists(spark, f"{path.rstrip('/')}/_SUCCESS", "binaryFile")

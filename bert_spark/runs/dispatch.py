@@ -1,4 +1,4 @@
-"""Run a task the way its settings ask for: plain, by day, or incremental."""
+"""Run a task as its settings ask: plain, by day, or incremental. Encodes and publishes nothing itself."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from bert_spark.errors import LimitError
 from bert_spark.runs.config import LimitsConfig, ScheduleConfig
-from bert_spark.runs.daily import check_day_settings, publish_days
-from bert_spark.runs.day_filter import DAY_PARTITION as DAY
-from bert_spark.runs.incremental import BATCH_PARTITION as BATCH
-from bert_spark.runs.incremental import publish_new
+from bert_spark.runs.daily import publish_days
+from bert_spark.runs.day_filter import DAY_PARTITION
+from bert_spark.runs.incremental import BATCH_PARTITION, publish_new
 from bert_spark.runs.lock import acquired
 from bert_spark.runs.plain_run import run_plain
 from bert_spark.runs.quality_limits import check_label_shift_known
+from bert_spark.runs.scheduled_run import ScheduledRun, check_schedule
 from bert_spark.runs.staging_area import StagingArea, staging_area_for
 from bert_spark.runs.summary import COMPARED_RUNS, run_summary
 from bert_spark.runs.task import Task
@@ -29,45 +29,53 @@ logger = logging.getLogger(__name__)
 
 
 def run_task(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: LimitsConfig) -> str:
-    """Run a task and return what to print of it.
+    """Run a task and return its summary, for the job to print.
 
     Raises
     ------
     BertSparkError
-        Before any work, for settings that don't fit together or an output of another kind or model; after it, for a
-        result outside the limits.
+        Before any work, if settings contradict each other or the output belongs to another kind of run or another
+        model. After the work, if the result is outside the limits.
     """
     if not schedule.is_scheduled:
         return run_plain(spark, task)
     check_output_path(task.output, task.source)
-    check_day_settings(task, schedule)
+    check_schedule(task, schedule)
     check_label_shift_known(limits, task.trained_label_shares)
     output = matching_version(spark, task.output, task.identity, new=schedule.new_version)
-    check_partition_column(spark, output, BATCH if schedule.incremental else DAY)
+    check_partition_column(spark, output, BATCH_PARTITION if schedule.incremental else DAY_PARTITION)
     task = dataclasses.replace(task, output=output)
     area = staging_area_for(spark, output, schedule.work)
-    publish = publish_new if schedule.incremental else publish_days
     with acquired(area.base / "_locks", f"{area.name}.json", f"{task.job} {output.path}") as lock:
-        before = area.records_with_status(task.job, "published")[:COMPARED_RUNS]
-        try:
-            records = publish(spark, task, schedule, limits, area, lock)
-        except LimitError:  # its record is kept where it is judged
-            refused = area.records_with_status(task.job, "refused")
-            if refused:
-                logger.warning("%s", run_summary(refused[0], area.record_path(refused[0]), before))
-            raise
-        except Exception as err:
-            _save_failure(area, task, "failed", exit_code=getattr(err, "exit_code", 1), error=type(err).__name__)
-            raise
-        if not records:
-            _save_failure(area, task, "nothing to do")
-    told = [run_summary(record, area.record_path(record), before) for record in records]
-    return "\n".join(told) or f"{task.job}: nothing to do, {output.path} is as it was"
+        return _publish_and_summarise(ScheduledRun(spark, task, schedule, limits, area, lock))
 
 
-def _save_failure(area: StagingArea, task: Task, status: str, **facts: Any) -> None:
-    """Leave a record of a run without rows: for whoever looks where no exit code is to be seen."""
+def _publish_and_summarise(run: ScheduledRun) -> str:
+    """Publish what the schedule asks for. Leave a record also of a run that fails or has nothing to do."""
+    task, area = run.task, run.area
+    publish = publish_new if run.schedule.incremental else publish_days
+    earlier = area.records_with_status(task.job, "published")[:COMPARED_RUNS]
+    try:
+        records = publish(run)
+    except LimitError:  # the audit has saved the record
+        refused = area.records_with_status(task.job, "refused")
+        if refused:
+            logger.warning("%s", run_summary(refused[0], area.record_path(refused[0]), earlier))
+        raise
+    except Exception as err:
+        _save_record_without_rows(
+            area, task, "failed", exit_code=getattr(err, "exit_code", 1), error=type(err).__name__
+        )
+        raise
+    if not records:
+        _save_record_without_rows(area, task, "nothing to do")
+        return f"{task.job}: nothing to do, {task.output.path} is unchanged"
+    return "\n".join(run_summary(record, area.record_path(record), earlier) for record in records)
+
+
+def _save_record_without_rows(area: StagingArea, task: Task, status: str, **facts: Any) -> None:
+    """Write a record of a run without rows, for schedulers that do not show its exit code."""
     try:
         area.save_record(task.record(status=status, **facts).content)
-    except Exception as err:  # of any storage; it must not hide what the run ended with
-        logger.warning("no record could be left at %s: %s", area.records.uri, err)
+    except Exception as err:  # from any storage; it must not hide the error that ended the run
+        logger.warning("could not write the run's record to %s: %s", area.records.uri, err)

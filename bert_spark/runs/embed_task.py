@@ -1,4 +1,4 @@
-"""From the settings of jobs/embed.py to its task."""
+"""Turn the settings of jobs/embed.py into its task."""
 
 from __future__ import annotations
 

@@ -1,18 +1,21 @@
-"""What a whole run will take, from a sample that is encoded where the run would be: on the executors."""
+"""Estimate what a whole run will take, from a sample that the executors encode. Leaves no file behind."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from bert_spark.errors import ConfigError, NoInputError
+from bert_spark.runs.day_filter import DATE_PLACEHOLDER, has_path_per_day
 from bert_spark.runs.staging_area import staging_area_for
 from bert_spark.runs.task import Task
 from bert_spark.tables.input_size import input_bytes
 from bert_spark.tables.readers import read_input
 from bert_spark.tables.schema import drop_hidden
+from bert_spark.tables.storage import Folder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -22,55 +25,86 @@ ROWS_PER_TASK = 500
 _SAMPLE_FOLDER, _ENCODED_FOLDER = "estimate-sample", "estimate"
 
 
-def estimate_run(spark: SparkSession, task: Task, rows: int, work: str | None = None) -> str:
-    """Encode a sample and return what all of the input would take.
+@dataclass(frozen=True)
+class _SampleTiming:
+    """What one sample took: its rows, seconds of reading and of encoding, and bytes of output."""
 
-    The input is read twice without BERT: counted, and once more, timed, for the sample, which is written beside the
-    output. Encoding is timed on that copy, so that only it is multiplied; a quarter of it warms the workers before.
+    rows: int
+    reading_s: float
+    encoding_s: float
+    output_bytes: int
+
+
+def estimate_run(spark: SparkSession, task: Task, rows: int, work: str | None = None) -> str:
+    """Encode a sample and return what the whole input would take.
+
+    The input is read twice without BERT: once to count it and once, timed, to write the sample beside the output.
+    Encoding is timed on that copy, so only encoding is multiplied by the share of the sample. A quarter of the sample
+    is encoded first to warm up the workers.
 
     Parameters
     ----------
+    spark
+        The session.
+    task
+        The task of the whole run.
     rows
-        Of the sample: 2,000 or more for each core or GPU of the executors, or some have nothing to do.
+        Size of the sample. With fewer than 2,000 rows for each core or GPU of the executors, some have nothing to do.
     work
         Folder for the sample's files; by default the one that holds the output.
 
     Raises
     ------
     ConfigError
-        When there is no output, or the input's path changes by the day.
+        If there is no output, or the input's path contains `{run_date}`.
     NoInputError
-        When the input holds no records.
+        If the input or the sample holds no records.
     """
     if task.output.path is None:
         raise ConfigError("no output given; pass --output: the sample is written beside it")
-    if "{run_date}" in str(task.source.path):
-        raise ConfigError(f"--estimate got --input {task.source.path!r}; write a day in place of {{run_date}}, or *")
+    if has_path_per_day(task.source):
+        raise ConfigError(
+            f"--estimate got --input {task.source.path!r}; write a day in place of {DATE_PLACEHOLDER}, or *"
+        )
     tweets = read_input(spark, task.source)
     total = tweets.agg(F.count(F.lit(1))).collect()[0][0]
     if not total:
         raise NoInputError(f"{task.source.path!r} holds no records: nothing to estimate")
-    tasks = -(-rows // ROWS_PER_TASK)
     sample = tweets.sample(fraction=rows / total, seed=0) if rows < total else tweets
     staging = staging_area_for(spark, task.output, work).staging
-    staged, encoded = f"{staging.uri}/{_SAMPLE_FOLDER}", f"{staging.uri}/{_ENCODED_FOLDER}"
     try:
-        reading = _timed_write(task.prepare(sample).repartition(tasks), staged)
-        sample = spark.read.parquet(staged)
-        taken = sample.count()
-        if not taken:
-            raise NoInputError(f"a sample of {rows} of {total:,} records took none; estimate with more rows")
-        cores = _default_slots(spark)  # as many tasks, or a worker loads its model in the timed part
-        _timed_write(_encoded(task, sample.limit(max(cores, taken // 4)), cores), encoded)
-        encoding = _timed_write(_encoded(task, sample, tasks), encoded)
-        size = input_bytes(spark.read.parquet(encoded)) or 0
+        timing = _time_sample(spark, task, sample, rows, staging)
     finally:
         staging.remove(_SAMPLE_FOLDER)
         staging.remove(_ENCODED_FOLDER)
-    hours = (reading + encoding * total / taken) / 3600
+    return _estimate_text(timing, total)
+
+
+def _time_sample(
+    spark: SparkSession, task: Task, sample: DataFrame, expected_rows: int, staging: Folder
+) -> _SampleTiming:
+    """Write the sample and encode it, timing both."""
+    sample_path, encoded_path = f"{staging.uri}/{_SAMPLE_FOLDER}", f"{staging.uri}/{_ENCODED_FOLDER}"
+    tasks = -(-expected_rows // ROWS_PER_TASK)
+    reading_s = _timed_write(task.prepare(sample).repartition(tasks), sample_path)
+    sample = spark.read.parquet(sample_path)
+    rows = sample.count()
+    if not rows:
+        raise NoInputError(f"a random sample of about {expected_rows:,} records is empty; pass a larger --estimate")
+    # With fewer warm-up tasks than cores, some workers would load their model in the timed part.
+    cores = _default_parallelism(spark)
+    _timed_write(_encoded(task, sample.limit(max(cores, rows // 4)), cores), encoded_path)
+    encoding_s = _timed_write(_encoded(task, sample, tasks), encoded_path)
+    output_bytes = input_bytes(spark.read.parquet(encoded_path)) or 0
+    return _SampleTiming(rows, reading_s, encoding_s, output_bytes)
+
+
+def _estimate_text(timing: _SampleTiming, total: int) -> str:
+    hours = (timing.reading_s + timing.encoding_s * total / timing.rows) / 3600
     return (
-        f"estimate for all of the input, from {taken:,} of {total:,} records: {taken / encoding:,.0f} rows/s, "
-        f"{hours:.3g} hours with {reading:,.1f} s of reading, {size / taken * total / 1e9:.3g} GB of output "
+        f"estimate for all of the input, from {timing.rows:,} of {total:,} records: "
+        f"{timing.rows / timing.encoding_s:,.0f} rows/s, {hours:.3g} hours with {timing.reading_s:,.1f} s of reading, "
+        f"{timing.output_bytes / timing.rows * total / 1e9:.3g} GB of output "
         "(start-up of Spark and loading the model not counted)"
     )
 
@@ -80,13 +114,13 @@ def _encoded(task: Task, rows: DataFrame, tasks: int) -> DataFrame:
 
 
 def _timed_write(rows: DataFrame, path: str) -> float:
-    """Write rows; return the seconds it took."""
+    """Write rows and return how many seconds it took."""
     started = time.perf_counter()
     rows.write.mode("overwrite").parquet(path)
     return time.perf_counter() - started
 
 
-def _default_slots(spark: SparkSession) -> int:
-    """Return how many tasks Spark makes by default: the cores of its executors. Connect does not tell otherwise."""
+def _default_parallelism(spark: SparkSession) -> int:
+    """Return how many tasks Spark makes by default, the cores of its executors. Spark Connect offers no other way."""
     parts = spark.range(1 << 20).select(F.spark_partition_id().alias("part"))
     return int(parts.agg(F.max("part")).collect()[0][0]) + 1

@@ -1,4 +1,4 @@
-"""Compare the columns of new files with those that the first run saw."""
+"""Find the columns of new files and compare them with those that the first run pinned. Refuses nothing itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bert_spark.errors import ConfigError, EmptyInputError
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import literal_paths
-from bert_spark.tables.readers import input_schema
+from bert_spark.tables.reader_options import input_schema
 from bert_spark.tables.schema import MALFORMED_COLUMN
 
 if TYPE_CHECKING:
@@ -23,32 +23,49 @@ if TYPE_CHECKING:
 def columns_of_files(
     spark: SparkSession, source: InputConfig, files: Sequence[str] | None = None
 ) -> T.StructType | None:
-    """Return the columns of some files of an input, or of all; None where they hold no record that tells any."""
-    kind, path, more = input_format(source), str(source.path), {"mergeSchema": "true"}
+    """Return the columns of some files of an input, or of all its files; None if no record shows them.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    source
+        The input.
+    files
+        Addresses of the files; None for all.
+    """
+    kind, path, options = input_format(source), str(source.path), {"mergeSchema": "true"}
     if files is not None and kind == "json":
-        more["dropFieldIfAllNull"] = "true"
-    if files is not None and kind != "text" and not set(path) & set("*?[{"):  # of a pattern, folders are no columns
-        more["basePath"] = path
+        options["dropFieldIfAllNull"] = "true"
+    if files is not None and kind != "text" and not set(path) & set("*?[{"):
+        options["basePath"] = path  # folders such as lang=en become columns; below a pattern Spark makes none of them
     try:
-        schema = input_schema(spark, source, kind, literal_paths(files or ()), **more)
+        schema = input_schema(spark, source, kind, literal_paths(files or ()), **options)
     except EmptyInputError:
         return None
     return schema if set(schema.names) - {MALFORMED_COLUMN} else None
 
 
 def columns_from_ddl(spark: SparkSession, ddl: str | None, source: InputConfig) -> T.StructType | None:
-    """Return the columns that a setting names; None where it names none."""
+    """Return the columns that `--schema` lists; None if it is not set.
+
+    Raises
+    ------
+    ConfigError
+        If it is not DDL, or gives a column of csv another type than STRING.
+    """
     if ddl is None:
         return None
     try:
         fields = list(spark.createDataFrame([], ddl).schema.fields)
     except ParseException as err:
-        raise ConfigError(f"schema={ddl!r} is no list of columns; expected e.g. 'id STRING, text STRING'") from err
+        raise ConfigError(f"schema={ddl!r} is not a list of columns; expected e.g. 'id STRING, text STRING'") from err
     kind = input_format(source)
-    other = [field for field in fields if not isinstance(field.dataType, T.StringType)]
-    if kind == "csv" and other:
+    typed_fields = [field for field in fields if not isinstance(field.dataType, T.StringType)]
+    if kind == "csv" and typed_fields:
         raise ConfigError(
-            f"schema={ddl!r}: {other[0].name} is to be STRING, as all of csv, so that ids keep their digits"
+            f"schema={ddl!r}: column {typed_fields[0].name} must be STRING, like every column of csv: numbers would "
+            "change ids such as 007"
         )
     if kind == "text":
         return T.StructType([T.StructField("value", T.StringType())])
@@ -58,45 +75,64 @@ def columns_from_ddl(spark: SparkSession, ddl: str | None, source: InputConfig) 
 
 
 def column_differences(
-    new: T.StructType | None, schema: T.StructType, source: InputConfig, files: Iterable[str], *, typed: bool = True
+    new: T.StructType | None,
+    pinned: T.StructType,
+    source: InputConfig,
+    files: Iterable[str],
+    *,
+    compare_types: bool = True,
 ) -> list[str]:
-    """Say in what the columns of some files differ from those of the first run; a column less is no difference.
+    """Describe how the columns of some files differ from the pinned ones. A missing column is not a difference.
+
+    The text column is the exception: without it, files of other formats than json and text differ.
 
     Parameters
     ----------
-    typed
-        Whether types are compared too: json is parsed into those that a setting gives.
+    new
+        The columns of the files; None if they hold no record.
+    pinned
+        The pinned columns.
+    source
+        The input.
+    files
+        Addresses of the files.
+    compare_types
+        Whether types are compared too. They are not if `--schema` set them, since json is parsed into those types.
     """
     if new is None:
         return []
-    known = {field.name: field.dataType for field in schema.fields}
-    folders = {part.partition("=")[0] for uri in files for part in unquote(uri).split("/")[:-1] if "=" in part}
-    wrong = [f"new column {f.name!r} ({f.dataType.simpleString()})" for f in new.fields if f.name not in known]
-    wrong += [
-        f"column {field.name!r} is {field.dataType.simpleString()}, was {known[field.name].simpleString()}"
+    kind = input_format(source)
+    pinned_types = {field.name: field.dataType for field in pinned.fields}
+    folder_columns = {part.partition("=")[0] for uri in files for part in unquote(uri).split("/")[:-1] if "=" in part}
+    differences = [
+        f"new column {field.name!r} ({field.dataType.simpleString()})"
         for field in new.fields
-        if field.name in known
-        and typed
-        and not _is_readable_as(
-            field.dataType, known[field.name], "folder" if field.name in folders else input_format(source)
-        )
+        if field.name not in pinned_types
     ]
-    if (
-        input_format(source) not in ("text", "json") and source.text_column not in new.names
-    ):  # json's may be null in all
-        wrong.append(f"column {source.text_column!r} is gone")
-    return wrong
+    for field in new.fields if compare_types else []:
+        pinned_type = pinned_types.get(field.name)
+        origin = "folder" if field.name in folder_columns else kind
+        if pinned_type is not None and not _is_readable_as(field.dataType, pinned_type, origin):
+            differences.append(
+                f"column {field.name!r} is {field.dataType.simpleString()}, was {pinned_type.simpleString()}"
+            )
+    if kind not in ("text", "json") and source.text_column not in new.names:  # json omits a text that is null in all
+        differences.append(f"column {source.text_column!r} is missing")
+    return differences
 
 
-def _is_readable_as(found: T.DataType, known: T.DataType, kind: str) -> bool:
-    """Tell whether values of one type can be read as another; json's and folders' go by what happens to be in them."""
-    if found == known or (kind == "folder" and isinstance(found, T.NullType)):
+def _is_readable_as(new_type: T.DataType, pinned_type: T.DataType, origin: str) -> bool:
+    """Tell whether values of a new type can be read as the pinned type.
+
+    Types of json and of folder names are inferred from the values that happen to be in them, so they may vary more.
+    """
+    if new_type == pinned_type or (origin == "folder" and isinstance(new_type, T.NullType)):
         return True
-    if kind == "json" and isinstance(found, T.ArrayType) and isinstance(known, T.ArrayType):
-        return _is_readable_as(found.elementType, known.elementType, kind)
-    if kind == "json" and isinstance(found, T.StructType) and isinstance(known, T.StructType):
-        types = {field.name: field.dataType for field in known.fields}
-        return all(f.name in types and _is_readable_as(f.dataType, types[f.name], kind) for f in found.fields)
-    if kind == "json" and isinstance(known, T.DoubleType) and isinstance(found, T.LongType):
+    if origin == "json" and isinstance(new_type, T.ArrayType) and isinstance(pinned_type, T.ArrayType):
+        return _is_readable_as(new_type.elementType, pinned_type.elementType, origin)
+    if origin == "json" and isinstance(new_type, T.StructType) and isinstance(pinned_type, T.StructType):
+        types = {field.name: field.dataType for field in pinned_type.fields}
+        return all(f.name in types and _is_readable_as(f.dataType, types[f.name], origin) for f in new_type.fields)
+    if origin == "json" and isinstance(pinned_type, T.DoubleType) and isinstance(new_type, T.LongType):
         return True
-    return kind in ("json", "folder") and isinstance(known, T.StringType)
+    return origin in ("json", "folder") and isinstance(pinned_type, T.StringType)

@@ -1,7 +1,7 @@
-"""Publish what is new in the input since the last run: Structured Streaming, one bounded micro-batch after the other.
+"""Publish what is new in the input since the last run, by Structured Streaming in bounded micro-batches.
 
-Spark's checkpoint knows what was read. Each micro-batch is staged under its number and becomes one partition of the
-output, so that doing one again after a kill doubles nothing.
+Spark's checkpoint lists what was read. Each micro-batch is staged under its number and becomes one partition of the
+output, so repeating a micro-batch after a kill doubles no row.
 """
 
 from __future__ import annotations
@@ -14,14 +14,19 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F
 
 from bert_spark.errors import ConfigError, DataError, LimitError, NoInputError
-from bert_spark.runs.checkpoint_pin import SPARK_FOLDER, check_checkpoint_and_output, mark_checkpoint, pinned_source
-from bert_spark.runs.config import LimitsConfig, ScheduleConfig
-from bert_spark.runs.lock import Lock
+from bert_spark.runs.checkpoint_pin import (
+    SPARK_FOLDER,
+    check_checkpoint_and_output,
+    mark_published,
+    mark_publishing_begun,
+    pinned_source,
+)
 from bert_spark.runs.progress import show_progress
 from bert_spark.runs.publish import audit_and_publish, check_same_model, mark_staged
-from bert_spark.runs.staging_area import StagedRun, StagingArea, qualified_path
+from bert_spark.runs.run_record import RunRecord
+from bert_spark.runs.scheduled_run import ScheduledRun
+from bert_spark.runs.staging_area import StagedRun, qualified_path
 from bert_spark.runs.stream_source import FILE_COLUMN, StreamSource
-from bert_spark.runs.task import Task
 from bert_spark.tables.partitioning import DEFAULT_PARTITIONS, partition_count
 from bert_spark.tables.row_counts import INPUT_COUNTS, input_counts
 from bert_spark.tables.schema import MALFORMED_COLUMN, check_columns_free
@@ -35,148 +40,152 @@ logger = logging.getLogger(__name__)
 BATCH_PARTITION = "batch"
 
 
-def publish_new(
-    spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: LimitsConfig, area: StagingArea, lock: Lock
-) -> list[dict[str, Any]]:
-    """Publish what earlier runs have left, then what is new; return the records.
+def publish_new(run: ScheduledRun) -> list[dict[str, Any]]:
+    """Publish what earlier runs staged, then what is new, and return the records.
 
     Raises
     ------
     ConfigError
-        When the output holds rows that this checkpoint knows nothing of.
+        If the checkpoint and the output do not belong together, or `--fail-on-malformed` is set.
     NoInputError
-        When there is nothing new and some input is required.
+        If nothing is new and `require_input` is set.
     LimitError
-        When what was read is outside the limits. It stays staged, and no later run goes on before it is settled.
+        If what was read is outside the limits. The rows stay staged. Later runs read nothing new until they are
+        published or left out.
     """
+    task = run.task
     if task.source.fail_on_malformed:
         raise ConfigError(
-            "got --fail-on-malformed with --incremental, which reads no row twice; set --max-error-share 0"
+            "got --fail-on-malformed with --incremental, which reads each row only once and cannot check it before; "
+            "set --max-error-share 0"
         )
     path = str(task.output.path)
-    address = path if task.output.format == "table" else qualified_path(spark, path)
-    checkpoint = Folder(qualified_path(spark, str(schedule.checkpoint)))
-    arrivals = pinned_source(spark, task.source, task.identity, schedule, checkpoint, address)
-    check_checkpoint_and_output(spark, checkpoint, arrivals, task.output)
-    stage = StagedRun(area.staging / f"new-{arrivals.pin['id']}")
+    address = path if task.output.format == "table" else qualified_path(run.spark, path)
+    checkpoint = Folder(qualified_path(run.spark, str(run.schedule.checkpoint)))
+    source = pinned_source(run, checkpoint, address)
+    check_checkpoint_and_output(run, checkpoint, source)
+    stage = StagedRun(run.area.staging / f"new-{source.pin['id']}")
     check_same_model(stage, task)
     if stage.state is not None:
-        mark_checkpoint(checkpoint, "begun")
-    records = _publish_leftovers(spark, schedule, limits, area, lock, stage)
+        mark_publishing_begun(checkpoint)
+    records = _publish_earlier_rows(run, stage)
     record = task.record(partition=BATCH_PARTITION)
-    _stage_new(spark, task, schedule, arrivals, stage, checkpoint)
-    batches = _staged_batches(stage)
-    if batches:
-        rows = stage.rows(spark, batches)
-        counts = rows.agg(*task.output_counts()).first()
-        content = record.finish((counts.asDict() if counts else {}) | _recount_input(spark, task, arrivals, rows))
-        content["partition"] = batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
-        mark_staged(stage, task, batches, task.with_label_shift(content), limits, own=True)
-        mark_checkpoint(checkpoint, "begun")
-        records.append(audit_and_publish(spark, area, lock, stage, limits))
+    _stage_micro_batches(run, source, stage, checkpoint)
+    if _staged_batches(stage):
+        _complete_stage(run, source, stage, record)
+        mark_publishing_begun(checkpoint)
+        records.append(audit_and_publish(run, stage, run.limits))
     if records:
-        mark_checkpoint(checkpoint, "published")
-    if not records and schedule.require_input:
-        raise NoInputError(f"nothing is new in {task.source.path!r}; the table is as it was")
+        mark_published(checkpoint)
+    if not records and run.schedule.require_input:
+        raise NoInputError(
+            f"nothing is new in {task.source.path!r}; the table is unchanged. Run again when new input has arrived"
+        )
     return records
 
 
-def _publish_leftovers(
-    spark: SparkSession, schedule: ScheduleConfig, limits: LimitsConfig, area: StagingArea, lock: Lock, stage: StagedRun
-) -> list[dict[str, Any]]:
-    """Publish what was staged and not published; what the limits refused is audited anew, or left out on request.
+def _publish_earlier_rows(run: ScheduledRun, stage: StagedRun) -> list[dict[str, Any]]:
+    """Publish what an earlier run staged and did not publish.
 
-    Staged rows without a state are a killed run's: Spark takes up its micro-batch, and they are published with the new.
+    Rows that the limits refused are audited again, or left out if `skip_refused` is set. Staged rows without a state
+    belong to a killed run. Spark repeats its last micro-batch, and they are published together with what is new.
     """
     if stage.is_half_removed:
         stage.remove()
     state = stage.state
     if state is None:
         return []
-    if state["status"] == "refused" and schedule.skip_refused:
-        area.save_record(state["record"] | {"status": "skipped", "problems": state["problems"]})
+    if state["status"] == "refused" and run.schedule.skip_refused:
+        run.area.save_record(state["record"] | {"status": "skipped", "problems": state["problems"]})
         stage.remove()
         return []
-    logger.warning("settling what run %s had staged", state["record"]["run_id"])
+    logger.warning("publishing first what run %s had staged", state["record"]["run_id"])
     try:
-        return [audit_and_publish(spark, area, lock, stage, limits)]
+        return [audit_and_publish(run, stage, run.limits)]
     except LimitError as err:
-        raise LimitError(
-            f"{err}; nothing new is read before that. --skip-refused leaves those rows out for good"
-        ) from err
+        raise LimitError(f"{err}. Until then no new input is read") from err
 
 
-def _stage_new(
-    spark: SparkSession,
-    task: Task,
-    schedule: ScheduleConfig,
-    arrivals: StreamSource,
-    stage: StagedRun,
-    checkpoint: Folder,
-) -> None:
-    """Encode what is new, each micro-batch into a folder named by its number, over whatever a killed run left there."""
+def _stage_micro_batches(run: ScheduledRun, source: StreamSource, stage: StagedRun, checkpoint: Folder) -> None:
+    """Encode what is new. Each micro-batch overwrites the folder of its number, which a killed run may have left."""
     target = stage.folder.uri
-    size, files = arrivals.new.size, len(arrivals.new.files)
-    if size is not None and schedule.max_bytes is not None:
-        size = min(size, schedule.max_bytes)
-    elif size is not None and files > schedule.max_files:
-        size = size * schedule.max_files // files
-    tasks = DEFAULT_PARTITIONS if size is None else partition_count(size, task.source.partition_mb)
 
-    def write(
-        rows: DataFrame, number: int
-    ) -> None:  # Connect runs it on the server: it holds two texts, and no names of ours
+    # Spark Connect runs this function on the server: it may use strings only, and no names of this module.
+    def write_batch(rows: DataFrame, number: int) -> None:
         rows.write.mode("overwrite").parquet(f"{target}/batch={number}")
 
-    rows = task.transform(_without_batch_column(arrivals, arrivals.stream(spark, schedule)).repartition(tasks))
-    writer = rows.writeStream.foreachBatch(write).option("checkpointLocation", (checkpoint / SPARK_FOLDER).uri)
+    rows = _without_batch_folders(source, source.read_stream(run.spark, run.schedule))
+    result = run.task.transform(rows.repartition(_tasks_per_batch(run, source)))
+    writer = result.writeStream.foreachBatch(write_batch).option("checkpointLocation", (checkpoint / SPARK_FOLDER).uri)
     try:
-        with show_progress(spark, task.job):
+        with show_progress(run.spark, run.task.job):
             writer.trigger(availableNow=True).start().awaitTermination()
     except PySparkException as err:
-        unread = re.search(r"(?:error while reading file|CSV file:) (\S+?)\.?\s", str(err))
-        if unread is None or arrivals.kind != "csv":
+        file = re.search(r"(?:error while reading file|CSV file:) (\S+?)\.?\s", str(err))
+        if file is None or source.kind != "csv":
             raise
-        columns = [name for name in arrivals.schema.names if name != MALFORMED_COLUMN]
+        columns = [name for name in source.schema.names if name != MALFORMED_COLUMN]
         raise DataError(
-            f"can't read {unread[1]} with the columns that the first run saw: its header must be {columns}, in this "
-            "order. Nothing of it is lost: mend it and run again"
+            f"can't read {file[1]} with the columns that the first run saw: its header must be {columns}, in this "
+            "order. None of its rows is lost; correct the file and run again"
         ) from err
 
 
-def _without_batch_column(arrivals: StreamSource, rows: DataFrame) -> DataFrame:
-    """Return rows without the column that the output's partitions are to be named by.
+def _tasks_per_batch(run: ScheduledRun, source: StreamSource) -> int:
+    """Return over how many tasks the rows of one micro-batch are spread, by its bytes of text."""
+    size, files = source.unread.size, len(source.unread.files)
+    if size is None:
+        return DEFAULT_PARTITIONS
+    if run.schedule.max_bytes is not None:
+        size = min(size, run.schedule.max_bytes)
+    elif files > run.schedule.max_files:
+        size = size * run.schedule.max_files // files
+    return partition_count(size, run.task.source.partition_mb)
 
-    It is dropped where it is but the folders of another job's batches; a column of the data is refused.
+
+def _without_batch_folders(source: StreamSource, rows: DataFrame) -> DataFrame:
+    """Return rows without the column `batch`, which names the output's partitions.
+
+    The column is dropped if it only holds the names of another job's batch folders. A column of the data is refused.
     """
-    of_folders = all(f"/{BATCH_PARTITION}=" in file for file in arrivals.new.files)
-    if BATCH_PARTITION not in rows.columns or arrivals.kind in ("table", "delta") or not of_folders:
+    only_folders = all(f"/{BATCH_PARTITION}=" in file for file in source.unread.files)
+    if BATCH_PARTITION not in rows.columns or source.kind in ("table", "delta") or not only_folders:
         check_columns_free(rows, [BATCH_PARTITION])
         return rows
-    logger.info("the input's folders %s=... are another run's batches, and no column of the output", BATCH_PARTITION)
+    logger.info("the input is another run's output: its %s= folders are not read as a column", BATCH_PARTITION)
     return rows.drop(BATCH_PARTITION)
 
 
-def _recount_input(spark: SparkSession, task: Task, arrivals: StreamSource, rows: DataFrame) -> dict[str, Any]:
-    """Count the records of the files that the staged rows come from, by reading those once more without BERT.
+def _complete_stage(run: ScheduledRun, source: StreamSource, stage: StagedRun, record: RunRecord) -> None:
+    """Count the staged micro-batches and write their state."""
+    batches = _staged_batches(stage)
+    rows = stage.rows(run.spark, batches)
+    counts = rows.agg(*run.task.output_counts()).first()
+    content = record.finish((counts.asDict() if counts else {}) | _recount_input(run.spark, source, rows))
+    content["partition"] = batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
+    mark_staged(run, stage, batches, run.task.with_label_shift(content), exclusive=True)
 
-    A stream's own counts are gone with its process, so that they could not be compared after a kill.
+
+def _recount_input(spark: SparkSession, source: StreamSource, rows: DataFrame) -> dict[str, Any]:
+    """Count the records of the staged rows' files, by reading those files again without BERT.
+
+    A stream's own counts end with its process, so they could not be compared after a kill.
     """
     files = [row[0] for row in rows.select(FILE_COLUMN).distinct().collect()]
     try:
-        again = arrivals.reread(spark, files)
-        seen = F.count_distinct(FILE_COLUMN) if FILE_COLUMN in again.columns else F.lit(len(files))
-        found = again.agg(*input_counts(again, task.source.text_column), seen.alias("files")).first()
+        records = source.reread(spark, files)
+        file_count = F.count_distinct(FILE_COLUMN) if FILE_COLUMN in records.columns else F.lit(len(files))
+        counts = records.agg(*input_counts(records, source.input.text_column), file_count.alias("files")).first()
     except AnalysisException as err:
         logger.warning("%s", str(err).splitlines()[0])
-        found = None
-    if found is None or found["files"] < len(files):  # a table format that has rewritten its files meanwhile
-        logger.warning("the input's records can't be counted again: files of %s are gone", task.source.path)
+        counts = None
+    if counts is None or counts["files"] < len(files):  # a table format has rewritten its files meanwhile
+        logger.warning("the input's records cannot be counted again: files of %s are missing", source.input.path)
         return dict.fromkeys(INPUT_COUNTS, 0) | {"rows_in": rows.count(), "rows_in_recounted": False}
-    lost = arrivals.dropped(spark, files)
-    return {name: found[name] for name in INPUT_COUNTS} | ({"columns_dropped": lost} if lost else {})
+    dropped = source.dropped_columns(spark, files)
+    return {name: counts[name] for name in INPUT_COUNTS} | ({"columns_dropped": dropped} if dropped else {})
 
 
 def _staged_batches(stage: StagedRun) -> list[str]:
-    found = [name for name in stage.folder.names() if name.startswith(f"{BATCH_PARTITION}=")]
-    return sorted(found, key=lambda name: int(name.partition("=")[2]))
+    names = [name for name in stage.folder.names() if name.startswith(f"{BATCH_PARTITION}=")]
+    return sorted(names, key=lambda name: int(name.partition("=")[2]))

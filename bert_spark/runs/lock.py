@@ -1,4 +1,4 @@
-"""One run of a job at a time: a lock file beside the output, which a dead run does not hold for ever."""
+"""Allow one run at a time into an output, by a lock file beside it. A dead run does not hold the lock for ever."""
 
 from __future__ import annotations
 
@@ -20,41 +20,47 @@ from bert_spark.tables.storage import Folder
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_S = 30.0  # a holder renews its lock this often
-STALE_S = 600.0  # a lock that was not renewed for so long is a dead run's, on whatever machine it ran
-TAKEOVER_WAIT_S = 1.0  # two runs that take over one dead lock at once: who still has it after so long, has it
+HEARTBEAT_S = 30.0  # how often a holder renews its lock
+STALE_S = 600.0  # a lock that was not renewed for this long belongs to a dead run, on any machine
+TAKEOVER_WAIT_S = 1.0  # if two runs take over a dead lock at once, the one that the file names after this has it
 
 
 class Lock:
-    """A lock that is held; `check` before anything that can't be undone."""
+    """A lock that this run holds. Call `check` before a step that cannot be undone."""
 
     def __init__(self, folder: Folder, name: str, holder: dict[str, Any]) -> None:
         self._folder, self._name, self._holder = folder, name, holder
-        self._ended = threading.Event()
-        self._beat = threading.Thread(target=self._renew, name="bert_spark lock", daemon=True)
+        self._released = threading.Event()
+        self._heartbeat = threading.Thread(target=self._renew, name="bert_spark lock", daemon=True)
 
     def check(self) -> None:
-        """Raise LockedError when another run has taken the lock, as after a machine that slept."""
-        found = _parsed(self._folder.read(self._name))
-        if found.get("token") != self._holder["token"]:
-            raise LockedError(f"this run lost its lock to {_holder_text(found)}; it stops before it publishes anything")
+        """Raise LockedError if another run has taken the lock, as it may while this machine sleeps."""
+        holder = self._current_holder()
+        if holder.get("token") != self._holder["token"]:
+            raise LockedError(
+                f"this run lost its lock to {_holder_text(holder)}. It stops and publishes nothing more; run again "
+                "when that run has ended"
+            )
+
+    def _current_holder(self) -> dict[str, Any]:
+        return _parse_holder(self._folder.read(self._name))
 
     def _renew(self) -> None:
-        while not self._ended.wait(HEARTBEAT_S):
+        while not self._released.wait(HEARTBEAT_S):
             try:
-                if _parsed(self._folder.read(self._name)).get("token") != self._holder["token"]:
+                if self._current_holder().get("token") != self._holder["token"]:
                     return
-                self._folder.write(self._name, json.dumps(self._holder | {"beat": time.time()}))
+                self._folder.write(self._name, _lock_text(self._holder))
             except OSError as err:
                 logger.warning("could not renew the lock %s/%s: %s", self._folder.uri, self._name, err)
 
     def _start(self) -> None:
-        self._beat.start()
+        self._heartbeat.start()
 
     def _release(self) -> None:
-        self._ended.set()
-        self._beat.join()
-        if _parsed(self._folder.read(self._name)).get("token") == self._holder["token"]:
+        self._released.set()
+        self._heartbeat.join()
+        if self._current_holder().get("token") == self._holder["token"]:
             self._folder.remove(self._name)
 
 
@@ -65,42 +71,19 @@ def acquired(folder: Folder, name: str, run: str) -> Iterator[Lock]:
     Parameters
     ----------
     folder, name
-        Where the lock file lies.
+        Folder and name of the lock file.
     run
-        Who holds it, for others to read.
+        Description of this run, for the message that another run gets.
 
     Raises
     ------
     LockedError
-        When another run holds it; names that run, its machine and its process.
+        If another run holds the lock. The message names that run, its machine and its process.
     """
-    token = secrets.token_hex(8)
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    pid = os.getpid()
-    me = {
-        "token": token,
-        "run": run,
-        "host": socket.gethostname(),
-        "pid": pid,
-        "space": _process_namespace(),
-        "since": now,
-    }
-    me["began"] = _process_start(pid)
-    text = json.dumps(me | {"beat": time.time()})
-    if not folder.create(name, text):
-        found = _parsed(folder.read(name))
-        if not found:  # it may be in the middle of being written
-            time.sleep(TAKEOVER_WAIT_S)
-            found = _parsed(folder.read(name))
-        if not _is_dead(found):
-            raise LockedError(
-                f"{_holder_text(found)} is at work on this output (lock {folder.uri}/{name}); wait for its end. Should it be "
-                f"dead, its lock ends {STALE_S / 60:g} minutes after its last sign of life"
-            )
-        logger.warning("taking over the lock of %s, which is dead", _holder_text(found))
-        folder.write(name, text)
-        time.sleep(TAKEOVER_WAIT_S)
-    lock = Lock(folder, name, me)
+    holder = _this_process(run)
+    if not folder.create(name, _lock_text(holder)):
+        _take_over(folder, name, holder)
+    lock = Lock(folder, name, holder)
     lock.check()
     lock._start()
     try:
@@ -109,22 +92,56 @@ def acquired(folder: Folder, name: str, run: str) -> Iterator[Lock]:
         lock._release()
 
 
-def _parsed(text: str | None) -> dict[str, Any]:
+def _this_process(run: str) -> dict[str, Any]:
+    pid = os.getpid()
+    return {
+        "token": secrets.token_hex(8),
+        "run": run,
+        "host": socket.gethostname(),
+        "pid": pid,
+        "space": _process_namespace(),
+        "since": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "began": _process_start(pid),
+    }
+
+
+def _lock_text(holder: dict[str, Any]) -> str:
+    return json.dumps(holder | {"beat": time.time()})
+
+
+def _take_over(folder: Folder, name: str, holder: dict[str, Any]) -> None:
+    """Replace the lock of a dead run; raise LockedError if its run is alive."""
+    current = _parse_holder(folder.read(name))
+    if not current:  # the file may be in the middle of being written
+        time.sleep(TAKEOVER_WAIT_S)
+        current = _parse_holder(folder.read(name))
+    if not _is_dead(current):
+        raise LockedError(
+            f"{_holder_text(current)} is writing to this output (lock {folder.uri}/{name}). Wait until it has ended "
+            f"and run again. If it is dead, its lock expires {STALE_S / 60:g} minutes after its last heartbeat"
+        )
+    logger.warning("taking over the lock of %s, which is dead", _holder_text(current))
+    folder.write(name, _lock_text(holder))
+    time.sleep(TAKEOVER_WAIT_S)
+
+
+def _parse_holder(text: str | None) -> dict[str, Any]:
     try:
-        found = json.loads(text or "{}")
+        holder = json.loads(text or "{}")
     except ValueError:
-        return {}  # a file cut short by a full disk: nobody's
-    return found if isinstance(found, dict) else {}
+        return {}  # a full disk cut the file short: it names no holder
+    return holder if isinstance(holder, dict) else {}
 
 
-def _holder_text(found: dict[str, Any]) -> str:
-    return f"run {found.get('run')} (process {found.get('pid')} on {found.get('host')}, since {found.get('since')})"
+def _holder_text(holder: dict[str, Any]) -> str:
+    return f"run {holder.get('run')} (process {holder.get('pid')} on {holder.get('host')}, since {holder.get('since')})"
 
 
-def _is_dead(found: dict[str, Any]) -> bool:
-    if found.get("space") == _process_namespace() and isinstance(found.get("pid"), int):
-        return not _is_running(found["pid"]) or found.get("began") != _process_start(found["pid"])
-    return time.time() - float(found.get("beat", 0)) > STALE_S
+def _is_dead(holder: dict[str, Any]) -> bool:
+    """Tell whether a holder's process has ended or, on another machine, whether its heartbeat has stopped."""
+    if holder.get("space") == _process_namespace() and isinstance(holder.get("pid"), int):
+        return not _is_running(holder["pid"]) or holder.get("began") != _process_start(holder["pid"])
+    return time.time() - float(holder.get("beat", 0)) > STALE_S
 
 
 def _is_running(pid: int) -> bool:
@@ -132,13 +149,13 @@ def _is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except PermissionError:  # another user's process
         return True
     return True
 
 
 def _process_start(pid: int) -> str | None:
-    """Return when a process began, in the machine's ticks: its number alone may be another's by now."""
+    """Return when a process started, in clock ticks since boot. A process number alone may have been reused."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -147,7 +164,7 @@ def _process_start(pid: int) -> str | None:
 
 
 def _process_namespace() -> str:
-    """Return what tells process numbers of one machine, and of one container on it, from all others."""
+    """Return an identifier of this machine's boot and container, within which a process number is unique."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"

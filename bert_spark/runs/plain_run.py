@@ -1,4 +1,4 @@
-"""The plain way to run a task: read, add, write and count in one pass."""
+"""Run a task without a schedule: read, add columns, write and count, in one pass."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def run_plain(spark: SparkSession, task: Task) -> str:
-    """Read, add, write, count, in one pass; leave a record and return its summary.
+    """Run the task, write its record and return the summary.
 
     Raises
     ------
     DataError
-        When the output is there already, or rows came out that did not go in.
+        If the output already exists, or the number of rows out differs from the number of records in.
     FingerprintError
-        When it is to be appended to and is another model's.
+        If rows are to be appended to another model's output.
     """
     tweets = read_input(spark, task.source)
     check_output_free(spark, task.output, task.source, task.identity)
@@ -38,6 +38,7 @@ def run_plain(spark: SparkSession, task: Task) -> str:
     content = record.finish()
     if content["rows_in"] != content["rows_out"]:
         raise DataError(
-            f"{content['rows_in']} records went in and {content['rows_out']} rows came out; don't use the output"
+            f"{content['rows_in']} records went in and {content['rows_out']} rows came out of {task.output.path!r}. Do "
+            "not use the output; check that the input does not change during a run, and run again with --overwrite"
         )
     return run_summary(content, save_record(spark, content, task.output.format))

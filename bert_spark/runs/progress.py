@@ -1,5 +1,7 @@
-"""How far a run is: one live line on a terminal, elsewhere a line in the log every minute. Numbers are Spark's own, of
-rows and tasks; no text of the data is in them."""
+"""Show the progress of a run: one live line on a terminal, elsewhere a line in the log every minute.
+
+Rows and tasks are counted by Spark itself. No text of the data is shown.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,17 @@ _TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class ProgressSnapshot:
-    """What was done of the work in hand: of rows where Spark tells them, else of tasks."""
+    """How much of the current work is done, in rows if Spark reports them, otherwise in tasks.
+
+    Parameters
+    ----------
+    done, total
+        Units of work.
+    unit
+        "rows" or "tasks".
+    failed_tasks
+        Number of failed tasks; "unknown" on Spark Connect.
+    """
 
     done: int
     total: int
@@ -41,26 +53,26 @@ class ProgressSnapshot:
 def show_progress(
     spark: SparkSession, job: str, *, live: bool | None = None, every_s: float | None = None
 ) -> Iterator[None]:
-    """Show how far Spark is while the block runs.
+    """Show the progress of Spark's work while the block runs.
 
     Parameters
     ----------
     spark
         The session that does the work.
     job
-        Name in front of the line.
+        Name at the beginning of the line.
     live
-        Whether to keep one line up to date; by default on a terminal.
+        Whether to keep one line up to date instead of logging; by default if the output is seen on a terminal.
     every_s
-        Seconds between two looks.
+        Seconds between two updates; by default 1 for a live line and 60 for the log.
     """
     live = _on_terminal() if live is None else live
-    every = every_s or (LIVE_INTERVAL_S if live else LOG_INTERVAL_S)
+    interval_s = every_s or (LIVE_INTERVAL_S if live else LOG_INTERVAL_S)
     ended = threading.Event()
-    with _progress_source(spark) as look:
+    with _snapshot_reader(spark) as read_snapshot:
         show = _live_line(job) if live else _log_line(job)
         thread = threading.Thread(
-            target=_watch, args=(look, show, ended, every), name="bert_spark progress", daemon=True
+            target=_update, args=(read_snapshot, show, ended, interval_s), name="bert_spark progress", daemon=True
         )
         thread.start()
         try:
@@ -72,34 +84,35 @@ def show_progress(
 
 
 def _on_terminal() -> bool:
-    """Tell whether what is written to standard error is seen on a terminal: spark-submit, where it has started this
-    process, reads it and hands it on to its own output.
+    """Tell whether standard error is seen on a terminal.
+
+    If spark-submit started this process, it reads standard error and writes it to its own standard output.
     """
     if sys.stderr.isatty() or "PYSPARK_GATEWAY_PORT" not in os.environ:
         return sys.stderr.isatty()
     try:
         return os.readlink(f"/proc/{os.getppid()}/fd/1").startswith(("/dev/pts/", "/dev/tty"))
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return False
 
 
-def _watch(
-    look: Callable[[], ProgressSnapshot | None],
+def _update(
+    read_snapshot: Callable[[], ProgressSnapshot | None],
     show: Callable[[ProgressSnapshot | None], None],
     ended: threading.Event,
-    every_s: float,
+    interval_s: float,
 ) -> None:
-    while not ended.wait(every_s):
-        seen = look()
-        if seen is not None:
-            show(seen)
+    while not ended.wait(interval_s):
+        snapshot = read_snapshot()
+        if snapshot is not None:
+            show(snapshot)
 
 
 @contextmanager
-def _progress_source(spark: SparkSession) -> Iterator[Callable[[], ProgressSnapshot | None]]:
-    """Give a function that tells how far Spark is, by whatever this kind of session offers."""
+def _snapshot_reader(spark: SparkSession) -> Iterator[Callable[[], ProgressSnapshot | None]]:
+    """Yield a function that returns the current progress, from what this kind of session offers."""
     if "connect" in type(spark).__module__:
-        connect: Any = spark  # any callable will do, whatever its stubs say
+        connect: Any = spark  # its stubs ask for a ProgressHandler, but any callable works
         latest: list[ProgressSnapshot] = []
 
         def handler(**facts: Any) -> None:
@@ -116,16 +129,16 @@ def _progress_source(spark: SparkSession) -> Iterator[Callable[[], ProgressSnaps
         finally:
             connect.removeProgressHandler(handler)
         return
-    context = getattr(spark, "sparkContext", None)  # of a classic session; Connect has been dealt with
+    context = getattr(spark, "sparkContext", None)  # a classic session has one
     yield lambda: _classic_snapshot(context) if context is not None else None
 
 
 def _classic_snapshot(context: Any) -> ProgressSnapshot | None:
     page = f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/stages"
     try:
-        with urlopen(page, timeout=_TIMEOUT_S) as answer:
-            return snapshot_of_stages(json.load(answer))
-    except (OSError, ValueError):  # no pages, or none that are served to this process: behind a proxy or a login
+        with urlopen(page, timeout=_TIMEOUT_S) as response:
+            return snapshot_of_stages(json.load(response))
+    except (OSError, ValueError):  # Spark's web pages are off, or behind a proxy or a login
         return _task_snapshot(context.statusTracker())
 
 
@@ -141,55 +154,78 @@ def _task_snapshot(tracker: Any) -> ProgressSnapshot | None:
 
 
 def snapshot_of_stages(stages: list[dict[str, Any]]) -> ProgressSnapshot | None:
-    """Return how many rows the stage that runs BERT has taken, of how many the stage before it has spread.
+    """Return how many rows the stage that runs BERT has read, and how many the stage before it has spread over tasks.
 
     Parameters
     ----------
     stages
-        As Spark's monitoring API lists them.
+        Spark's stages, as its monitoring API lists them.
+
+    Returns
+    -------
+    ProgressSnapshot or None
+        Rows of the newest active stage, or its tasks if no stage before it shuffled rows; None if no stage is active.
     """
     active = [stage for stage in stages if stage["status"] == "ACTIVE"]
     if not active:
         return None
-    now = max(active, key=lambda stage: int(stage["stageId"]))
-    before = [
-        s for s in stages if s["status"] == "COMPLETE" and s["stageId"] < now["stageId"] and s["shuffleWriteRecords"]
+    current = max(active, key=_stage_number)
+    shuffled = [
+        stage
+        for stage in stages
+        if stage["status"] == "COMPLETE" and stage["stageId"] < current["stageId"] and stage["shuffleWriteRecords"]
     ]
-    if not before:
-        return ProgressSnapshot(now["numCompleteTasks"], now["numTasks"], "tasks", now["numFailedTasks"])
-    total = max(before, key=lambda stage: int(stage["stageId"]))["shuffleWriteRecords"]
-    return ProgressSnapshot(min(now["shuffleReadRecords"], total), total, "rows", now["numFailedTasks"])
+    if not shuffled:
+        return ProgressSnapshot(current["numCompleteTasks"], current["numTasks"], "tasks", current["numFailedTasks"])
+    total = max(shuffled, key=_stage_number)["shuffleWriteRecords"]
+    # A repeated task reads its rows twice.
+    return ProgressSnapshot(min(current["shuffleReadRecords"], total), total, "rows", current["numFailedTasks"])
+
+
+def _stage_number(stage: dict[str, Any]) -> int:
+    return int(stage["stageId"])
 
 
 def _live_line(job: str) -> Callable[[ProgressSnapshot | None], None]:
+    """Return a function that updates one line; None closes it."""
     bar: tqdm[Any] = tqdm(desc=job, unit=" rows", file=sys.stderr, dynamic_ncols=True, leave=False)
 
-    def show(seen: ProgressSnapshot | None) -> None:
-        if seen is None:
+    def show(snapshot: ProgressSnapshot | None) -> None:
+        if snapshot is None:
             bar.close()
             return
-        bar.unit = f" {seen.unit}"
-        if seen.total != bar.total or seen.done < bar.n:  # the next stage, or micro-batch
-            bar.reset(seen.total)
-        bar.n = seen.done
-        bar.set_postfix(failed_tasks=seen.failed_tasks)
+        bar.unit = f" {snapshot.unit}"
+        if snapshot.total != bar.total or snapshot.done < bar.n:  # the next stage or micro-batch has begun
+            bar.reset(snapshot.total)
+        bar.n = snapshot.done
+        bar.set_postfix(failed_tasks=snapshot.failed_tasks)
 
     return show
 
 
 def _log_line(job: str) -> Callable[[ProgressSnapshot | None], None]:
-    began: list[tuple[float, ProgressSnapshot]] = []
+    """Return a function that logs one line for each snapshot; None is ignored."""
+    first: list[tuple[float, ProgressSnapshot]] = []  # the first snapshot of the stage or micro-batch, with its time
 
-    def show(seen: ProgressSnapshot | None) -> None:
-        if seen is None:
+    def show(snapshot: ProgressSnapshot | None) -> None:
+        if snapshot is None:
             return
         now = time.monotonic()
-        if not began or began[0][1].total != seen.total or seen.done < began[0][1].done:
-            began[:] = [(now, seen)]
-        (since, first), done = began[0], seen.done
-        speed = (done - first.done) / (now - since) if now > since else 0.0
-        left = f"{(seen.total - done) / speed / 60:.0f} min left" if speed else "time left unknown"
-        facts = (job, f"{done:,}", f"{seen.total:,}", seen.unit, f"{speed:,.0f}", seen.unit, left, seen.failed_tasks)
-        logger.info("%s: %s of %s %s, %s %s/s, %s, %s failed tasks", *facts)
+        if not first or first[0][1].total != snapshot.total or snapshot.done < first[0][1].done:
+            first[:] = [(now, snapshot)]
+        since, begun = first[0]
+        speed = (snapshot.done - begun.done) / (now - since) if now > since else 0.0
+        time_left = f"{(snapshot.total - snapshot.done) / speed / 60:.0f} min left" if speed else "time left unknown"
+        logger.info(
+            "%s: %s of %s %s, %s %s/s, %s, %s failed tasks",
+            job,
+            f"{snapshot.done:,}",
+            f"{snapshot.total:,}",
+            snapshot.unit,
+            f"{speed:,.0f}",
+            snapshot.unit,
+            time_left,
+            snapshot.failed_tasks,
+        )
 
     return show

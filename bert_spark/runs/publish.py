@@ -1,4 +1,4 @@
-"""Audit staged rows and publish them by replacing partitions."""
+"""Audit staged rows and publish them by replacing partitions. Encodes nothing; publishes nothing without the lock."""
 
 from __future__ import annotations
 
@@ -8,67 +8,90 @@ from typing import TYPE_CHECKING, Any
 
 from bert_spark.errors import DataError, FingerprintError, LimitError
 from bert_spark.runs.config import LimitsConfig
-from bert_spark.runs.lock import Lock
 from bert_spark.runs.quality_limits import limit_violations
-from bert_spark.runs.staging_area import StagedRun, StagingArea
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.partitions import count_partition_rows, replace_partition
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
+    from bert_spark.runs.scheduled_run import ScheduledRun
+    from bert_spark.runs.staging_area import StagedRun
     from bert_spark.runs.task import Task
 
 
 def mark_staged(
+    run: ScheduledRun,
     stage: StagedRun,
-    task: Task,
     partitions: list[str],
     record: dict[str, Any],
-    limits: LimitsConfig,
     key: str = "",
     *,
-    own: bool = False,
+    exclusive: bool = False,
 ) -> None:
-    """Say that all rows are staged: from here on a kill costs no encoding.
+    """Write the state of completely staged rows. From here on, a kill costs no encoding.
 
     Parameters
     ----------
-    own
-        Whether nobody but this run, and those that take it up, ever writes these partitions.
+    run
+        The run whose output, limits and model the state names.
+    stage
+        The staged rows.
+    partitions
+        Their partitions, "name=value".
+    record
+        The run's record, with its counts.
+    key
+        Identifies the input and the settings that gave these rows.
+    exclusive
+        Whether only this run, and later runs that publish its rows, ever write these partitions.
     """
-    facts = {"output": dataclasses.asdict(task.output), "limits": dataclasses.asdict(limits), "key": key}
-    facts |= {"identity": dict(task.identity), "own": partitions if own else []}
-    stage.save(status="staged", partitions=partitions, record=record, **facts)
+    stage.save(
+        status="staged",
+        partitions=partitions,
+        record=record,
+        output=dataclasses.asdict(run.task.output),
+        limits=dataclasses.asdict(run.limits),
+        key=key,
+        identity=dict(run.task.identity),
+        own=partitions if exclusive else [],
+    )
 
 
 def check_same_model(stage: StagedRun, task: Task) -> None:
-    """Refuse to publish, in a run of one model, what another one's killed run has staged."""
+    """Refuse to publish the staged rows of another model's killed run.
+
+    Raises
+    ------
+    FingerprintError
+        If the rows belong to another encoder or artefact than the task's.
+    """
     state = stage.state or {}
-    for key, mine in task.identity.items():
-        theirs = state.get("identity", {}).get(key, mine)
-        if theirs != mine:
+    for key, expected in task.identity.items():
+        staged = state.get("identity", {}).get(key, expected)
+        if staged != expected:
+            name = key.rsplit(".", 1)[-1]
             raise FingerprintError(
-                f"run {state['record']['run_id']} ended before it published its rows of {key.rsplit('.', 1)[-1]} "
-                f"{theirs[:12]}, and this run makes {mine[:12]}: run that model's job once more, which publishes them, "
+                f"run {state['record']['run_id']} was killed before it published its rows of {name} {staged[:12]}, but "
+                f"this run's {name} is {expected[:12]}. Run the job with that model once more, which publishes them, "
                 f"or remove {stage.folder.uri}"
             )
 
 
-def audit_and_publish(
-    spark: SparkSession, area: StagingArea, lock: Lock, stage: StagedRun, limits: LimitsConfig | None = None
-) -> dict[str, Any]:
-    """Audit what is staged and publish it; return the record.
+def audit_and_publish(run: ScheduledRun, stage: StagedRun, limits: LimitsConfig | None = None) -> dict[str, Any]:
+    """Audit staged rows, publish them and return their record.
 
     Parameters
     ----------
+    run
+        The run that publishes.
+    stage
+        The staged rows. Another run may have staged them.
     limits
-        By default those of the run that staged it.
+        By default the limits of the run that staged the rows.
 
     Raises
     ------
     LimitError
-        When it is outside the limits: the table stays as it was, the rows stay staged.
+        If the rows are outside the limits. The table is unchanged and the rows stay staged.
     """
     state = stage.state or {}
     record = state["record"]
@@ -76,35 +99,50 @@ def audit_and_publish(
         problems = limit_violations(record, limits or LimitsConfig(**state["limits"]))
         if problems:
             stage.save(status="refused", problems=problems)
-            area.save_record(record | {"status": "refused", "problems": problems})
-            cure = "raise the limit" if state.get("own") else "mend the input, or raise the limit"  # it is read by now
-            raise LimitError(
-                f"{'; '.join(problems)}. Nothing of run {record['run_id']} is published, the table is as it was. Its "
-                f"rows are in {stage.folder.uri}; {cure}: a run on this input takes them"
-            )
+            run.area.save_record(record | {"status": "refused", "problems": problems})
+            raise LimitError(_refusal(stage, state, problems))
         output = OutputConfig(**state["output"])
         record["rows_replaced"] = sum(
-            count_partition_rows(spark, output, partition) for partition in state["partitions"]
+            count_partition_rows(run.spark, output, partition) for partition in state["partitions"]
         )
         state = stage.save(status="audited", record=record)
-    return _publish(spark, area, lock, stage, state)
+    return _publish(run, stage, state)
 
 
-def _publish(
-    spark: SparkSession, area: StagingArea, lock: Lock, stage: StagedRun, state: dict[str, Any]
-) -> dict[str, Any]:
+def _refusal(stage: StagedRun, state: dict[str, Any], problems: list[str]) -> str:
+    """Return what the limits found, and what to run next."""
+    if state.get("own"):  # an incremental run never reads the same input again
+        remedy = "with --skip-refused, which leaves them out permanently"
+    else:
+        remedy = "with a corrected input, which is encoded again"
+    return (
+        f"{'; '.join(problems)}. Nothing of run {state['record']['run_id']} was published, and the table is unchanged. "
+        f"Its rows are staged in {stage.folder.uri}. Run the same command with a higher limit, which publishes them "
+        f"without BERT, or {remedy}"
+    )
+
+
+def _publish(run: ScheduledRun, stage: StagedRun, state: dict[str, Any]) -> dict[str, Any]:
     record, output = state["record"], OutputConfig(**state["output"])
-    there = 0
-    for name in state["partitions"]:
-        lock.check()
-        rows = stage.rows(spark, [name])
-        done = count_partition_rows(spark, output, name) if name in state.get("own", ()) else 0
-        # the rows of a killed run are not written anew: a job that reads this output would take new files for new rows
-        there += done if done and done == rows.count() else replace_partition(spark, rows, output, name)
-    if there != record["rows_out"]:
-        raise DataError(f"{record['rows_out']} rows were staged and {there} are published; run again: it needs no BERT")
+    published_rows = 0
+    for partition in state["partitions"]:
+        run.lock.check()
+        rows = stage.rows(run.spark, [partition])
+        # Rows that a killed run has published are not written again: a job that reads this output incrementally would
+        # take the new files for new rows.
+        exclusive = partition in state.get("own", ())
+        already_published = count_partition_rows(run.spark, output, partition) if exclusive else 0
+        if already_published and already_published == rows.count():
+            published_rows += already_published
+        else:
+            published_rows += replace_partition(run.spark, rows, output, partition)
+    if published_rows != record["rows_out"]:
+        raise DataError(
+            f"{record['rows_out']} rows were staged and {published_rows} were published. Run the same command again, "
+            "which publishes the staged rows without BERT"
+        )
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record |= {"status": "published", "published": now}
-    area.save_record(record)
+    run.area.save_record(record)
     stage.remove()
     return dict(record)

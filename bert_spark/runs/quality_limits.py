@@ -1,4 +1,7 @@
-"""Is a result fit to be published? Shares of its rows, and how far its labels are from those of the training rows."""
+"""Decide whether a result may be published, by shares of its rows and by the distance of its labels.
+
+Reads counts only; publishes nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,37 +13,37 @@ from bert_spark.runs.config import LimitsConfig
 
 
 def limit_violations(record: Mapping[str, Any], limits: LimitsConfig) -> list[str]:
-    """Return what is outside the limits, as sentences; none where the result is fit to be published.
+    """Return what is outside the limits, one phrase each; an empty list if the result may be published.
 
     Parameters
     ----------
     record
-        A run's counts: "rows_in", "rows_out", "rows_missing", "rows_malformed", "rows_failed"; "label_shift" where
+        A run's counts: "rows_in", "rows_out", "rows_missing", "rows_malformed", "rows_failed", and "label_shift" if
         it is known.
     limits
-        What they may be.
+        The limits.
     """
     rows = record["rows_out"]
-    found = []
+    violations = []
     if record["rows_in"] != rows:
-        found.append(f"{record['rows_in']:,} records went in and {rows:,} rows came out")
+        violations.append(f"{record['rows_in']:,} records went in and {rows:,} rows came out")
     wrong = record["rows_malformed"] + record["rows_failed"]
-    shares = {
+    measured = {
         "max_missing_share": ("rows without a text", record["rows_missing"] / max(1, rows)),
         "max_error_share": ("malformed or failed rows", wrong / max(1, rows)),
-        "max_label_shift": ("distance of the labels to the training rows'", record.get("label_shift")),
+        "max_label_shift": ("distance between the labels and those of the training rows", record.get("label_shift")),
     }
-    for name, (what, share) in shares.items():
+    for name, (description, share) in measured.items():
         limit = getattr(limits, name)
         if limit is not None and share is None and rows:
-            found.append(f"no row has a label, so that {name} can't be judged")
+            violations.append(f"no row has a label, so {name} cannot be checked")
         elif limit is not None and share is not None and share > limit:
-            found.append(f"{what}: {share:.2%} where {name} allows {limit:.2%}")
-    return found
+            violations.append(f"{description}: {share:.2%}, {name} allows {limit:.2%}")
+    return violations
 
 
 def label_shift(labels: Mapping[str, int], trained: Mapping[str, float]) -> float | None:
-    """Return the total variation distance between two distributions of labels, 0 (the same) to 1; None without labels.
+    """Return the total variation distance between two distributions of labels, 0 (equal) to 1; None without labels.
 
     It is half the sum of the absolute differences of the shares (Levin and Peres, Markov Chains and Mixing Times,
     proposition 4.2).
@@ -59,9 +62,9 @@ def label_shift(labels: Mapping[str, int], trained: Mapping[str, float]) -> floa
 
 
 def check_label_shift_known(limits: LimitsConfig, trained: Mapping[str, float]) -> None:
-    """Raise ConfigError when a limit is set that nothing can be compared with."""
+    """Raise ConfigError if `max_label_shift` is set and the labels of the training rows are unknown."""
     if limits.max_label_shift is not None and not trained:
         raise ConfigError(
             f"max_label_shift={limits.max_label_shift} needs the labels of the training rows, which this run does not "
-            "have: set it for jobs/score.py, with an artefact that jobs/train.py of this version wrote"
+            "have; use it with jobs/score.py and an artefact that this version's jobs/train.py wrote"
         )

@@ -1,4 +1,4 @@
-"""The records of earlier runs: read from their folder, and shown as a table. No text of the data is in them."""
+"""Read the records of earlier runs and show them as a table. Needs no Spark; no text of the data is in records."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bert_spark.runs.run_record import RECORDS_FOLDER
 from bert_spark.tables.storage import Folder
 
 logger = logging.getLogger(__name__)
-
-RECORDS_FOLDER = "_manifests"
 
 
 def history_of_output(output: str, work: str | None, last: int) -> str:
@@ -37,26 +36,30 @@ def records_of_output(folder: Folder, output: str) -> list[dict[str, Any]]:
     Parameters
     ----------
     folder
-        Where records are kept.
+        The folder of records.
     output
-        The output's path or table; its last part counts, since one path may be written in several ways.
+        The output's path or table. Only its last part is compared, since the same path may be written in several ways.
     """
-    name = output.rstrip("/").rpartition("/")[2]
-    found = [_read_record(folder, file) for file in folder.names() if file.endswith(".json")]
-    mine = [record for record in found if str(record.get("output", "")).rstrip("/").rpartition("/")[2] == name]
-    return sorted(mine, key=lambda record: str(record.get("started")), reverse=True)
+    name = _last_part(output)
+    records = [_read_record(folder, file) for file in folder.names() if file.endswith(".json")]
+    matching = [record for record in records if _last_part(str(record.get("output", ""))) == name]
+    return sorted(matching, key=lambda record: str(record.get("started")), reverse=True)
+
+
+def _last_part(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def _read_record(folder: Folder, file: str) -> dict[str, Any]:
     try:
         return dict(json.loads(folder.read(file) or "{}"))
-    except ValueError:  # cut short by a full disk
-        logger.warning("the record %s/%s can't be read", folder.uri, file)
+    except ValueError:  # a full disk cut the file short
+        logger.warning("skipping the record %s/%s: it is not complete JSON", folder.uri, file)
         return {}
 
 
 def history_table(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return records as a table, one line a run."""
+    """Return records as a table with one line a run."""
     import pandas as pd
 
     if not records:

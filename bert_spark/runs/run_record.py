@@ -1,6 +1,8 @@
-"""What a run leaves behind: a record of its settings, counts and speed. Counts come from the pass that does the
-work, through
-Spark's observe, never from a second one."""
+"""Build a run's record (settings, counts, speed) and write it to `_manifests` beside the output.
+
+Counts come from the pass that does the work, by Spark's `observe`, never from a second pass. This module imports
+pyspark only inside functions: `jobs/history.py` reads records without Spark.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from pyspark.sql import Observation
-
-from bert_spark.encoding.config import EncoderConfig
 from bert_spark.errors import SetupError
-from bert_spark.runs.run_history import RECORDS_FOLDER
-from bert_spark.tables.row_counts import INPUT_COUNTS, input_counts, nest_label_counts
 from bert_spark.tables.storage import Folder
 from bert_spark.versions import versions
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, Observation, SparkSession
+
+    from bert_spark.encoding.config import EncoderConfig
 
 
+RECORDS_FOLDER = "_manifests"
 _REDACTED = re.compile("secret|password|token|access[.]?key", re.IGNORECASE)  # spark.redaction.regex's default
 
 
@@ -42,15 +42,14 @@ class RunRecord:
     config, fingerprint
         The encoder's settings and identity.
     settings
-        What else the record is to hold.
+        Further entries of the record.
     """
 
     def __init__(
         self, job: str, output: str, config: EncoderConfig, fingerprint: str, settings: dict[str, Any]
     ) -> None:
         now = datetime.datetime.now(datetime.UTC)
-        self._clock = time.perf_counter()
-        self._config = config
+        self._started_at = time.perf_counter()
         self._observations: list[Observation] = []
         self.content: dict[str, Any] = {
             "run_id": f"{job}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
@@ -64,36 +63,59 @@ class RunRecord:
         }
 
     def count_input(self, df: DataFrame, text_column: str) -> DataFrame:
-        """Return `df` with its records counted as they are read; see `counts.of_source`."""
-        # Spark 3.5 drops a plan, and what observes it, once it has seen that no row comes
+        """Return `df` with its records counted as they are read; see `row_counts.input_counts`."""
+        from bert_spark.tables.row_counts import INPUT_COUNTS, input_counts
+
+        # Spark 3.5 drops a plan together with its observation once it knows that no row comes.
         self.content |= dict.fromkeys(INPUT_COUNTS, 0)
         return self.observe(df, input_counts(df, text_column))
 
     def observe(self, df: DataFrame, counts: Sequence[Column]) -> DataFrame:
-        """Return `df` with something counted in the pass that reads it."""
+        """Return `df` with `counts` computed in the pass that reads it."""
+        from pyspark.sql import Observation
+
         self._observations.append(Observation())
         return df.observe(self._observations[-1], *counts)
 
     def finish(self, counts: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Take the time and the counts, after the one action of the run: those observed, and those given."""
-        found = {name: n for seen in self._observations for name, n in seen.get.items()} | dict(counts or {})
-        seconds = time.perf_counter() - self._clock
-        self.content |= nest_label_counts(found)
+        """Add time and counts to the record and return it. Call it after the run's one Spark action.
+
+        Parameters
+        ----------
+        counts
+            Further counts, besides those observed. One of the two must hold "rows_out".
+        """
+        from bert_spark.tables.row_counts import nest_label_counts
+
+        observed = {name: n for observation in self._observations for name, n in observation.get.items()}
+        all_counts = observed | dict(counts or {})
+        seconds = time.perf_counter() - self._started_at
+        self.content |= nest_label_counts(all_counts)
         self.content["finished"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.content["seconds"] = round(seconds, 1)
-        self.content["rows_per_second"] = round(found["rows_out"] / seconds, 1)
+        self.content["rows_per_second"] = round(all_counts["rows_out"] / seconds, 1)
         return self.content
 
 
 def save_record(spark: SparkSession, content: Mapping[str, Any], kind: str) -> str:
-    """Write a record beside the output, or into the table's properties; return where it lies."""
+    """Write a record beside the output, or into the table's properties, and return its address.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    content
+        The record.
+    kind
+        Format of the output; "table" for a table.
+    """
     output, run_id = content["output"], content["run_id"]
     if kind == "table":
-        line = _unredacted(json.dumps(content, sort_keys=True)).replace("\\", "\\\\").replace("'", "\\'")
+        line = _without_redacted_words(json.dumps(content, sort_keys=True)).replace("\\", "\\\\").replace("'", "\\'")
         spark.sql(f"ALTER TABLE {output} SET TBLPROPERTIES ('bert_spark.{run_id}' = '{line}')")
         return f"property bert_spark.{run_id} of table {output}"
     return write_beside(
-        spark, _spark_path(spark, output, kind), f"{RECORDS_FOLDER}/{run_id}.json", record_as_json(content)
+        spark, _resolved_path(spark, output, kind), f"{RECORDS_FOLDER}/{run_id}.json", record_as_json(content)
     )
 
 
@@ -102,13 +124,13 @@ def record_as_json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, sort_keys=True)
 
 
-def _unredacted(text: str) -> str:
-    """Return the same JSON with one letter escaped in words at which Spark would hide a table property's value."""
+def _without_redacted_words(text: str) -> str:
+    """Return the same JSON with one letter escaped in each word that makes Spark hide a table property's value."""
     return _REDACTED.sub(lambda word: f"\\u{ord(word[0][0]):04x}{word[0][1:]}", text)
 
 
-def _spark_path(spark: SparkSession, path: str, kind: str) -> str:
-    """Return the path as Spark resolved it, with its scheme: a bare path may be on HDFS."""
+def _resolved_path(spark: SparkSession, path: str, kind: str) -> str:
+    """Return the path with the scheme that Spark resolved: a path without a scheme may be on HDFS."""
     files = spark.read.format(kind).load(path).inputFiles()
     if not files or "://" in path:
         return path
@@ -118,7 +140,10 @@ def _spark_path(spark: SparkSession, path: str, kind: str) -> str:
 
 
 def write_beside(spark: SparkSession, path: str, name: str, text: str) -> str:
-    """Write `text` to `name` in the folder that holds `path`: from here where that can be reached, else by Spark."""
+    """Write `text` to `name` in the folder that holds `path`; return the file's path.
+
+    This process writes the file if it can reach the folder; otherwise Spark writes it.
+    """
     target = f"{posixpath.dirname(path.rstrip('/'))}/{name}"
     folder, _, file = target.rpartition("/")
     try:

@@ -1,4 +1,4 @@
-"""From the settings of jobs/score.py and an artefact to its task."""
+"""Turn the settings of jobs/score.py and an artefact into its task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def score_task(job: JobSettings, artefact: Artefact) -> Task:
-    """Return the task that adds the artefact's labels to the input. Needs a running Spark session."""
+    """Return the task that adds the artefact's labels to the input. It needs a running Spark session."""
     runs_bert = artefact.uses_bert and not job.score.embedding_column
     diagnostics = counted_diagnostics(shown=job.scores.diagnostics) if runs_bert else {}
     transform = with_score(

@@ -1,4 +1,4 @@
-"""Where rows lie between encoding and publishing, with the lock and the records."""
+"""Keep staged rows between encoding and publishing, beside the lock and the records. Decides nothing about them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pyspark.errors import AnalysisException
 
 from bert_spark.errors import ConfigError, SetupError
-from bert_spark.runs.run_history import RECORDS_FOLDER, records_of_output
-from bert_spark.runs.run_record import record_as_json
+from bert_spark.runs.run_history import records_of_output
+from bert_spark.runs.run_record import RECORDS_FOLDER, record_as_json
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.storage import Folder
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 STATE_FILE = "state.json"
-REMOVED = "removed"  # a stage of this status is only to be cleared away
+REMOVED = "removed"  # status of a stage whose removal has begun: its rows may be incomplete
 
 
 @dataclass(frozen=True)
 class StagingArea:
-    """What lies beside an output: staged rows, the lock, records.
+    """The folders beside an output: staged rows, the lock, records.
 
     Parameters
     ----------
     base
         The folder that holds the output, or the one set with --work.
     name
-        What staged rows and the lock go by.
+        Name of the output's staging folder and of its lock.
     output
         The output's path or table.
     """
@@ -46,36 +46,38 @@ class StagingArea:
 
     @property
     def staging(self) -> Folder:
-        """Where rows are staged, one folder a run."""
+        """The folder of staged rows, with one folder a run."""
         return self.base / f"_staging/{self.name}"
 
     @property
     def records(self) -> Folder:
-        """Where records are kept."""
+        """The folder of records."""
         return self.base / RECORDS_FOLDER
 
     def save_record(self, record: Mapping[str, Any]) -> str:
-        """Write a run's record, over its earlier one; return where it lies."""
+        """Write a run's record, over its earlier version, and return its path."""
         self.records.write(f"{record['run_id']}.json", record_as_json(record))
         return self.record_path(record)
 
     def record_path(self, record: Mapping[str, Any]) -> str:
-        """Return where a run's record lies."""
+        """Return the path of a run's record."""
         return f"{self.records.uri.removeprefix('file:')}/{record['run_id']}.json"
 
     def records_with_status(self, job: str, status: str) -> list[dict[str, Any]]:
-        """Return the records of a job's runs into this output that ended in one way, newest first."""
-        found = records_of_output(self.records, self.output)
-        return [record for record in found if record["job"] == job and record.get("status") == status]
+        """Return the records of a job's runs into this output that ended with `status`, newest first."""
+        records = records_of_output(self.records, self.output)
+        return [record for record in records if record["job"] == job and record.get("status") == status]
 
 
 def staging_area_for(spark: SparkSession, output: OutputConfig, work: str | None) -> StagingArea:
-    """Return the place beside an output; the address as Spark resolves it, since a bare path may be on HDFS.
+    """Return the staging area of an output.
+
+    Its address is the one that Spark resolves, since a path without a scheme may be on HDFS.
 
     Raises
     ------
     ConfigError
-        For a table without a folder for what lies beside it.
+        If the output is a table and `work` is not set: a table has no folder beside it.
     """
     path = str(output.path).rstrip("/")
     if output.format == "table":
@@ -88,60 +90,75 @@ def staging_area_for(spark: SparkSession, output: OutputConfig, work: str | None
     address = qualified_path(spark, path)
     if work is None:
         return StagingArea(Folder(posixpath.dirname(address)), posixpath.basename(path), path)
-    short = hashlib.sha256(address.encode()).hexdigest()[:8]  # outputs of one name may share the folder
-    return StagingArea(Folder(qualified_path(spark, work)), f"{posixpath.basename(path)}-{short}", path)
+    address_hash = hashlib.sha256(address.encode()).hexdigest()[:8]  # outputs of the same name may share --work
+    return StagingArea(Folder(qualified_path(spark, work)), f"{posixpath.basename(path)}-{address_hash}", path)
 
 
 def qualified_path(spark: SparkSession, path: str) -> str:
-    """Return a path with its scheme, as Spark's file system has it: the name it gives to what is not there."""
-    absent = f"{path.rstrip('/')}/{uuid.uuid4().hex}"
+    """Return a path with its scheme, as Spark's default file system resolves it.
+
+    Spark names the resolved path in the error for a missing file, so a missing file below `path` is loaded.
+    """
+    missing = f"{path.rstrip('/')}/{uuid.uuid4().hex}"
     try:
-        spark.read.format("binaryFile").load(absent).schema  # noqa: B018 - Connect looks only now
+        spark.read.format("binaryFile").load(missing).schema  # noqa: B018 - Spark Connect resolves the path only here
     except AnalysisException as err:
-        found = (err.getMessageParameters() or {}).get("path", absent)
-        return posixpath.dirname(found)
+        resolved = (err.getMessageParameters() or {}).get("path", missing)
+        return posixpath.dirname(resolved)
     return path
 
 
 @dataclass(frozen=True)
 class StagedRun:
-    """One run's staged rows: a folder with a folder for each partition, and the state."""
+    """One run's staged rows: a folder that holds `state.json` and one folder for each partition.
+
+    Parameters
+    ----------
+    folder
+        The run's folder in the staging folder.
+    """
 
     folder: Folder
 
     @property
     def state(self) -> dict[str, Any] | None:
-        """What is known of the rows; None where they are not complete."""
+        """The state; None while the rows are incomplete."""
         text = self.folder.read(STATE_FILE)
         return json.loads(text) if text else None
 
     def save(self, **changes: Any) -> dict[str, Any]:
-        """Write the state with some changes; return it."""
+        """Write the state with some changes and return it."""
         state = (self.state or {}) | changes
         self.folder.write(STATE_FILE, json.dumps(state, indent=2, sort_keys=True))
         return state
 
     def path(self, partition: str) -> str:
-        """Return where the rows of one partition, "name=value", are staged."""
+        """Return the path of one partition's rows; `partition` is "name=value"."""
         return f"{self.folder.uri}/{partition}"
 
     def rows(self, spark: SparkSession, partitions: list[str]) -> DataFrame:
-        """Return staged rows."""
+        """Return the staged rows of some partitions.
+
+        Raises
+        ------
+        SetupError
+            If this process does not see what Spark wrote.
+        """
         missing = sorted(set(partitions) - set(self.folder.names()))
         if missing:
             raise SetupError(
-                f"Spark wrote {self.path(missing[0])}, and it can't be seen from here; a scheduled run needs a folder "
-                "that this process and Spark both see: set --work to one"
+                f"Spark wrote {self.path(missing[0])}, but this process does not see it. A scheduled run needs a "
+                "folder that this process and Spark both see; set --work to one"
             )
         return spark.read.parquet(*(self.path(partition) for partition in partitions))
 
     @property
     def is_half_removed(self) -> bool:
-        """Whether a run was killed while it cleared this away: half of the rows must not be taken for all."""
+        """Whether a run was killed while it removed this stage, so that some of its rows may be missing."""
         return (self.state or {}).get("status") == REMOVED
 
     def remove(self) -> None:
-        """Remove the rows, then the state, which says so meanwhile."""
+        """Remove the rows and then the state, which meanwhile says that the removal has begun."""
         if self.state is not None:
             self.save(status=REMOVED)
         for name in self.folder.names():

@@ -1,4 +1,4 @@
-"""New files or table rows as a stream, with the columns that the first run saw."""
+"""Read new files or table rows as a stream, with the pinned columns, and read the same files again to count them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bert_spark.runs.unread_files import UnreadFiles
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import literal_paths
-from bert_spark.tables.readers import reader_options, rename_text_value
+from bert_spark.tables.reader_options import reader_options, rename_text_value
 from bert_spark.tables.schema import HIDDEN_PREFIX, check_text_column
 
 if TYPE_CHECKING:
@@ -24,68 +24,78 @@ if TYPE_CHECKING:
 
 
 FILE_COLUMN = f"{HIDDEN_PREFIX}file"  # in staged rows: the file that a row was read from
-MAX_FILE_AGE = "36500d"  # Spark's own 7 days would pass over a file that arrives with an old date
+MAX_FILE_AGE = "36500d"  # Spark's default, 7 days, would skip a file that arrives with an old date
 
 
 @dataclass(frozen=True)
 class StreamSource:
-    """What an incremental run reads: the input, its columns, and what is new in it.
+    """What an incremental run reads: the input, its columns, and what is unread in it.
 
     Parameters
     ----------
-    source
-        The input.
+    input
+        The settings of the input.
     schema
         Its pinned columns.
-    new
-        What was there when their columns were looked at.
+    unread
+        What was unread when its columns were checked. Files may arrive after that.
     pin
-        What the checkpoint has kept beside Spark's own files.
+        What the checkpoint stores besides Spark's own files.
     """
 
-    source: InputConfig
+    input: InputConfig
     schema: T.StructType
-    new: UnreadFiles
+    unread: UnreadFiles
     pin: Mapping[str, Any]
 
     @property
     def kind(self) -> str:
-        """Its format."""
-        return input_format(self.source)
+        """The input's format."""
+        return input_format(self.input)
 
-    def stream(self, spark: SparkSession, schedule: ScheduleConfig) -> DataFrame:
-        """Return what is new as a streaming DataFrame; each row says in a hidden column which file it is from."""
-        kind, path = self.kind, str(self.source.path)
-        reader = spark.readStream.option("maxFilesPerTrigger", schedule.max_files).option("maxFileAge", MAX_FILE_AGE)
-        if schedule.max_bytes is not None:
-            if spark.version < "4":
-                raise ConfigError(f"--max-bytes needs Spark 4; this is {spark.version}: set --max-files")
-            reader = spark.readStream.option("maxBytesPerTrigger", schedule.max_bytes).option(
-                "maxFileAge", MAX_FILE_AGE
-            )
+    def read_stream(self, spark: SparkSession, schedule: ScheduleConfig) -> DataFrame:
+        """Return what is new as a streaming DataFrame. A hidden column holds the file of each row.
+
+        Raises
+        ------
+        ConfigError
+            If `--max-bytes` is set and Spark is older than 4.
+        """
+        kind, path = self.kind, str(self.input.path)
+        if schedule.max_bytes is None:
+            reader = spark.readStream.option("maxFilesPerTrigger", schedule.max_files)
+        elif spark.version < "4":
+            raise ConfigError(f"--max-bytes needs Spark 4; this is {spark.version}: set --max-files")
+        else:
+            reader = spark.readStream.option("maxBytesPerTrigger", schedule.max_bytes)
+        reader = reader.option("maxFileAge", MAX_FILE_AGE)
         if kind == "table":
             df = reader.table(path)
         else:
-            reader = reader.format(kind).options(**reader_options(spark, self.source, kind))
-            reader = reader if kind == "delta" else reader.schema(self.schema)  # Delta takes none but its own
-            df = rename_text_value(reader.load(path), self.source, kind)
-        check_text_column(df, self.source.text_column)
+            reader = reader.format(kind).options(**reader_options(spark, self.input, kind))
+            reader = reader if kind == "delta" else reader.schema(self.schema)  # Delta accepts only its own columns
+            df = rename_text_value(reader.load(path), self.input, kind)
+        check_text_column(df, self.input.text_column)
         return df.select("*", F.col("_metadata.file_path").alias(FILE_COLUMN))
 
     def reread(self, spark: SparkSession, files: list[str]) -> DataFrame:
-        """Return the records of some files once more, without BERT, to be counted; those of a table say their file."""
-        kind, path = self.kind, str(self.source.path)
+        """Return the records of some files again, without BERT, for counting. Rows of a table name their file."""
+        kind, path = self.kind, str(self.input.path)
         if kind in ("table", "delta"):
             table = spark.table(path) if kind == "table" else spark.read.format(kind).load(path)
             file = F.col("_metadata.file_path")
             return table.where(file.isin(files)).select("*", file.alias(FILE_COLUMN))
-        reader = spark.read.format(kind).options(**reader_options(spark, self.source, kind))
+        reader = spark.read.format(kind).options(**reader_options(spark, self.input, kind))
         reader = reader if kind == "text" else reader.schema(self.schema)
-        return rename_text_value(reader.load(literal_paths(files)), self.source, kind)
+        return rename_text_value(reader.load(literal_paths(files)), self.input, kind)
 
-    def dropped(self, spark: SparkSession, files: list[str]) -> list[str]:
-        """Say what columns of staged files the rows lack, of those that came after the columns were looked at."""
-        late = [] if self.kind in ("table", "delta") else sorted(set(files) - self.new.files)
-        return late and column_differences(
-            columns_of_files(spark, self.source, late), self.schema, self.source, late, typed=not self.pin["given"]
-        )
+    def dropped_columns(self, spark: SparkSession, files: list[str]) -> list[str]:
+        """Describe the columns of staged files that the rows lack.
+
+        Only files that arrived after the check of the columns can have such columns.
+        """
+        late = [] if self.kind in ("table", "delta") else sorted(set(files) - self.unread.files)
+        if not late:
+            return []
+        late_columns = columns_of_files(spark, self.input, late)
+        return column_differences(late_columns, self.schema, self.input, late, compare_types=not self.pin["given"])

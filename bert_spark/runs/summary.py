@@ -1,4 +1,4 @@
-"""What a run says at its end, and a table of the runs before it. No text of the data in any of it but in `show`."""
+"""Summarise a run at its end and compare it with earlier runs. Only `show_output` prints text of the data."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-COMPARED_RUNS = 7  # runs that the labels of a new one are put beside
+COMPARED_RUNS = 7  # how many earlier runs the labels are compared with
 
 
 def show_output(spark: SparkSession, output: OutputConfig, rows: int = 5) -> None:
-    """Print the first rows of what was written, without the vectors."""
-    there = read_output(spark, output)
-    there.drop(*(field.name for field in there.schema.fields if ENCODER_KEY in field.metadata)).show(rows)
+    """Print the first rows of an output without its vectors."""
+    written = read_output(spark, output)
+    written.drop(*(field.name for field in written.schema.fields if ENCODER_KEY in field.metadata)).show(rows)
 
 
-def run_summary(record: Mapping[str, Any], place: str, before: Sequence[Mapping[str, Any]] = ()) -> str:
-    """Return what a job prints at its end: counts, speed, labels beside those of the runs before, where things lie.
+def run_summary(record: Mapping[str, Any], record_path: str, earlier: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return what a job prints at its end: counts, speed, warnings, labels next to those of earlier runs, and paths.
 
     Parameters
     ----------
     record
         The run's record.
-    place
-        Where it lies.
-    before
+    record_path
+        Address of the record.
+    earlier
         Records of earlier published runs, newest first.
     """
     day = f" {record['partition']}" if "partition" in record else ""
@@ -46,47 +46,49 @@ def run_summary(record: Mapping[str, Any], place: str, before: Sequence[Mapping[
         share = f"unknown tokens {record['unknown_token_share']:.2%}"
         lines.append(f"  truncated {record['rows_truncated']:,}, {share}, texts reused {record['texts_reused']:,}")
     lines += [f"  warning {warning}" for warning in run_warnings(record)]
-    lines += _label_lines(record, before[:COMPARED_RUNS])
+    lines += _label_lines(record, earlier[:COMPARED_RUNS])
     lines += [
         f"  encoder {record['encoder']['model']} {record['fingerprint'][:12]}",
         f"  output  {record['output']}",
-        f"  record  {place}",
+        f"  record  {record_path}",
     ]
     return "\n".join(lines)
 
 
 def run_warnings(record: Mapping[str, Any]) -> list[str]:
-    """Return what a reader of the record should look at."""
-    found = []
+    """Return what a reader of the record should check."""
+    warnings = []
     if record["rows_many_lines"]:
-        found.append(
+        warnings.append(
             f"{record['rows_many_lines']:,} records with {MANY_LINES} line ends or more: is a quote left open?"
         )
     if record["rows_undecodable"]:
-        found.append(f"{record['rows_undecodable']:,} texts hold U+FFFD: is --encoding right?")
+        warnings.append(f"{record['rows_undecodable']:,} texts hold U+FFFD: is --encoding right?")
     if record.get("rows_without_date"):
-        found.append(
-            f"{record['rows_without_date']:,} records of the input hold no date: they are in no day's partition"
-        )
+        warnings.append(f"{record['rows_without_date']:,} records of the input hold no date: they are in no partition")
     if record.get("columns_dropped"):
-        found.append(f"files that came in while the run began: {'; '.join(record['columns_dropped'])}: not in the rows")
+        warnings.append(
+            f"files that arrived while the run started: {'; '.join(record['columns_dropped'])}: not in the rows"
+        )
     if not record["rows_out"] and "partition" in record:
-        found.append(f"{record['partition']} is empty; it replaced {record.get('rows_replaced', 0):,} rows")
-    return found
+        warnings.append(f"{record['partition']} is empty; it replaced {record.get('rows_replaced', 0):,} rows")
+    return warnings
 
 
-def _label_lines(record: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> list[str]:
+def _label_lines(record: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> list[str]:
     labels = record.get("labels", {})
     if not labels:
         return []
     lines = ["  labels  " + ", ".join(f"{name} {count:,}" for name, count in labels.items())]
     if record.get("label_shift") is not None:
-        lines[0] += f"; distance to the training rows' {record['label_shift']:.3f}"
-    earlier = [other["labels"] for other in before if other.get("labels")]
-    total = sum(sum(other.values()) for other in earlier)
+        lines[0] += f"; distance to the labels of the training rows {record['label_shift']:.3f}"
+    earlier_labels = [other["labels"] for other in earlier if other.get("labels")]
+    earlier_rows = sum(sum(counts.values()) for counts in earlier_labels)
     rows = sum(labels.values())
-    if total and rows:
-        shares = {name: (n / rows, sum(other.get(name, 0) for other in earlier) / total) for name, n in labels.items()}
-        told = ", ".join(f"{name} {now:.1%} / {then:.1%}" for name, (now, then) in shares.items())
-        lines.append(f"  now / last {len(earlier)} runs  {told}")
+    if earlier_rows and rows:
+        shares = ", ".join(
+            f"{name} {count / rows:.1%} / {sum(counts.get(name, 0) for counts in earlier_labels) / earlier_rows:.1%}"
+            for name, count in labels.items()
+        )
+        lines.append(f"  now / last {len(earlier_labels)} runs  {shares}")
     return lines

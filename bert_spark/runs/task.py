@@ -1,4 +1,4 @@
-"""What a job does to a table, whichever way it runs."""
+"""Describe what a job does to a table, in every kind of run. Knows nothing of schedules and staging."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _unchanged(rows: DataFrame) -> DataFrame:
 
 @dataclass(frozen=True)
 class Task:
-    """What a job adds to a table, from where to where.
+    """What a job adds to a table, from which input to which output.
 
     Parameters
     ----------
@@ -32,19 +32,19 @@ class Task:
     config, fingerprint
         The encoder's settings and identity.
     identity
-        Metadata key -> the value it must have in an output that this task adds rows to.
+        Metadata key -> the value that an output must have if this task adds rows to it.
     source, output
-        Where the rows come from, and where the result goes.
+        The input and the output.
     transform
         Adds the new columns: with_embedding(...) or with_score(...).
     diagnostics
         Diagnostic -> its column; empty if BERT does not run.
     labels, trained_label_shares
-        The labels it can give, and their shares among the training rows.
+        The labels that the task can predict, and their shares among the training rows.
     facts
-        More for the record.
+        Further entries of the run's record.
     prepare
-        Runs on the input's rows before they are spread over tasks.
+        Applied to the input's rows before they are spread over tasks.
     """
 
     job: str
@@ -61,18 +61,26 @@ class Task:
     prepare: Callable[[DataFrame], DataFrame] = _unchanged
 
     def with_label_shift(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Return a record with the distance of its labels to those of the training rows, if both are known."""
+        """Return a record with the distance of its labels to those of the training rows; None if either is unknown."""
         return record | {"label_shift": label_shift(record.get("labels", {}), self.trained_label_shares)}
 
     def record(self, **facts: Any) -> RunRecord:
-        """Return the record of a run that begins now."""
-        known: dict[str, Any] = {"input": self.source.path, **self.facts, **facts}
-        return RunRecord(self.job, str(self.output.path), self.config, self.fingerprint, known)
+        """Return the record of a run that starts now, with further entries `facts`."""
+        entries: dict[str, Any] = {"input": self.source.path, **self.facts, **facts}
+        return RunRecord(self.job, str(self.output.path), self.config, self.fingerprint, entries)
 
     def output_counts(self) -> list[Column]:
-        """Return the counts of the output rows, as Spark expressions."""
+        """Return the counts of the output rows as Spark expressions."""
         return output_counts(self.output.error_column, self.diagnostics, self.config.max_length, self.labels)
 
     def apply(self, rows: DataFrame, partition_mb: float | None) -> DataFrame:
-        """Return `rows` with this task's columns; the rows are spread over all cores before BERT runs."""
+        """Return `rows` with this task's columns. The rows are spread over all cores before BERT runs.
+
+        Parameters
+        ----------
+        rows
+            The input's rows.
+        partition_mb
+            Megabytes of text in one Spark task; None for the default.
+        """
         return self.transform(spread_by_bytes(self.prepare(rows), partition_mb))

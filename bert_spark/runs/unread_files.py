@@ -1,4 +1,4 @@
-"""Find the files that a stream has not read yet."""
+"""Find what a stream has not read yet: the files that Spark's checkpoint does not list, with columns and size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-_SOURCE_LOG = "sources/0"  # in a checkpoint of Spark's: the files that its one source has handed out
+_SOURCE_LOG = "sources/0"  # in Spark's checkpoint: the files that its only source has handed out
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class UnreadFiles:
     Parameters
     ----------
     schema
-        Its columns; None where there is nothing.
+        Its columns; None if there is nothing unread.
     size
-        Its bytes of text, about; None where they can't be known.
+        Its approximate bytes of text; None if they cannot be known.
     files
-        Addresses of its files; empty for a table, which says itself what is new.
+        Addresses of its files; empty for a table, which tracks its own new files.
     """
 
     schema: T.StructType | None
@@ -48,41 +48,47 @@ class UnreadFiles:
 
 
 def find_unread(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> UnreadFiles:
-    """Return what Spark's checkpoint does not know of an input.
+    """Return what Spark's checkpoint does not list of an input.
 
-    Files are told by their names, as Spark's stream tells them, not by their dates: one may arrive with any.
+    Files are identified by name, as Spark's stream identifies them, and not by date: a file may arrive with any date.
 
     Raises
     ------
     ConfigError
-        When it is a single file, which Spark streams don't take.
+        If the input is a single file, which a Spark stream cannot read.
     DataError
-        When it can't be read, or its files don't agree on their columns.
+        If the input cannot be read, or columns of its files have types that cannot be merged.
     """
     kind, path = input_format(source), str(source.path)
     try:
         if kind in ("table", "delta"):
             table = spark.table(path) if kind == "table" else spark.read.format(kind).load(path)
             return UnreadFiles(table.schema, input_bytes(table))
-        files = spark.read.format("binaryFile").load(path)
-        there = files.select(F.col("_metadata.file_path").alias("file"), text_bytes().alias("size")).collect()
-        seen = _files_read(spark, checkpoint)
-        new = {row.file: row.size for row in there if row.file not in seen}
-        if len(there) == 1 and _is_input_itself(there[0].file, path):
-            raise ConfigError(
-                f"input {path!r} is one file; --incremental reads what is new in a folder, in a pattern like "
-                f"{posixpath.dirname(path) or '.'}/*, or in a table"
-            )
-        columns = columns_of_files(spark, source, sorted(new) if seen else None) if new else None
-        return UnreadFiles(columns, int(sum(new.values())), frozenset(new))
+        return _unread_files(spark, source, checkpoint)
     except AnalysisException as err:
         if "PATH_NOT_FOUND" in str(err):
             return UnreadFiles(None, 0)
         raise DataError(f"can't read {path!r} as {kind}: {spark_reason(err)}") from err
     except (PySparkException, Py4JJavaError) as err:
         raise DataError(
-            f"files in {path!r} can't be read, or don't agree on their columns: {spark_reason(err)}"
+            f"files in {path!r} can't be read, or their columns don't agree: {spark_reason(err)}. Nothing was read; "
+            "correct or remove those files and run again"
         ) from err
+
+
+def _unread_files(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> UnreadFiles:
+    path = str(source.path)
+    files = spark.read.format("binaryFile").load(path)
+    existing = files.select(F.col("_metadata.file_path").alias("file"), text_bytes().alias("size")).collect()
+    already_read = _files_read(spark, checkpoint)
+    unread = {row.file: row.size for row in existing if row.file not in already_read}
+    if len(existing) == 1 and _is_input_itself(existing[0].file, path):
+        raise ConfigError(
+            f"input {path!r} is one file; --incremental needs a folder, a pattern such as "
+            f"{posixpath.dirname(path) or '.'}/*, or a table, in which new files or rows arrive"
+        )
+    columns = columns_of_files(spark, source, sorted(unread) if already_read else None) if unread else None
+    return UnreadFiles(columns, int(sum(unread.values())), frozenset(unread))
 
 
 def _is_input_itself(file: str, path: str) -> bool:
@@ -91,11 +97,11 @@ def _is_input_itself(file: str, path: str) -> bool:
 
 
 def _files_read(spark: SparkSession, checkpoint: Folder) -> set[str]:
-    """Return the addresses of the files whose micro-batch is done, spelt as `_metadata.file_path` spells them."""
-    done = max((int(name) for name in (checkpoint / "commits").names() if name.isdigit()), default=-1)
+    """Return the addresses of the files of committed micro-batches, spelt as `_metadata.file_path` spells them."""
+    last_commit = max((int(name) for name in (checkpoint / "commits").names() if name.isdigit()), default=-1)
     try:
         log = spark.read.schema("path string, batchId long").json((checkpoint / _SOURCE_LOG).uri)
-        found = log.where((F.col("batchId") <= done) & F.col("path").isNotNull()).distinct().collect()
+        committed = log.where((F.col("batchId") <= last_commit) & F.col("path").isNotNull()).distinct().collect()
     except AnalysisException:  # no stream has run yet
         return set()
-    return {row.path.replace(":///", ":/", 1) for row in found}
+    return {row.path.replace(":///", ":/", 1) for row in committed}

@@ -1,4 +1,4 @@
-"""Arrow columns over numpy matrices, without a Python object a row. Knows nothing of Spark and of encoders."""
+"""Arrow columns from numpy matrices and back, without a Python object per row. Knows nothing of Spark or encoders."""
 
 from __future__ import annotations
 
@@ -9,42 +9,32 @@ import pyarrow as pa
 
 from bert_spark.errors import ConfigError
 
-MAX_NUMBERS = 2**31 - 1  # Arrow's lists count their numbers in 32 bits, and Spark takes no others
+MAX_NUMBERS = 2**31 - 1  # an Arrow list array has 32-bit offsets, and Spark accepts no others
 
 
 def list_array_to_matrix(vectors: pa.Array) -> np.ndarray:
-    """Return the non-null lists of an Arrow list array as float32, shape (n_valid, width), without a Python object
-    a row.
-    """
+    """Return the non-null lists of an Arrow list array as float32, shape (n_valid, width)."""
     width = len(vectors.flatten()) // max(1, len(vectors) - vectors.null_count)
     flat = vectors.flatten().to_numpy(zero_copy_only=False)
     return np.ascontiguousarray(flat, dtype=np.float32).reshape(-1, max(1, width))
 
 
-def column_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
-    """Return a column as a list; in texts, bytes that are no UTF-8, which files of other tools hold, as U+FFFD."""
-    try:
-        return column.to_pylist()  # type: ignore[no-any-return]
-    except UnicodeDecodeError:
-        raw = column.cast(pa.large_binary()).to_pylist()
-        return [None if value is None else value.decode("utf-8", "replace") for value in raw]
-
-
-def absent_mask(present: np.ndarray, rows: int) -> np.ndarray:
-    """Return a mask of `rows` rows: True where the row is not among those present."""
-    mask = np.ones(rows, dtype=bool)
-    mask[present] = False
-    return mask
-
-
 def matrix_to_list_array(matrix: np.ndarray, present: np.ndarray, rows: int) -> pa.Array:
-    """Return a list array of `rows` rows over the matrix (no copy): row present[i] holds matrix[i], the others are
-    null.
+    """Return the rows of a matrix as a list array, without a copy.
+
+    Parameters
+    ----------
+    matrix
+        Shape (n_present, width).
+    present
+        Row numbers, shape (n_present,): row present[i] of the result holds matrix[i]. All other rows are null.
+    rows
+        Number of rows of the result.
 
     Raises
     ------
     ConfigError
-        When the lists hold more numbers than Arrow's can.
+        If the lists hold more numbers than an Arrow list array can.
     """
     if len(present) * matrix.shape[1] > MAX_NUMBERS:
         raise ConfigError(
@@ -59,13 +49,29 @@ def matrix_to_list_array(matrix: np.ndarray, present: np.ndarray, rows: int) -> 
     )
 
 
+def absent_mask(present: np.ndarray, rows: int) -> np.ndarray:
+    """Return a mask of `rows` rows that is True for each row that is not in `present`."""
+    mask = np.ones(rows, dtype=bool)
+    mask[present] = False
+    return mask
+
+
+def column_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """Return a column as a list. In texts, invalid UTF-8, which other tools write, becomes U+FFFD."""
+    try:
+        return column.to_pylist()  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        raw = column.cast(pa.large_binary()).to_pylist()
+        return [None if value is None else value.decode("utf-8", "replace") for value in raw]
+
+
 def reason_array(errors: dict[int, str], rows: int) -> pa.Array:
-    """Return the reason of each row, null where it has none."""
+    """Return the reason of each row by its number; null if it has none."""
     return pa.array([errors.get(row) for row in range(rows)], pa.string()) if errors else pa.nulls(rows, pa.string())
 
 
 def null_diagnostics(rows: int) -> dict[str, pa.Array]:
-    """Return the diagnostics of rows that BERT did not see: nulls."""
+    """Return diagnostics for rows that BERT did not encode: nulls."""
     kinds = {"token_count": pa.int32(), "truncated": pa.bool_(), "unknown_share": pa.float32(), "reused": pa.bool_()}
     return {name: pa.nulls(rows, kind) for name, kind in kinds.items()}
 

@@ -1,4 +1,4 @@
-"""Where an executor finds an artefact: on a path that it sees, or among the files that the session was sent."""
+"""Where an executor finds an artefact: at its path, or among the files that the session sent."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 def can_ship_artefacts(spark: SparkSession) -> bool:
-    """Tell whether Spark sends files to this session's executors alone: from 4.0 on, on Connect from 3.5 on."""
+    """Tell whether this session can send files to its own executors: from Spark 4.0 on, with Connect from 3.5 on."""
     return spark.version >= "4" or "connect" in type(spark).__module__
 
 
 def ship_artefact(spark: SparkSession, path: str, digest: str) -> None:
-    """Send an artefact that only the driver sees to the session's executors, once; they verify it as any other.
+    """Send an artefact that only the driver can read to the session's executors. They verify it like any other.
 
     Parameters
     ----------
     spark
-        The session, of Spark 4.0 or later.
+        A session for which `can_ship_artefacts` is true.
     path, digest
         Of the artefact.
     """
@@ -40,7 +40,7 @@ def ship_artefact(spark: SparkSession, path: str, digest: str) -> None:
     name = _archive_name(digest)
     files = [METADATA_FILE, *json.loads(fs.cat_file(f"{root}/{METADATA_FILE}"))["sha256"]]
     folder = tempfile.mkdtemp(prefix="bert_spark-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # the driver serves the file as long as it lives
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # the driver serves the file until it ends
     archive = Path(folder) / f"{name}.zip"
     with zipfile.ZipFile(archive, "w") as target:
         for file in files:
@@ -51,21 +51,27 @@ def ship_artefact(spark: SparkSession, path: str, digest: str) -> None:
 
 @lru_cache(maxsize=8)
 def artefact_folder_here(path: str, digest: str) -> str:
-    """Return the folder from which this process loads an artefact: its path, else what the session was sent.
+    """Return the folder from which this process loads an artefact: its path, else the copy that the session sent.
 
     Raises
     ------
     ArtefactError
-        When neither is the artefact of this digest.
+        If neither holds the artefact with this digest.
     """
-    found = _digest_of_folder(path)
-    if found == digest:
+    digest_at_path = _digest_of_folder(path)
+    if digest_at_path == digest:
         return path
-    sent = _shipped_folder(digest)
-    if sent and _digest_of_folder(sent) == digest:
-        return sent
-    there = f"holds another one ({found[:12]}, not {digest[:12]})" if found else "can't be read here"
-    raise ArtefactError(f"artefact {path!r} {there}, and the session was not sent it; put it on a path that all see")
+    shipped = _shipped_folder(digest)
+    if shipped and _digest_of_folder(shipped) == digest:
+        return shipped
+    problem = (
+        f"is another artefact here ({digest_at_path[:12]}, not {digest[:12]})"
+        if digest_at_path
+        else "can't be read here"
+    )
+    raise ArtefactError(
+        f"artefact {path!r} {problem}, and the session did not send it; put it on a path that every executor can read"
+    )
 
 
 def _archive_name(digest: str) -> str:
@@ -73,7 +79,7 @@ def _archive_name(digest: str) -> str:
 
 
 def _shipped_folder(digest: str) -> str:
-    """Return where a task finds the artefact if it was sent; "" on a driver."""
+    """Return the folder in which a task finds the artefact if the session sent it; "" on a driver."""
     try:
         from pyspark import SparkFiles, TaskContext
     except ImportError:
@@ -82,9 +88,9 @@ def _shipped_folder(digest: str) -> str:
 
 
 def _digest_of_folder(folder: str) -> str:
-    """Return the digest of the artefact in a folder; "" where none can be read."""
+    """Return the digest of the artefact in a folder; "" if none can be read."""
     try:
         fs, root = url_to_fs(folder)
         return hashlib.sha256(fs.cat_file(f"{root}/{METADATA_FILE}")).hexdigest()
-    except Exception:  # each file system has errors of its own: no such file, no rights, no network
+    except Exception:  # each file system raises its own errors: no such file, no permission, no network
         return ""

@@ -1,6 +1,4 @@
-"""From a DataFrame to numpy on the driver: one float32 matrix through Arrow, refused with the arithmetic when it
-can't fit.
-"""
+"""From a DataFrame to numpy on the driver, through Arrow: one float32 matrix, which is in memory once."""
 
 from __future__ import annotations
 
@@ -17,8 +15,10 @@ if TYPE_CHECKING:
 
 
 def collect_arrow(df: DataFrame) -> pa.Table:
-    """Collect a DataFrame as an Arrow table: Spark's own toArrow (4.0 on), else what is behind its toPandas; Connect
-    of 3.5 has neither.
+    """Collect a DataFrame as an Arrow table.
+
+    Uses Spark's toArrow (from 4.0 on), else the method behind its toPandas. Connect of Spark 3.5 has neither and goes
+    through pandas.
     """
     if hasattr(df, "toArrow"):
         return df.toArrow()
@@ -34,21 +34,21 @@ def collect_arrow(df: DataFrame) -> pa.Table:
 
 
 def collect_batches(df: DataFrame) -> Iterator[pa.RecordBatch]:
-    """Collect a DataFrame; each batch is let go when the next one is asked for."""
+    """Collect a DataFrame and yield its batches. The memory of a batch is released once the caller has used it."""
     batches = collect_arrow(df).to_batches()[::-1]
     while batches:
         yield batches.pop()
 
 
 def fill_matrix(batches: Iterable[pa.RecordBatch], rows: int) -> tuple[np.ndarray, pa.Table]:
-    """Fill one float32 matrix from batches as they come, so that numbers stand in memory once.
+    """Copy the vectors of batches, one by one, into one float32 matrix.
 
     Parameters
     ----------
     batches
-        With a column "vector" of equally long lists, null where there is none.
+        With a column "vector" of equally long lists, null if a row has none.
     rows
-        Vectors there are at most.
+        Upper limit of the number of vectors.
 
     Returns
     -------
@@ -58,15 +58,15 @@ def fill_matrix(batches: Iterable[pa.RecordBatch], rows: int) -> tuple[np.ndarra
     Raises
     ------
     DataError
-        When there are more vectors than `rows`.
+        If there are more vectors than `rows`.
     """
     import pyarrow
 
-    matrix, others, filled = np.empty((0, 0), dtype=np.float32), [], 0
+    matrix, other_columns, filled = np.empty((0, 0), dtype=np.float32), [], 0
     for batch in batches:
         vectors = batch["vector"]
         count = len(vectors) - vectors.null_count
-        others.append(batch.drop_columns(["vector"]).filter(vectors.is_valid()))
+        other_columns.append(batch.drop_columns(["vector"]).filter(vectors.is_valid()))
         if not count:
             continue
         numbers = vectors.flatten().to_numpy(zero_copy_only=False).reshape(count, -1)
@@ -76,12 +76,16 @@ def fill_matrix(batches: Iterable[pa.RecordBatch], rows: int) -> tuple[np.ndarra
             raise DataError(f"got more than the {rows:,} rows that were counted: the table changed; run again")
         matrix[filled : filled + count] = numbers
         filled += count
-    return matrix[:filled], pyarrow.Table.from_batches(others)
+    return matrix[:filled], pyarrow.Table.from_batches(other_columns)
 
 
 def column_to_matrix(vectors: pa.ChunkedArray) -> np.ndarray:
-    """Return a column of equally long number lists without nulls as one float32 matrix, shape (n, width), chunk by
-    chunk.
+    """Return a column of equally long lists of numbers as one float32 matrix, shape (n, width).
+
+    Raises
+    ------
+    DataError
+        If a row is null.
     """
     chunks = [chunk for chunk in vectors.chunks if len(chunk)]
     if vectors.null_count:

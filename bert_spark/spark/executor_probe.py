@@ -1,21 +1,17 @@
-"""Ask every executor, by a tiny job, what it is and what it lacks; the driver is asked the same.
+"""Ask every executor for its facts, with a tiny job.
 
-With `session`, the one module that looks at a classic session's SparkContext: to learn how many executors there are and
-how many tasks each runs at once.
+With `session` and `package_shipping`, the only module here that uses a classic session's SparkContext: for the number
+of executors, and for the number of tasks that each runs at once.
 """
 
 from __future__ import annotations
 
 import json
-import platform
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.model_files import folder_digest, weight_files
-from bert_spark.encoding.model_resolver import resolve_model
-from bert_spark.errors import ArtefactError, BertSparkError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -24,91 +20,57 @@ if TYPE_CHECKING:
 
 
 ROUNDS = 3
+TASK_S = 1.0  # how long a task of the probe lasts
 
 
-def driver_facts(config: EncoderConfig | None, artefact: Artefact | None = None) -> dict[str, Any]:
-    """Return the driver's versions, artefact and model.
+def probe_executors(
+    spark: SparkSession, config: EncoderConfig | None, artefact: Artefact | None = None
+) -> tuple[list[dict[str, Any]], str]:
+    """Run a tiny job on every executor.
 
-    Raises
-    ------
-    ModelError
-        When the driver itself has no such model.
+    Parameters
+    ----------
+    spark
+        The session.
+    config
+        The encoder's settings; None if BERT does not run.
+    artefact
+        The artefact that tasks load.
+
+    Returns
+    -------
+    tuple
+        The facts of each executor that answered, and the reason why the job failed, or "".
     """
-    import torch
-    import transformers
+    from pyspark.errors import PySparkException
+    from pyspark.sql import functions as F
 
-    facts = {
-        "where": "driver",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
-    if artefact is not None:
-        facts["artefact"] = artefact.digest[:12]
-    if config is None:
-        return facts
-    folder = resolve_model(config.model, config.revision)
-    size = sum(path.stat().st_size for path in weight_files(folder))
-    return facts | {"model": folder_digest(folder)[:12], "model_bytes": size}
-
-
-def executor_facts(settings: dict[str, Any] | None, artefact: tuple[str, str] | None) -> dict[str, Any]:
-    """Return, on an executor, which artefact, model and device it has; what it lacks as a reason under "problems"."""
-    config = EncoderConfig(**settings) if settings else None
-    facts: dict[str, Any] = {"problems": []}
+    settings = config.settings() if config else None
+    path_and_digest = (artefact.path, artefact.digest) if artefact else None
+    probe = F.udf(_probe_function(settings, TASK_S, path_and_digest), "string", useArrow=False).asNondeterministic()
+    answers: dict[str, dict[str, Any]] = {}
     try:
-        if artefact is not None:
-            config = _artefact_encoder(*artefact, facts)
-    except BertSparkError as err:
-        facts["problems"].append(str(err))
-        return facts
-    return facts if config is None else _encoder_facts(config, facts)
-
-
-def _artefact_encoder(path: str, digest: str, facts: dict[str, Any]) -> EncoderConfig | None:
-    """Load an artefact as a task will; return the settings of its encoder, whose model can be inside it."""
-    from bert_spark.artefact.loading import cached_artefact
-    from bert_spark.spark.artefact_shipping import artefact_folder_here
-
-    try:
-        folder = artefact_folder_here(path, digest)
-    except ArtefactError:
-        facts["artefact"] = "missing"
-        raise
-    facts["artefact"] = digest[:12]
-    artefact = cached_artefact(folder, digest)
-    return artefact.config if artefact.uses_bert else None
-
-
-def _encoder_facts(config: EncoderConfig, facts: dict[str, Any]) -> dict[str, Any]:
-    import torch
-
-    from bert_spark.encoding.device import pick_device, task_gpu_addresses
-
-    try:
-        facts["model"] = folder_digest(resolve_model(config.model, config.revision))[:12]
-    except BertSparkError as err:
-        facts["problems"].append(f"{err}; executors read the model from their own disk: put it on a path that all see")
-    try:
-        facts["device"] = pick_device(config.device)
-        if facts["device"].startswith("cuda"):
-            facts["card_bytes"] = int(torch.cuda.get_device_properties(facts["device"]).total_memory)
-    except BertSparkError as err:
-        facts["problems"].append(str(err).splitlines()[0])
-    except (RuntimeError, AssertionError) as err:  # torch asserts that it has a card of that number
-        reason = (str(err).splitlines() or [type(err).__name__])[0]
-        facts["problems"].append(f"device {facts.get('device', config.device)!r} can't be used ({reason})")
-    if config.device == "auto" and facts.get("device") == "cpu" and task_gpu_addresses():
-        facts["warnings"] = ["Spark gives this executor a GPU, torch sees none: BERT will run on its CPU"]
-    return facts
+        for _ in range(ROUNDS):
+            slots = spark.range(1 << 20).select(F.spark_partition_id()).distinct().count()
+            for row in spark.range(0, slots, 1, slots).select(probe("id").alias("facts")).collect():
+                facts = json.loads(row["facts"])
+                answers.setdefault(facts["where"], facts)
+            if len(answers) >= executor_count(spark):
+                break
+    except PySparkException as err:
+        return list(answers.values()), failure_reason(str(err))
+    return [answers[where] for where in sorted(answers)], ""
 
 
 def _probe_function(
-    settings: dict[str, Any] | None, wait_s: float, artefact: tuple[str, str] | None = None
+    settings: dict[str, Any] | None, task_s: float, artefact: tuple[str, str] | None = None
 ) -> Callable[[int], str]:
-    """Return the function that runs on executors: pickled whole, so that it runs where this package is not."""
+    """Return the function that runs on executors.
 
-    def look(number: int) -> str:
+    It is nested, and so pickled with its code: it must also run on an executor that lacks this package.
+    """
+
+    def probe(number: int) -> str:
         import importlib
         import json
         import os
@@ -116,9 +78,9 @@ def _probe_function(
         import socket
         import time
 
-        end = time.monotonic() + wait_s  # a task that lasts lets the others go to other executors
-        place = f"{socket.gethostname()}, executor {os.getppid()}"
-        facts: dict[str, Any] = {"where": place, "python": platform.python_version(), "problems": []}
+        end = time.monotonic() + task_s  # while this task lasts, Spark sends the others to other executors
+        where = f"{socket.gethostname()}, executor {os.getppid()}"
+        facts: dict[str, Any] = {"where": where, "python": platform.python_version(), "problems": []}
         for name in ("torch", "transformers"):
             try:
                 facts[name] = importlib.import_module(name).__version__
@@ -127,69 +89,48 @@ def _probe_function(
                 facts["problems"].append(f"{name} can't be imported ({type(err).__name__}: {err})")
         try:
             if not facts["problems"]:
-                facts |= importlib.import_module("bert_spark.spark.executor_probe").executor_facts(settings, artefact)
+                facts |= importlib.import_module("bert_spark.spark.process_facts").executor_facts(settings, artefact)
         except Exception as err:
             facts["problems"].append(f"bert_spark can't be used ({type(err).__name__}: {err}); send it with --py-files")
         time.sleep(max(0.0, end - time.monotonic()))
         return json.dumps(facts)
 
-    return look
-
-
-def probe_executors(
-    spark: SparkSession, config: EncoderConfig | None, artefact: Artefact | None = None
-) -> tuple[list[dict[str, Any]], str]:
-    """Run a tiny job on every executor; return the facts of each, and why the job failed, or ""."""
-    from pyspark.errors import PySparkException
-    from pyspark.sql import functions as F
-
-    settings = config.settings() if config else None
-    loaded = (artefact.path, artefact.digest) if artefact else None
-    look = F.udf(_probe_function(settings, 1.0, loaded), "string", useArrow=False).asNondeterministic()
-    seen: dict[str, dict[str, Any]] = {}
-    try:
-        for _ in range(ROUNDS):
-            tasks = spark.range(1 << 20).select(F.spark_partition_id()).distinct().count()  # one a slot
-            for row in spark.range(0, tasks, 1, tasks).select(look("id").alias("facts")).collect():
-                facts = json.loads(row["facts"])
-                seen.setdefault(facts["where"], facts)
-            if len(seen) >= executor_count(spark):
-                break
-    except PySparkException as err:
-        return list(seen.values()), failure_reason(str(err))
-    return [seen[where] for where in sorted(seen)], ""
+    return probe
 
 
 def executor_count(spark: SparkSession) -> int:
-    """Return how many executors there are; 0 where Spark Connect keeps it to itself."""
+    """Return the number of executors; 0 with Spark Connect, which does not report it."""
     try:
         context = spark.sparkContext
-    except Exception:  # Connect has none, and says so in several ways
+    except Exception:  # Connect has no SparkContext, and raises one of several errors
         return 0
     return max(1, len(context._jsc.sc().statusTracker().getExecutorInfos()) - 1)
 
 
 def executor_slots(spark: SparkSession) -> int:
-    """Return how many tasks an executor runs at once, of the largest one; 0 where Spark Connect keeps it to itself."""
+    """Return how many tasks the largest executor runs at once; 0 with Spark Connect, which does not report it."""
     try:
         context = spark.sparkContext
-    except Exception:  # Connect, as above
+    except Exception:  # as in executor_count
         return 0
-    known = context._jsc.sc().statusStore().executorList(True)
-    return max((known.apply(i).maxTasks() for i in range(known.size())), default=0)
+    executors = context._jsc.sc().statusStore().executorList(True)
+    return max((executors.apply(i).maxTasks() for i in range(executors.size())), default=0)
 
 
 _KNOWN_FAILURES = (
     (r"PYTHON_VERSION_MISMATCH\] (.+)", "{}; give executors the driver's Python (PYSPARK_PYTHON, or --package-env)"),
-    (r'Cannot run program "([^"]+)"', "no Python at {} there; set PYSPARK_PYTHON to one they have, or --package-env"),
-    (r"No module named '?pyspark", "pyspark can't be imported there; see the executors' logs"),
+    (
+        r'Cannot run program "([^"]+)"',
+        "executors have no Python at {}; set PYSPARK_PYTHON to one that they have, or use --package-env",
+    ),
+    (r"No module named '?pyspark", "executors can't import pyspark; see their logs"),
 )
 
 
 def failure_reason(message: str) -> str:
-    """Return the reason in Spark's own long message, in one line."""
+    """Return the reason in one of Spark's long error messages, as one line."""
     for pattern, text in _KNOWN_FAILURES:
-        found = re.search(pattern, message)
-        if found:
-            return text.format(*found.groups())
+        match = re.search(pattern, message)
+        if match:
+            return text.format(*match.groups())
     return message.strip().splitlines()[0]

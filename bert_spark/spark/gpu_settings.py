@@ -1,4 +1,4 @@
-"""Check Spark's GPU settings, and whether the models of an executor's tasks fit onto its card."""
+"""Check Spark's GPU settings, and whether the models of an executor's tasks fit on its GPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-CONTEXT_BYTES = 600 << 20  # of one process on a card beside its model: CUDA context, kernels, a batch's activations
+CONTEXT_BYTES = 600 << 20  # GPU memory of a process beside its model: CUDA context, kernels, a batch's activations
 _SETTINGS = (
     "spark.master",
     "spark.executor.cores",
@@ -24,9 +24,9 @@ _SETTINGS = (
 
 
 def spark_settings(spark: SparkSession) -> dict[str, str]:
-    """Return the settings that matter here; Spark Connect gives the server's."""
-    found = {name: spark.conf.get(name, "") for name in _SETTINGS}
-    return {name: value for name, value in found.items() if value}
+    """Return the Spark settings that are checked here, if they are set. Spark Connect returns those of the server."""
+    settings = {name: spark.conf.get(name, "") for name in _SETTINGS}
+    return {name: value for name, value in settings.items() if value}
 
 
 def is_local(settings: dict[str, str]) -> bool:
@@ -35,50 +35,73 @@ def is_local(settings: dict[str, str]) -> bool:
 
 
 def configured_slots(settings: dict[str, str]) -> int:
-    """Return the tasks that an executor runs at once by Spark's settings; 0 where they don't say."""
+    """Return how many tasks an executor runs at once by Spark's settings; 0 if they do not tell."""
     return int(settings.get("spark.executor.cores", 0)) // int(settings.get("spark.task.cpus", 1))
 
 
 def tasks_per_gpu(settings: dict[str, str], at_once: int) -> int:
-    """Return how many tasks Spark runs on one card: all that an executor runs `at_once` (0: unknown) where they ask for
-    no GPU, since they use its first card; else as many as the share they ask for and its CPUs leave.
+    """Return how many tasks Spark runs on one GPU.
+
+    Tasks that request no GPU all use the executor's first one. Otherwise their number follows from the share of a GPU
+    that a task requests, and is limited by the executor's CPUs.
+
+    Parameters
+    ----------
+    settings
+        Of `spark_settings`.
+    at_once
+        How many tasks an executor runs at once; 0 if unknown.
     """
     if "spark.task.resource.gpu.amount" not in settings:
         return max(1, at_once)
     share = float(settings["spark.task.resource.gpu.amount"])
     by_share = math.floor(1 / share) if 0 < share < 1 else 1
-    cards = float(settings.get("spark.executor.resource.gpu.amount", 1))
-    return max(1, min(by_share, math.ceil(at_once / cards))) if at_once else by_share
+    gpus = float(settings.get("spark.executor.resource.gpu.amount", 1))
+    return max(1, min(by_share, math.ceil(at_once / gpus))) if at_once else by_share
 
 
 def check_settings(settings: dict[str, str]) -> list[Finding]:
-    """Return what is wrong in Spark's settings, before anything runs."""
+    """Return what is wrong in Spark's settings."""
     executor, task = (float(settings.get(f"spark.{who}.resource.gpu.amount", 0)) for who in ("executor", "task"))
-    found = []
+    findings = []
     if is_local(settings) and (executor or task):
-        found.append(
-            "master local has no executors to give GPUs to, and Spark would wait for ever; drop "
-            "spark.executor.resource.gpu.* and spark.task.resource.gpu.amount: a local run uses this machine's card"
+        text = (
+            "master local has no executors to give GPUs to, and Spark would wait for ever; remove "
+            "spark.executor.resource.gpu.* and spark.task.resource.gpu.amount: a local run uses this machine's GPU"
         )
+        findings.append(Finding(True, "spark settings", text))
     elif executor and not task:
-        found.append(
-            "executors get GPUs, tasks ask for none: all tasks of an executor would use its first card; "
+        text = (
+            "executors have GPUs, but tasks request none: all tasks of an executor would use its first GPU; "
             "set spark.task.resource.gpu.amount to 1"
         )
-    findings = [Finding(True, "spark settings", text) for text in found]
+        findings.append(Finding(True, "spark settings", text))
     if settings.get("spark.python.worker.reuse", "true").lower() == "false":
-        cost = "spark.python.worker.reuse is false: each task imports torch and loads the model again, seconds a task"
-        findings.append(Finding(False, "spark settings", f"{cost}; leave it true"))
+        text = (
+            "spark.python.worker.reuse is false: each task imports torch and loads the model again, which takes "
+            "seconds; set it to true"
+        )
+        findings.append(Finding(False, "spark settings", text))
     return findings
 
 
 def check_gpu_memory(
-    places: list[dict[str, Any]], settings: dict[str, str], at_once: int, model_bytes: int
+    executors: list[dict[str, Any]], settings: dict[str, str], at_once: int, model_bytes: int
 ) -> list[Finding]:
-    """Return where several tasks share a card: refused when their models can't fit, else a warning with the sum."""
+    """Return the executors on which several tasks share a GPU: refused if their models cannot fit, else a warning.
+
+    Parameters
+    ----------
+    executors
+        Facts of each executor. Those without "card_bytes" have no GPU.
+    settings, at_once
+        As in `tasks_per_gpu`.
+    model_bytes
+        Size of the model's weights.
+    """
     tasks = tasks_per_gpu(settings, at_once)
     need = tasks * (model_bytes + CONTEXT_BYTES)
-    sums = f"{tasks} tasks x ({model_bytes / 1e6:.0f} MB model + {CONTEXT_BYTES / 1e6:.0f} MB) = {need / 1e9:.1f} GB"
+    total = f"{tasks} tasks x ({model_bytes / 1e6:.0f} MB model + {CONTEXT_BYTES / 1e6:.0f} MB) = {need / 1e9:.1f} GB"
     if "spark.task.resource.gpu.amount" in settings:
         advice = "set spark.task.resource.gpu.amount to 1"
     elif is_local(settings):
@@ -86,11 +109,12 @@ def check_gpu_memory(
     else:
         advice = "set spark.executor.resource.gpu.amount and spark.task.resource.gpu.amount to 1, as conf/gpu.conf does"
     findings = []
-    for place in places:
-        card = place.get("card_bytes")
-        if card is not None and need > card:
-            findings.append(Finding(True, place["where"], f"{sums}; the card has {card / 1e9:.1f} GB; {advice}"))
-        elif card is not None and tasks > 1:
-            text = f"{sums} of a card's {card / 1e9:.1f} GB; one task a card is as fast and needs less: {advice}"
-            findings.append(Finding(False, place["where"], text))
+    for facts in executors:
+        memory = facts.get("card_bytes")
+        if memory is not None and need > memory:
+            text = f"{total}; the GPU has {memory / 1e9:.1f} GB; {advice}"
+            findings.append(Finding(True, facts["where"], text))
+        elif memory is not None and tasks > 1:
+            text = f"{total} of the GPU's {memory / 1e9:.1f} GB; one task per GPU is as fast and needs less: {advice}"
+            findings.append(Finding(False, facts["where"], text))
     return findings

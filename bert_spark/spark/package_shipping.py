@@ -15,14 +15,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PACKAGE = Path(__file__).resolve().parents[1]  # the folder bert_spark/, with all its packages
-ARCHIVE = "bert_spark-of-session.zip"  # what one session is sent stays on the driver's sys.path, for the next one too
+# Spark leaves an archive on the driver's sys.path, also for the next session. Its name tells it from one of --py-files.
+ARCHIVE = "bert_spark-of-session.zip"
 
 
 def ship_package(spark: SparkSession) -> None:
-    """Send this package to the executors, unless it is installed or was sent with --py-files already."""
+    """Send this package to the executors, once per session.
+
+    Do nothing if the package is installed, or was sent with --py-files.
+    """
     archives = [name for entry in sys.path if (name := Path(entry).name).endswith(".zip")]
-    sent = any(name.startswith("bert_spark") and name != ARCHIVE for name in archives)
-    if sent or "site-packages" in PACKAGE.parts or getattr(spark, "_bert_spark_shipped", False):
+    in_py_files = any(name.startswith("bert_spark") and name != ARCHIVE for name in archives)
+    if in_py_files or "site-packages" in PACKAGE.parts or getattr(spark, "_bert_spark_shipped", False):
         return
     archive = Path(tempfile.mkdtemp(prefix="bert_spark-")) / ARCHIVE
     with zipfile.ZipFile(archive, "w") as target:
@@ -31,7 +35,7 @@ def ship_package(spark: SparkSession) -> None:
                 target.write(path, path.relative_to(PACKAGE.parent))
     try:
         spark.addArtifacts(str(archive), pyfile=True)
-    except RuntimeError:  # Spark 3.5 has the method, for Connect alone
+    except RuntimeError:  # Spark 3.5 has the method, but supports it with Connect only
         getattr(spark, "sparkContext").addPyFile(str(archive))  # noqa: B009
     spark._bert_spark_shipped = True  # type: ignore[attr-defined]
     logger.info("sent the package to the executors")

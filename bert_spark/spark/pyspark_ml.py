@@ -1,7 +1,7 @@
-"""`BertEmbedder`, the pyspark.ml face: `with_embedding` as a Transformer of a pyspark.ml Pipeline.
+"""`BertEmbedder`: `with_embedding` as a Transformer for a pyspark.ml Pipeline.
 
-The output column is array<float>; `pyspark.ml.functions.array_to_vector` makes of it the vector that Spark's estimators
-want.
+The output column is array<float>. Spark's estimators need a vector column: convert it with
+`pyspark.ml.functions.array_to_vector`.
 """
 
 from __future__ import annotations
@@ -50,12 +50,14 @@ class BertEmbedder(
 ):
     """Add the embeddings of a text column, inside a pyspark.ml Pipeline.
 
-    Rows without a vector (missing text, see `errorCol`) keep a null: filter them before an estimator.
+    Rows without a vector, such as those with a missing text, have a null. Filter them out before an estimator.
 
     Parameters
     ----------
-    inputCol, outputCol, errorCol
-        The text column; the new columns: array<float>, and the reason where there is no vector.
+    inputCol
+        The text column.
+    outputCol, errorCol
+        The new columns: array<float>, and the reason if a row has no vector.
     model, revision, maxLength, pooling, precision, engine, tokenBudget, windowRows, clean, longText, device
         Settings of `bert_spark.EncoderConfig`, with Spark's spelling.
 
@@ -66,17 +68,17 @@ class BertEmbedder(
     >>> ready = embedded.where("error is null").withColumn("features", array_to_vector("embedding"))
     """
 
-    errorCol = _param("errorCol", "column of the reasons for which rows have no vector")
+    errorCol = _param("errorCol", "column that says why a row has no vector")
     model = _param("model", "hub name, local folder or packaged:minilm-l6")
     revision = _param("revision", "branch, tag or commit on the hub")
-    maxLength = _param("maxLength", "tokens read of a text, special tokens counted", "int")
+    maxLength = _param("maxLength", "tokens read of a text, special tokens included", "int")
     pooling = _param("pooling", "cls, mean, max, pooler or flatten")
-    precision = _param("precision", "arithmetic inside: float32, bfloat16, float16 or auto")
+    precision = _param("precision", "arithmetic inside the model: float32, bfloat16, float16 or auto")
     engine = _param("engine", "torch or openvino")
-    tokenBudget = _param("tokenBudget", "padded tokens of one micro-batch; 0: as many as suit the device", "int")
-    windowRows = _param("windowRows", "rows looked at together for duplicates and lengths", "int")
+    tokenBudget = _param("tokenBudget", "padded tokens of one micro-batch; 0 chooses by device", "int")
+    windowRows = _param("windowRows", "rows that are deduplicated and sorted by length together", "int")
     clean = _param("clean", "cleaning before the tokenizer: off or tweets")
-    longText = _param("longText", "truncate, or windows")
+    longText = _param("longText", "truncate, or windows: the mean over windows of maxLength tokens")
     device = _param("device", "auto, cpu, cuda or cuda:N")
 
     @keyword_only
@@ -92,7 +94,7 @@ class BertEmbedder(
         Raises
         ------
         ConfigError
-            When a value is out of range.
+            If a value is out of range.
         """
         return EncoderConfig(
             **{field: self.getOrDefault(name) for name, field in _FIELD_OF_PARAM.items() if self.isSet(name)}

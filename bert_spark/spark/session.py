@@ -1,4 +1,4 @@
-"""Get the Spark session: the active one, a Connect server's, or a new one with this package on its executors."""
+"""Get the Spark session: the active one, a Connect server's, or a new one. The package is sent to its executors."""
 
 from __future__ import annotations
 
@@ -17,49 +17,50 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-# Where this process starts Spark itself; under spark-submit its own options and files decide.
+# Only if this process starts Spark itself: under spark-submit its own options and files decide.
 QUIET = {"spark.log.level": "ERROR", "spark.ui.showConsoleProgress": "false"}
 ARROW = {"spark.sql.execution.arrow.pyspark.enabled": "true"}
 
 
 @contextmanager
 def spark_session(name: str, conf: Mapping[str, str]) -> Iterator[SparkSession]:
-    """Give the active session, or build one and stop it at the end.
+    """Yield the active session, or a new one that is stopped at the end.
 
     Parameters
     ----------
     name
-        Shown in Spark's pages.
+        The application's name in Spark's web pages.
     conf
-        Spark settings; "spark.remote" connects to a Connect server.
+        Spark settings. "spark.remote" connects to a Connect server.
 
     Raises
     ------
     SetupError
-        When pyspark is not installed or Spark does not start.
+        If pyspark is not installed or Spark does not start.
     BertSparkError
-        Of the kind that a task raised, where that is why Spark gave the job up.
+        If a task raised it. Spark's own error is its cause.
     """
     try:
         from pyspark.errors import PySparkException
     except ImportError as err:
         raise SetupError("pyspark is not installed here; pip install 'bert-spark[spark]'") from err
-    found = current_session()
-    spark = found or build_session(name, conf)
+    active = current_session()
+    spark = active or build_session(name, conf)
     try:
         ship_package(spark)
         yield spark
     except PySparkException as err:
-        raise (own_error_in(err) or err) from err
+        raise (package_error_in(err) or err) from err
     finally:
-        if found is None and "DATABRICKS_RUNTIME_VERSION" not in os.environ:  # there the session is the cluster's
+        # on Databricks the session belongs to the cluster
+        if active is None and "DATABRICKS_RUNTIME_VERSION" not in os.environ:
             spark.stop()
 
 
 def current_session() -> SparkSession | None:
-    """Return this thread's session, else the process's; None where there is none.
+    """Return this thread's session, else the process's; None if there is none.
 
-    A thread can be without one where the process has one, which must then be neither built again nor stopped.
+    A thread may have no session while the process has one. That one must be neither built again nor stopped.
     """
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
@@ -68,12 +69,12 @@ def current_session() -> SparkSession | None:
         session = SparkSession.active()
     except PySparkException:
         return None
-    context = getattr(session, "_sc", None)  # only classic Spark has one; it loses its JVM when it is stopped
+    context = getattr(session, "_sc", None)  # classic Spark only; a stopped context has lost its JVM
     return None if context is not None and getattr(context, "_jsc", None) is None else session
 
 
-def own_error_in(err: Exception) -> BertSparkError | None:
-    """Return the error of ours that a task raised and Spark wraps in its own stack; None where there is none."""
+def package_error_in(err: Exception) -> BertSparkError | None:
+    """Return the error of this package that a task raised, from Spark's error around it; None if there is none."""
     kinds = {kind.__name__: kind for kind in vars(errors).values() if isinstance(kind, type)}
     for name, message in reversed(re.findall(r"^(?:bert_spark\.errors\.)?(\w+Error): (.+)$", str(err), re.MULTILINE)):
         if name in kinds:
@@ -83,7 +84,18 @@ def own_error_in(err: Exception) -> BertSparkError | None:
 
 
 def build_session(name: str, conf: Mapping[str, str]) -> SparkSession:
-    """Return a new session, or the process's own where it has one: on this machine, a cluster, or a Connect server."""
+    """Return a new session on this machine, a cluster or a Connect server, or the process's session if it has one.
+
+    Parameters
+    ----------
+    name, conf
+        As in `spark_session`.
+
+    Raises
+    ------
+    SetupError
+        If Spark does not start.
+    """
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 

@@ -1,6 +1,7 @@
-"""The encoder that `BertTransformer(encoder=SparkEncoder())` uses: embeds on the executors of the active Spark
-session. Holds no
-session, so that it clones and pickles."""
+"""The encoder for `BertTransformer(encoder=SparkEncoder())`, which embeds on the executors of the active Spark session.
+
+It holds no session, so that it can be cloned and pickled.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ class SparkEncoder(BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     partitions
-        Parts the texts are spread over; None takes two for each of Spark's default slots.
+        Number of partitions that the texts are spread over. By default 1 per 500 texts, from 2 to 200.
     """
 
     def __init__(self, partitions: int | None = None) -> None:
@@ -36,9 +37,11 @@ class SparkEncoder(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         SetupError
-            When no Spark session is active.
+            If no Spark session is active.
+        DataError
+            If the vectors would not fit into the driver's memory.
         ModelError
-            When a text can't be embedded; the message names its row.
+            If a text cannot be embedded. The message names its row.
         """
         spark = current_session()
         if spark is None:
@@ -47,19 +50,18 @@ class SparkEncoder(BaseEstimator):  # type: ignore[misc]
             check_fits(len(texts), self.width(config))
         rows = pd.DataFrame({"row": range(len(texts)), "text": [replace_lone_surrogates(text) for text in texts]})
         df = spark.createDataFrame(rows, "row long, text string")
-        parts = self.partitions or max(2, min(len(texts) // 500 + 1, 200))
-        table = collect_arrow(
-            df.repartition(parts).transform(with_embedding(config)).select("row", "embedding", "error")
-        )
-        table = table.sort_by("row")
+        partitions = self.partitions or max(2, min(len(texts) // 500 + 1, 200))
+        embedded = df.repartition(partitions).transform(with_embedding(config)).select("row", "embedding", "error")
+        table = collect_arrow(embedded).sort_by("row")
         failed = [(row, reason) for row, reason in enumerate(table["error"].to_pylist()) if reason]
         if failed:
             raise ModelError(f"row {failed[0][0]}: {failed[0][1]} ({len(failed)} of {len(texts)} rows)")
         return column_to_matrix(table["embedding"])
 
     def width(self, config: EncoderConfig) -> int:
-        """Return the numbers in one vector: from the model's configuration, or of one text where a function makes
-        it.
+        """Return the length of one vector, from the model's configuration.
+
+        If a function computes the vectors, one text is encoded to measure it.
         """
         from transformers import AutoConfig
 

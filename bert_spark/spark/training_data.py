@@ -1,4 +1,4 @@
-"""From labelled rows to training examples on the driver: through BERT, or from stored vectors."""
+"""From labelled rows to training examples on the driver. BERT computes their vectors, or they are already stored."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
     from bert_spark.settings import JobSettings
 
 
-Loaded = tuple[Examples, EncoderConfig, dict[str, Any]]
+LoadedExamples = tuple[Examples, EncoderConfig, dict[str, Any]]
 
 
 def load_training_data(job: JobSettings, encoder: EncoderConfig | None = None) -> TrainingData | None:
-    """Return what a job is to learn from; None with `--check`, which stops after the pre-flight.
+    """Return the examples that a job learns from; None with `--check`, which stops after the pre-flight.
 
-    Vectors in Parquet files that this process can read are read here, without Spark.
+    Stored vectors in Parquet files that this process can read itself are read without Spark.
 
     Parameters
     ----------
     job
         The job's settings.
     encoder
-        Makes the vectors; by default the job's own.
+        Settings of the encoder that computes the vectors; by default the job's own.
 
     Raises
     ------
@@ -55,14 +55,14 @@ def load_training_data(job: JobSettings, encoder: EncoderConfig | None = None) -
     """
     clock = Stopwatch()
     with clock("embed_and_collect"):
-        found = _load(job, encoder or job.encoder)
-    return None if found is None else TrainingData(*found, clock.seconds)
+        loaded = _load(job, encoder or job.encoder)
+    return None if loaded is None else TrainingData(*loaded, clock.seconds)
 
 
-def _load(job: JobSettings, encoder: EncoderConfig) -> Loaded | None:
-    here = None if job.check else parquet_rows(job.input, job.train)
-    if here is not None:
-        return labelled_examples(here, None, job.train, job.head)
+def _load(job: JobSettings, encoder: EncoderConfig) -> LoadedExamples | None:
+    local_rows = None if job.check else parquet_rows(job.input, job.train)
+    if local_rows is not None:
+        return labelled_examples(local_rows, None, job.train, job.head)
     with spark_session(f"bert_spark {job.name}", job.spark) as spark:
         if not run_preflight(spark, encoder, check_only=job.check):
             return None
@@ -75,15 +75,16 @@ def _load(job: JobSettings, encoder: EncoderConfig) -> Loaded | None:
 
 def labelled_examples(
     rows: LabelledRows, encoder: EncoderConfig | None, train: TrainConfig, head: HeadConfig
-) -> Loaded:
-    """Return labelled texts with their vectors, after labels, split, classifier and size have been checked.
+) -> LoadedExamples:
+    """Return labelled texts with their vectors. Labels, split, classifier and size are checked before BERT runs.
 
     Parameters
     ----------
     rows
         The labelled rows.
     encoder
-        Makes the vectors; None if the rows have vectors, whose column names their encoder.
+        Settings of the encoder that computes the vectors; None if the rows have vectors, whose column names their
+        encoder.
     train, head
         The settings.
 
@@ -96,37 +97,41 @@ def labelled_examples(
     Raises
     ------
     ConfigError
-        When the head does not take these labels or its options.
+        If the head does not accept these labels or its options.
     DataError
-        When the labels can't be learnt, or the vectors would not fit into the driver's memory.
+        If the labels cannot be learnt, or the vectors would not fit into the driver's memory.
     FingerprintError
-        When stored vectors were made by another model than the one of their name here.
+        If the model that made the stored vectors is not the one that has its name now.
     """
     config = encoder or _stored_encoder(rows, train)
     total, labelled, usable = rows.counts()
     share = min(1.0, (train.max_rows or total) / max(1, total))
     if train.features != "tfidf":
         check_fits(int(usable * share), SparkEncoder().width(config))
-    table = rows.pairs(share)
+    pairs = rows.pairs(share)
     counts = {
         "rows": total,
         "without_label": total - labelled,
         "missing_or_malformed_text": labelled - usable,
-        "left_out_by_max_rows": usable - table.num_rows,
+        "left_out_by_max_rows": usable - pairs.num_rows,
     }
-    facts: dict[str, Any] = {"counts": counts, "warnings": _check_labels(table, train, head)}
-    counts["texts_with_conflicting_labels"] = count_conflicting_texts(*_columns(table, "text", "label"))
+    facts: dict[str, Any] = {"counts": counts, "warnings": _check_labels(pairs, train, head)}
+    counts["texts_with_conflicting_labels"] = count_conflicting_texts(*_columns(pairs, "text", "label"))
     if train.features == "tfidf":
-        texts, labels = _columns(table, "text", "label")
-        return Examples(texts, np.empty((len(texts), 0), np.float32), np.array(labels)), config, facts
-    matrix, good = fill_matrix(rows.vectors(share), table.num_rows)
-    counts["without_vector"] = table.num_rows - good.num_rows
-    counts |= _token_counts(good, config.max_length)
-    texts, labels = _columns(good, "text", "label")
-    return Examples(texts, matrix, np.array(labels)), config, facts
+        return _examples(pairs, np.empty((pairs.num_rows, 0), np.float32)), config, facts
+    matrix, with_vector = fill_matrix(rows.vectors(share), pairs.num_rows)
+    counts["without_vector"] = pairs.num_rows - with_vector.num_rows
+    counts |= _token_counts(with_vector, config.max_length)
+    return _examples(with_vector, matrix), config, facts
+
+
+def _examples(table: pa.Table, matrix: np.ndarray) -> Examples:
+    texts, labels = _columns(table, "text", "label")
+    return Examples(texts, matrix, np.array(labels))
 
 
 def _check_labels(table: pa.Table, train: TrainConfig, head: HeadConfig) -> list[str]:
+    """Check labels, split and classifier; return warnings."""
     texts, labels = _columns(table, "text", "label")
     check_labels(labels)
     warnings = check_splits(texts, labels, train.seed)
@@ -140,17 +145,21 @@ def _columns(table: pa.Table, *names: str) -> list[list[Any]]:
 
 
 def _token_counts(table: pa.Table, max_length: int) -> Mapping[str, Any]:
-    """Return how many texts were cut, and the share of unknown tokens among those read; nothing if not known."""
+    """Return how many texts were truncated, and the share of unknown tokens among those read; empty if unknown."""
     if "token_count" not in table.column_names:
         return {}
-    # null where the vector was taken from an earlier table
-    cut, count = table["truncated"].fill_null(False).to_numpy(), table["token_count"].fill_null(0).to_numpy()
-    read = np.where(cut, max_length, count)
-    unknown = float((table["unknown_share"].fill_null(0).to_numpy() * read).sum() / max(1, read.sum()))
-    return {"truncated": int(cut.sum()), "unknown_token_share": unknown}
+    # null if the vector was taken from an earlier output
+    truncated = table["truncated"].fill_null(False).to_numpy()
+    tokens_read = np.where(truncated, max_length, table["token_count"].fill_null(0).to_numpy())
+    unknown = table["unknown_share"].fill_null(0).to_numpy() * tokens_read
+    return {
+        "truncated": int(truncated.sum()),
+        "unknown_token_share": float(unknown.sum() / max(1, tokens_read.sum())),
+    }
 
 
 def _stored_encoder(rows: LabelledRows, train: TrainConfig) -> EncoderConfig:
+    """Return the settings of the encoder that the column of stored vectors names."""
     name, where = train.embedding_column, f"{train.embeddings!r}"
     if name not in rows.columns:
         raise DataError(f"column {name!r} not found; {where} has {rows.columns}; set --embedding-column")

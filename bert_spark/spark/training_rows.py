@@ -1,5 +1,7 @@
-"""Rows to learn from, wherever they lie: a table that Spark reads, or Parquet files that this process reads itself,
-without a JVM."""
+"""Rows to learn from: a table that Spark reads, or Parquet files that this process reads itself, without a JVM.
+
+Both return the same rows.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 _HASH_POINTS = 1_000_000
 _VECTOR = f"{HIDDEN_PREFIX}vector"
 _ERROR = f"{HIDDEN_PREFIX}error"
-_SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"  # where Spark keeps its own schema in a Parquet file
-_TABLE_LOGS = ("_delta_log", "_spark_metadata", "metadata")  # these say which files are the table's: not all are
+_SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"  # where Spark stores its own schema in a Parquet file
+_TABLE_LOGS = ("_delta_log", "_spark_metadata", "metadata")  # a table's log says which of the files belong to it
 
 
 class LabelledRows(Protocol):
@@ -44,89 +46,89 @@ class LabelledRows(Protocol):
     schema: T.StructType
 
     def counts(self) -> tuple[int, int, int]:
-        """Return how many rows there are, how many of them have a label, and how many of these a text."""
+        """Return the number of rows, of rows with a label, and of rows with a label and a text."""
 
     def pairs(self, share: float) -> pa.Table:
-        """Return text and label of a share of the rows that have both, taken by the hash of the text."""
+        """Return text and label of a share of the rows that have both, chosen by the hash of the text."""
 
     def vectors(self, share: float) -> Iterator[pa.RecordBatch]:
-        """Return text, label, vector and what there is of diagnostics: rows with a label, the same share of them."""
+        """Yield text, label, vector and the diagnostics if there are any, of the same share of the labelled rows."""
 
 
 class SparkRows:
-    """Rows of a table that Spark reads; their vectors are there, or BERT makes them.
+    """Rows of a table that Spark reads. Their vectors are in a column, or BERT computes them.
 
     Parameters
     ----------
-    tweets
+    table
         The table.
     source, train
         The settings that name its columns.
     encoder
-        That makes the vectors; None takes those that are there.
+        Settings of the encoder that computes the vectors; None reads them from the table.
     """
 
     def __init__(
-        self, tweets: DataFrame, source: InputConfig, train: TrainConfig, encoder: EncoderConfig | None = None
+        self, table: DataFrame, source: InputConfig, train: TrainConfig, encoder: EncoderConfig | None = None
     ) -> None:
-        _check_columns(tweets, source, train)
-        self.columns, self.schema = tweets.columns, tweets.schema
-        self._tweets, self._source, self._train, self._encoder = tweets, source, train, encoder
-        self._text, self._label = usable_text(tweets, source.text_column), exact_column(train.label_column)
+        _check_columns(table, source, train)
+        self.columns, self.schema = table.columns, table.schema
+        self._table, self._source, self._train, self._encoder = table, source, train, encoder
+        self._text, self._label = usable_text(table, source.text_column), exact_column(train.label_column)
 
     def counts(self) -> tuple[int, int, int]:
-        """Count in one pass, which runs no BERT."""
-        both = F.count(F.when(self._label.isNotNull(), self._text))
-        found = self._tweets.agg(F.count(F.lit(1)), F.count(self._label), both).first()
-        return (found[0], found[1], found[2]) if found else (0, 0, 0)
+        """Return the number of rows, of rows with a label, and of rows with a label and a text. Runs no BERT."""
+        text_with_label = F.when(self._label.isNotNull(), self._text)
+        row = self._table.agg(F.count(F.lit(1)), F.count(self._label), F.count(text_with_label)).first()
+        return (row[0], row[1], row[2]) if row else (0, 0, 0)
 
     def pairs(self, share: float) -> pa.Table:
         """Return text and label."""
-        both = self._wanted(share).where(self._text.isNotNull())
-        return collect_arrow(both.select(self._text.alias("text"), self._label.alias("label")))
+        usable = self._labelled(share).where(self._text.isNotNull())
+        return collect_arrow(usable.select(self._text.alias("text"), self._label.alias("label")))
 
     def vectors(self, share: float) -> Iterator[pa.RecordBatch]:
-        """Return text, label, vector and diagnostics, batch by batch."""
-        wanted, text, vector = self._wanted(share), self._text, self._train.embedding_column
-        shown = {name: name for name in _stored_diagnostics(self.columns)}
-        if self._encoder is not None:
-            column, vector, shown = (
-                self._source.text_column,
-                _VECTOR,
-                {name: f"{HIDDEN_PREFIX}{name}" for name in DIAGNOSTICS},
+        """Yield text, label, vector and diagnostics, batch by batch."""
+        rows = self._labelled(share)
+        if self._encoder is None:
+            text, vector = self._text, self._train.embedding_column
+            diagnostics = {name: name for name in _stored_diagnostics(self.columns)}
+        else:
+            text, vector = exact_column(self._source.text_column), _VECTOR
+            diagnostics = {name: f"{HIDDEN_PREFIX}{name}" for name in DIAGNOSTICS}
+            embed = with_embedding(
+                self._encoder,
+                text_column=self._source.text_column,
+                embedding_column=_VECTOR,
+                error_column=_ERROR,
+                diagnostics=diagnostics,
             )
-            names = {"text_column": column, "embedding_column": vector, "error_column": _ERROR}
-            wanted = spread_by_bytes(wanted, self._source.partition_mb)
-            wanted, text = (
-                wanted.transform(with_embedding(self._encoder, **names, diagnostics=shown)),
-                exact_column(column),
-            )
-        found = {"vector": vector, **shown}
-        kept = [exact_column(column).alias(name) for name, column in found.items()]
-        yield from collect_batches(wanted.select(text.alias("text"), self._label.alias("label"), *kept))
+            rows = spread_by_bytes(rows, self._source.partition_mb).transform(embed)
+        columns = [exact_column(column).alias(name) for name, column in {"vector": vector, **diagnostics}.items()]
+        yield from collect_batches(rows.select(text.alias("text"), self._label.alias("label"), *columns))
 
-    def _wanted(self, share: float) -> DataFrame:
-        """Return the rows with a label, a share of them."""
-        labelled = self._tweets.where(self._label.isNotNull())
+    def _labelled(self, share: float) -> DataFrame:
+        """Return a share of the rows with a label."""
+        labelled = self._table.where(self._label.isNotNull())
         if share >= 1.0:
             return labelled
         return labelled.where(_hash_point(self._text) < int(share * _HASH_POINTS))
 
 
 class ParquetRows:
-    """Rows of an output of jobs/embed.py in Parquet files that this process can read.
+    """Rows of an output of jobs/embed.py, in Parquet files that this process can read.
 
     Parameters
     ----------
     folder
-        Of the files; folders in it such as run_date=2026-11-24 are a column.
+        Of the files. Sub-folders such as run_date=2026-11-24 become a column.
     source, train
         The settings that name its columns.
 
     Raises
     ------
     ValueError, KeyError, OSError
-        When they are no Parquet files of Spark's.
+        If Spark did not write the files, or they are not Parquet files.
     """
 
     def __init__(self, folder: str, source: InputConfig, train: TrainConfig) -> None:
@@ -134,28 +136,29 @@ class ParquetRows:
 
         self._files = dataset.dataset(folder, format="parquet", partitioning="hive")
         self.columns = list(self._files.schema.names)
-        own = T.StructType.fromJson(json.loads((self._files.schema.metadata or {})[_SPARK_SCHEMA]))
-        in_names = [T.StructField(name, T.StringType()) for name in self.columns if name not in own.names]
-        self.schema = T.StructType([*own.fields, *in_names])
+        in_files = T.StructType.fromJson(json.loads((self._files.schema.metadata or {})[_SPARK_SCHEMA]))
+        in_paths = [T.StructField(name, T.StringType()) for name in self.columns if name not in in_files.names]
+        self.schema = T.StructType([*in_files.fields, *in_paths])
         self._names = {"text": source.text_column, "label": train.label_column, "vector": train.embedding_column}
 
     def counts(self) -> tuple[int, int, int]:
-        """Count in one pass, which runs no BERT."""
-        labelled = self._both.filter(self._both["label"].is_valid())
-        return self._both.num_rows, labelled.num_rows, labelled.num_rows - labelled["text"].null_count
+        """Return the number of rows, of rows with a label, and of rows with a label and a text."""
+        labelled = self._texts_and_labels.filter(self._texts_and_labels["label"].is_valid())
+        return self._texts_and_labels.num_rows, labelled.num_rows, labelled.num_rows - labelled["text"].null_count
 
     def pairs(self, share: float) -> pa.Table:
         """Return text and label."""
-        return _take_share(self._both.filter(self._both["label"].is_valid()), share).drop_null()
+        labelled = self._texts_and_labels.filter(self._texts_and_labels["label"].is_valid())
+        return _take_share(labelled, share).drop_null()
 
     def vectors(self, share: float) -> Iterator[pa.RecordBatch]:
-        """Return text, label, vector and diagnostics, batch by batch."""
+        """Yield text, label, vector and diagnostics, batch by batch."""
         names = self._names | {name: name for name in _stored_diagnostics(self.columns)}
         for batch in self._files.to_batches(columns=self._fields(names), batch_size=8192):
             yield _take_share(batch.filter(batch["label"].is_valid()), share)
 
     @cached_property
-    def _both(self) -> pa.Table:
+    def _texts_and_labels(self) -> pa.Table:
         return self._files.to_table(columns=self._fields({name: self._names[name] for name in ("text", "label")}))
 
     def _fields(self, names: Mapping[str, str]) -> dict[str, Any]:
@@ -165,13 +168,19 @@ class ParquetRows:
 
 
 def parquet_rows(source: InputConfig, train: TrainConfig) -> ParquetRows | None:
-    """Return the rows to train from where this process can read them itself; None where it takes Spark."""
+    """Return the rows of stored vectors if this process can read them itself; None if it needs Spark.
+
+    Raises
+    ------
+    DataError
+        If the text or label column does not exist.
+    """
     folder = Path(train.embeddings or "").expanduser()
     if train.embeddings is None or not folder.is_dir() or any((folder / name).exists() for name in _TABLE_LOGS):
         return None
     try:
         rows = ParquetRows(str(folder), source, train)
-    except (OSError, KeyError, ValueError):  # Spark says what they are
+    except (OSError, KeyError, ValueError):  # not Spark's Parquet files: Spark reads them, or says what is wrong
         return None
     _check_columns(rows, source, train)
     return rows
@@ -188,11 +197,12 @@ def _stored_diagnostics(columns: list[str]) -> tuple[str, ...]:
 
 
 def _hash_point(text: Column) -> Column:
+    """Return a number below _HASH_POINTS from the SHA-256 of a text."""
     return F.conv(F.substring(F.sha2(text, 256), 1, 8), 16, 10).cast("long") % _HASH_POINTS
 
 
 def _take_share(rows: Any, share: float) -> Any:
-    """Return the share of Arrow rows that `_point` gives on Spark."""
+    """Return a share of Arrow rows: the same rows that `_hash_point` selects on Spark."""
     if share >= 1.0:
         return rows
     import pyarrow as pa

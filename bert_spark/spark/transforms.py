@@ -1,5 +1,6 @@
-"""DataFrame -> DataFrame, lazily: nothing here counts, caches or collects. Chains:
-``df.transform(with_embedding(config))``.
+"""Functions from DataFrame to DataFrame, to chain: `df.transform(with_embedding(config))`.
+
+They are lazy: nothing here counts, caches or collects.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from bert_spark.tables.schema import MALFORMED_COLUMN, check_columns_free, check
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+    from bert_spark.artefact.artefact import Artefact
+
 
 Transform = Callable[["DataFrame"], "DataFrame"]
-_RESULT = "_bert_spark"
+_RESULT = "_bert_spark"  # column of the UDF's struct: its fields are selected into columns, and it is dropped
 
 
 def with_embedding(
@@ -35,9 +38,9 @@ def with_embedding(
 ) -> Transform:
     """Return a function that adds the embeddings of a text column.
 
-    The result has the input's columns, `embedding_column` (array<float>, null where there is no vector), `error_column`
-    (string, the reason; null where all is well) and the diagnostics asked for. Filter, limit and prune before it; never
-    sort or range-partition after it, since Spark would run BERT twice.
+    The result has the input's columns, `embedding_column` (array<float>, null if there is no vector), `error_column`
+    (string: the reason, null if there is a vector) and the requested diagnostics. Filter, limit and prune before it.
+    Never sort or range-partition after it, since Spark would run BERT twice.
 
     Parameters
     ----------
@@ -46,43 +49,48 @@ def with_embedding(
     text_column
         Name of a string column.
     embedding_column, error_column
-        Names of the new columns; neither may be in the input.
+        Names of the new columns. Neither may be in the input.
     diagnostics
-        Any of "token_count" (before the cut), "truncated", "unknown_share", "reused"; as a mapping, with the names
-        of their columns.
+        Any of "token_count" (before truncation), "truncated", "unknown_share", "reused". A mapping gives the names of
+        their columns.
 
     Raises
     ------
     ConfigError
-        For an unknown diagnostic.
+        If a diagnostic is unknown.
     DataError
-        When the text column is absent or no string, or a new column is there already.
+        If the text column does not exist or is not a string column, or if a new column already exists.
     ModelError
-        When the model can't be had on the driver, where its fingerprint is taken.
+        If the model cannot be loaded on the driver, which computes its fingerprint.
     """
-    names = diagnostic_columns(diagnostics)
+    diagnostic_names = diagnostic_columns(diagnostics)
     metadata = vector_metadata(config)
 
     def transform(df: DataFrame) -> DataFrame:
         check_text_column(df, text_column)
-        check_columns_free(df, [embedding_column, error_column, *names.values()])
-        done = df.withColumn(_RESULT, embedding_udf(config)(usable_text(df, text_column)))
-        kept = _input_columns(df, text_column)
-        vector = F.col(f"{_RESULT}.embedding").alias(embedding_column, metadata=metadata)
-        return done.select(*kept, vector, _error_column_expression(df, error_column), *_diagnostic_columns(names))
+        check_columns_free(df, [embedding_column, error_column, *diagnostic_names.values()])
+        embedded = df.withColumn(_RESULT, embedding_udf(config)(usable_text(df, text_column)))
+        return embedded.select(
+            *_input_columns(df, text_column),
+            _vector_column(embedding_column, metadata),
+            _error_column(df, error_column),
+            *_diagnostic_columns(diagnostic_names),
+        )
 
     return transform
 
 
 def preview(config: EncoderConfig, rows: int = 10, **options: Any) -> Transform:
-    """Return a function that embeds the first rows of a table: a limit after the embedding would embed them all.
+    """Return a function that embeds the first rows of a table only.
+
+    A limit after `with_embedding` would embed all rows.
 
     Parameters
     ----------
     config
         The encoder's settings.
     rows
-        How many.
+        Number of rows.
     options
         As in `with_embedding`.
     """
@@ -101,38 +109,38 @@ def with_score(
     diagnostics: Collection[str] = (),
     min_probability: float | None = None,
 ) -> Transform:
-    """Return a function that adds the label a trained artefact gives to a text column.
+    """Return a function that adds the label that a trained artefact predicts for a text column.
 
-    The result has the input's columns, `label`, `margin` (the winner's decision-function value), `error_column`, and on
-    request `scores` (map from label to value), `embedding` and diagnostics.
+    The result has the input's columns, `label`, `margin` (the winner's decision-function value) and `error_column`, and
+    on request `scores` (map from label to value), `embedding` and diagnostics.
 
     Parameters
     ----------
     artefact
-        Folder that `save_artefact` wrote, readable on the executors; one that only the driver sees goes there by
-        `shipping.ship` first.
+        Folder that `save_artefact` wrote. Executors read it too. If only the driver can, send it to them first, with
+        `artefact_shipping.ship_artefact`.
     text_column
         Name of a string column.
     embedding_column
-        A column of vectors of the same encoder that is there already: BERT does not run.
+        An existing column of vectors of the same encoder. BERT then does not run.
     error_column
-        Name of the error column; an earlier one of an embedding output is kept on.
+        Name of the error column. The reasons that an embedding output already has in it are copied.
     scores, keep_embedding
         Whether to add every class's value, and the vector.
     diagnostics
-        As in `with_embedding`; null where BERT does not run.
+        As in `with_embedding`; null if BERT does not run.
     min_probability
-        Below it the label is null; for an artefact that gives probabilities, since margins of different classes are
-        not comparable.
+        Below it the label is null. Needs an artefact that predicts probabilities, since margins of different classes
+        are not comparable.
 
     Raises
     ------
     ArtefactError
-        When the artefact is damaged or not to be trusted.
+        If the artefact is damaged or not to be trusted.
     FingerprintError
-        When `embedding_column` holds vectors of another encoder.
+        If `embedding_column` holds vectors of another encoder.
     ConfigError
-        When `min_probability` is asked of an artefact that gives margins.
+        If `min_probability` is set and the artefact predicts margins.
     """
     from bert_spark.artefact.loading import load_artefact
 
@@ -143,50 +151,44 @@ def with_score(
             "classes are not comparable; train it with --calibrate sigmoid"
         )
     diagnostic_names = diagnostic_columns(diagnostics)
-    labels = [_python_value(label) for label in loaded.labels]
-    identity = {ARTEFACT_KEY: loaded.digest, FINGERPRINT_KEY: loaded.fingerprint}
+    from_vectors = embedding_column is not None
+    adds_embedding = keep_embedding and not from_vectors
+    new_columns = ["label", "margin", *(["scores"] if scores else []), *diagnostic_names.values()]
+    if not from_vectors:  # an embedding output already has an error column
+        new_columns += [error_column, *(["embedding"] if adds_embedding else [])]
     udf = scoring_udf(
         loaded.path,
         loaded.digest,
-        from_vectors=embedding_column is not None,
-        vectors_too=keep_embedding and embedding_column is None,
+        from_vectors=from_vectors,
+        vectors_too=adds_embedding,
         window_rows=loaded.config.window_rows,
     )
 
     def transform(df: DataFrame) -> DataFrame:
-        if embedding_column is None or loaded.needs_text:
+        if loaded.needs_text or not from_vectors:
             check_text_column(df, text_column)
-        new = ["label", "margin", *(["scores"] if scores else []), *diagnostic_names.values()]
-        if embedding_column is None:
-            new += [error_column, *(["embedding"] if keep_embedding else [])]
-        check_columns_free(df, new)
-        text = usable_text(df, text_column) if text_column in df.columns else F.lit("")
+        check_columns_free(df, new_columns)
+        arguments = [usable_text(df, text_column) if text_column in df.columns else F.lit("")]
+        replaced = []
         if embedding_column is not None:
             check_vectors(df, embedding_column, loaded.fingerprint)
-            done = df.withColumn(_RESULT, udf(text, exact_column(embedding_column)))
-        else:
-            done = df.withColumn(_RESULT, udf(text))
-        gone = set() if embedding_column is None else {error_column, *([] if keep_embedding else [embedding_column])}
-        kept = _input_columns(df, text_column, leave_out=gone)
-        names = F.array(*[F.lit(label) for label in labels])
-        winner, values = F.col(f"{_RESULT}.winner"), F.col(f"{_RESULT}.scores")
-        best, label = F.get(values, winner), F.get(names, winner)
-        sure = label if min_probability is None else F.when(best >= min_probability, label)
-        out: list[Any] = [sure.alias("label", metadata=identity), best.alias("margin")]
-        if scores:
-            out.append(F.when(winner.isNotNull(), F.map_from_arrays(names, values)).alias("scores"))
-        if keep_embedding and embedding_column is None:
-            out.append(F.col(f"{_RESULT}.embedding").alias("embedding", metadata=vector_metadata(loaded.config)))
-        return done.select(
-            *kept, *out, _error_column_expression(df, error_column), *_diagnostic_columns(diagnostic_names)
+            arguments.append(exact_column(embedding_column))
+            replaced = [error_column, *([] if keep_embedding else [embedding_column])]
+        scored = df.withColumn(_RESULT, udf(*arguments))
+        return scored.select(
+            *_input_columns(df, text_column, leave_out=replaced),
+            *_label_columns(loaded, scores=scores, min_probability=min_probability),
+            *([_vector_column("embedding", vector_metadata(loaded.config))] if adds_embedding else []),
+            _error_column(df, error_column),
+            *_diagnostic_columns(diagnostic_names),
         )
 
     return transform
 
 
-def _input_columns(df: DataFrame, text_column: str, leave_out: Collection[str] = ()) -> list[Any]:
-    """Return the input's columns; the text of a malformed record is its raw text."""
-    columns: list[Any] = []
+def _input_columns(df: DataFrame, text_column: str, leave_out: Collection[str] = ()) -> list[Column]:
+    """Return the input's columns. A malformed record gets its raw text as its text."""
+    columns = []
     for name in df.columns:
         if name == MALFORMED_COLUMN or name in leave_out:
             continue
@@ -197,9 +199,33 @@ def _input_columns(df: DataFrame, text_column: str, leave_out: Collection[str] =
     return columns
 
 
-def _error_column_expression(df: DataFrame, name: str) -> Column:
-    """Return the error column: the record's, else the one an embedding output brought along, else the UDF's."""
-    reasons = [F.col(f"{_RESULT}.error")]
+def _result_field(name: str) -> Column:
+    """Return a field of the UDF's struct."""
+    return F.col(f"{_RESULT}.{name}")
+
+
+def _vector_column(name: str, metadata: dict[str, str]) -> Column:
+    """Return the column of vectors; its metadata names the encoder."""
+    return _result_field("embedding").alias(name, metadata=metadata)
+
+
+def _label_columns(artefact: Artefact, *, scores: bool, min_probability: float | None) -> list[Column]:
+    """Return the columns of the class with the highest value: `label` and `margin`, and `scores` on request."""
+    labels = F.array(*[F.lit(_python_value(label)) for label in artefact.labels])
+    winner, values = _result_field("winner"), _result_field("scores")  # index of the class; one value per class
+    margin, label = F.get(values, winner), F.get(labels, winner)
+    if min_probability is not None:
+        label = F.when(margin >= min_probability, label)
+    made_by = {ARTEFACT_KEY: artefact.digest, FINGERPRINT_KEY: artefact.fingerprint}
+    columns = [label.alias("label", metadata=made_by), margin.alias("margin")]
+    if scores:
+        columns.append(F.when(winner.isNotNull(), F.map_from_arrays(labels, values)).alias("scores"))
+    return columns
+
+
+def _error_column(df: DataFrame, name: str) -> Column:
+    """Return the error column: "malformed row", else the reason in the input's column of that name, else the UDF's."""
+    reasons = [_result_field("error")]
     if name in df.columns:
         reasons.insert(0, exact_column(name))
     if MALFORMED_COLUMN in df.columns:
@@ -208,9 +234,10 @@ def _error_column_expression(df: DataFrame, name: str) -> Column:
 
 
 def _diagnostic_columns(names: Mapping[str, str]) -> list[Column]:
-    return [F.col(f"{_RESULT}.{name}").alias(column) for name, column in names.items()]
+    """Return the fields of the diagnostics under the names of their columns."""
+    return [_result_field(diagnostic).alias(name) for diagnostic, name in names.items()]
 
 
 def _python_value(label: Any) -> Any:
-    """Return a numpy scalar as the Python value Spark takes."""
+    """Return a numpy scalar as a Python value, which Spark accepts."""
     return label.item() if hasattr(label, "item") else label

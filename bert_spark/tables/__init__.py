@@ -1,6 +1,8 @@
 """DataFrames in and out of storage.
 
-Owns reading, column checks, provenance, partitioning by bytes, row counts, writing, replacing partitions, and small files.
-Refuses to encode: a DataFrame function that runs BERT belongs to `spark`.
-May import `encoding` (settings and fingerprints) and the root modules.
+Owns reading an input, column checks, row counts, partitioning by bytes, the metadata that names a column's encoder,
+checks and versions of an output, writing, replacing partitions, and small files beside an output.
+Refuses to run BERT: a DataFrame function that embeds or scores belongs to `spark`.
+May import `encoding` (settings, fingerprints, error reasons) and the root modules.
+Other packages use the public functions and classes of every module here.
 """

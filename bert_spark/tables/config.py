@@ -1,4 +1,4 @@
-"""The settings of input and output tables."""
+"""The settings of input and output tables, checked when they are created."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ IF_EXISTS = ("error", "overwrite", "append")
 
 @dataclass(frozen=True)
 class InputConfig:
-    """Where the tweets are and which columns matter."""
+    """Where the tweets are, and which of their columns are read."""
 
-    path: str | None = option(None, "file, folder, glob or table name", flag="--input")
-    format: str = option("auto", "auto goes by the name's ending, else takes it for a table", choices=INPUT_FORMATS)
+    path: str | None = option(None, "file, folder, glob pattern or table name", flag="--input")
+    format: str = option(
+        "auto", "format of the input; auto takes it from the file ending, else reads a table", choices=INPUT_FORMATS
+    )
     text_column: str = option("text", "column that holds the text")
-    id_column: str | None = option(None, "column that names a row; checked to be there")
-    delimiter: str = option(",", "of csv")
-    encoding: str = option("UTF-8", "of csv and json")
-    fail_on_malformed: bool = option(False, "stop before any work where a record can't be parsed")
-    partition_mb: float | None = option(None, "MB of text per task; by default from the size of the input's files")
+    id_column: str | None = option(None, "column that identifies a row; the job fails if the input lacks it")
+    delimiter: str = option(",", "character that separates the columns of csv files")
+    encoding: str = option("UTF-8", "character encoding of csv and json files")
+    fail_on_malformed: bool = option(False, "fail before any work if a record cannot be parsed")
+    partition_mb: float | None = option(
+        None, "megabytes of text per Spark task; by default chosen from the size of the input files"
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -32,14 +36,16 @@ class InputConfig:
 
 @dataclass(frozen=True)
 class OutputConfig:
-    """Where the result goes and what is in it."""
+    """Where the result is written, and which columns it has."""
 
     path: str | None = option(None, "folder or table name", flag="--output")
     format: str = option("parquet", "parquet, table, or any format on Spark's classpath", flag="--output-format")
-    if_exists: str = option("error", "what to do when there is something already", choices=IF_EXISTS)
-    diagnostics: bool = option(False, "add token_count, truncated and unknown_share")
-    error_column: str = option("error", "name of the column of reasons")
-    target_file_mb: float | None = option(None, "size of the files, in MB; by default a task writes one")
+    if_exists: str = option("error", "what to do if the output already exists", choices=IF_EXISTS)
+    diagnostics: bool = option(False, "add the columns token_count, truncated and unknown_share")
+    error_column: str = option("error", "name of the column that says why a row has no vector or label")
+    target_file_mb: float | None = option(
+        None, "size of the output files in megabytes; by default each Spark task writes one file"
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)

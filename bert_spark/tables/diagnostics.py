@@ -12,12 +12,17 @@ COUNTED_DIAGNOSTICS = (*DIAGNOSTICS, "reused")
 
 
 def diagnostic_columns(diagnostics: Collection[str]) -> dict[str, str]:
-    """Return diagnostic -> column name, from such a mapping or from plain names.
+    """Return a mapping from diagnostic to column name.
+
+    Parameters
+    ----------
+    diagnostics
+        Such a mapping, or plain names, which are then the column names too.
 
     Raises
     ------
     ConfigError
-        For a diagnostic that does not exist.
+        If a diagnostic does not exist.
     """
     unknown = sorted(set(diagnostics) - set(COUNTED_DIAGNOSTICS))
     if unknown:
@@ -26,5 +31,12 @@ def diagnostic_columns(diagnostics: Collection[str]) -> dict[str, str]:
 
 
 def counted_diagnostics(*, shown: bool) -> dict[str, str]:
-    """Return all diagnostics for a job to count, under their own names where they are `shown`, else under ours."""
+    """Return the column name of each diagnostic that a job counts.
+
+    Parameters
+    ----------
+    shown
+        Whether the output shows the DIAGNOSTICS under their own names. All others are hidden columns, which are counted
+        and then dropped.
+    """
     return {name: name if shown and name in DIAGNOSTICS else f"{HIDDEN_PREFIX}{name}" for name in COUNTED_DIAGNOSTICS}

@@ -1,4 +1,4 @@
-"""Tell the format of an input from its settings or its name."""
+"""Tell the format of an input from its settings or its name. Refuses archives and spreadsheets."""
 
 from __future__ import annotations
 
@@ -26,29 +26,33 @@ _TABLE_NAME = re.compile(r"(\w+|`[^`]+`)(\.(\w+|`[^`]+`)){0,2}$")  # name, schem
 
 
 def input_format(config: InputConfig) -> str:
-    """Return the input's format, as set or as its name tells.
+    """Return the format of the input: the one that is set, or with "auto" the one that its name suggests.
 
     Raises
     ------
     DataError
-        When the name is that of an archive, of a spreadsheet, or compressed with an ending that Spark may not know.
+        If the name is that of an archive or a spreadsheet, or ends in an upper-case suffix of a compressed file, which
+        Spark may not recognise.
     """
     path = str(config.path)
     kind = format_from_name(path) if config.format == "auto" else config.format
     if config.format == "table":
         return kind
     if name_suffix(path) in _UNREADABLE:
-        raise DataError(f"{path!r} is {_UNREADABLE[name_suffix(path)]}; a table of that name needs --format table")
-    squeezed = _COMPRESSED.search(path)
-    if squeezed and not squeezed[1].islower():
         raise DataError(
-            f"{path!r}: Spark may take it for uncompressed; rename it, so that it ends in .{squeezed[1].lower()}"
+            f"{path!r} is {_UNREADABLE[name_suffix(path)]}; if it is the name of a table, set --format table"
+        )
+    compressed = _COMPRESSED.search(path)
+    if compressed and not compressed[1].islower():
+        raise DataError(
+            f"{path!r}: Spark may read it as an uncompressed file; rename it so that it ends in "
+            f".{compressed[1].lower()}"
         )
     return kind
 
 
 def format_from_name(path: str) -> str:
-    """Return the format a path's name tells, "table" for what looks like a table's name, else "parquet"."""
+    """Return the format that a name suggests: by its suffix, else "table" for a table's name, else "parquet"."""
     suffix = name_suffix(path)
     if suffix in _FORMAT_BY_SUFFIX:
         return _FORMAT_BY_SUFFIX[suffix]
@@ -56,5 +60,6 @@ def format_from_name(path: str) -> str:
 
 
 def name_suffix(path: str) -> str:
+    """Return the last suffix of a path in lower case, without that of its compression: "csv" for "a/tweets.CSV.gz"."""
     name = _COMPRESSED.sub("", path.rstrip("/*")).rsplit("/", 1)[-1]
     return name.rsplit(".", 1)[-1].lower() if "." in name else ""

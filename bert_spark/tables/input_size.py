@@ -19,33 +19,37 @@ _COMPRESSED = r"\.(gz|bz2|zst|zstd|lz4|snappy)$"
 
 
 def text_bytes() -> Column:
-    """Return about how many bytes of text a file holds, of a table of files with "path" and "length"."""
+    """Return an estimate of the bytes of text in a file, over a table of files with "path" and "length"."""
     return F.col("length") * F.when(F.col("path").rlike(_COMPRESSED), COMPRESSION_RATIO).otherwise(1)
 
 
 def input_bytes(df: DataFrame) -> int | None:
-    """Return about how many bytes of text the files of a DataFrame hold; None where that is unknown. Reads none."""
-    found = _aggregate_files(df, F.sum(text_bytes()))
-    return None if found is None else int(found)
+    """Return an estimate of the bytes of text in a DataFrame's files; None if it is unknown. Reads no file."""
+    total = _aggregate_files(df, F.sum(text_bytes()))
+    return None if total is None else int(total)
 
 
 def input_signature(df: DataFrame) -> str | None:
-    """Return what changes when one of the files a DataFrame reads does; None where that can't be known."""
-    found = _aggregate_files(df, F.bit_xor(F.xxhash64("path", "length", "modificationTime")))
-    return None if found is None else str(found)
+    """Return a hash of the path, size and time of each file that a DataFrame reads; None if they are unknown.
+
+    The hash changes when one of the files changes.
+    """
+    signature = _aggregate_files(df, F.bit_xor(F.xxhash64("path", "length", "modificationTime")))
+    return None if signature is None else str(signature)
 
 
 def literal_paths(uris: Iterable[str]) -> list[str]:
-    """Return addresses, as Spark gives them, as paths that Spark reads as these very files: * or [ is no pattern."""
+    """Return URIs that Spark reported as paths that it reads as exactly these files: * or [ in a name is no pattern."""
     return [re.sub(r"([\\{}\[\]*?])", r"\\\1", unquote(uri)) for uri in uris]
 
 
 def _aggregate_files(df: DataFrame, aggregate: Column) -> Any:
-    files = literal_paths(df.inputFiles())
-    if not files:
+    """Return an aggregate over the table of a DataFrame's files; None if it has no files or they were removed."""
+    paths = literal_paths(df.inputFiles())
+    if not paths:
         return None
     try:
-        found = df.sparkSession.read.format("binaryFile").load(files).select(aggregate).first()
-    except AnalysisException:  # gone meanwhile
+        row = df.sparkSession.read.format("binaryFile").load(paths).select(aggregate).first()
+    except AnalysisException:  # a file was removed in the meantime
         return None
-    return found[0] if found else None
+    return row[0] if row else None

@@ -18,30 +18,34 @@ if TYPE_CHECKING:
 def matching_version(
     spark: SparkSession, output: OutputConfig, identity: Mapping[str, str], *, new: bool
 ) -> OutputConfig:
-    """Return the output, or the version of it, OUTPUT_v2 and so on, that is this model's.
+    """Return the output, or the first of its versions OUTPUT_v2, OUTPUT_v3, ... that is this model's or does not exist.
 
     Parameters
     ----------
+    spark
+        The session.
+    output
+        The output as set.
     identity
-        As in `stranger`.
+        As in `conflicting_owner`.
     new
-        Whether a version may be started where there is none of this model.
+        Whether a version may be started if every existing one belongs to another model.
 
     Raises
     ------
     FingerprintError
-        When all that is there is of other models, and `new` is not set; both are named.
+        If every existing version belongs to another model and `new` is not set. The message names both models.
     """
-    first: str | None = None
+    first_conflict: str | None = None
     version = output
     number = 1
     while path_exists(spark, str(version.path), version.format):
-        other = conflicting_owner(spark, version, identity)
-        if other is None:
+        conflict = conflicting_owner(spark, version, identity)
+        if conflict is None:
             return version
-        first = first or other
+        first_conflict = first_conflict or conflict
         number += 1
         version = dataclasses.replace(output, path=f"{str(output.path).rstrip('/')}_v{number}")
-    if first and not new:
-        raise FingerprintError(f"{first}; pass --new-version to start {version.path!r} on purpose")
+    if first_conflict and not new:
+        raise FingerprintError(f"{first_conflict}; pass --new-version to start {version.path!r}")
     return version

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def path_exists(spark: SparkSession, path: str, kind: str) -> bool:
-    """Tell whether a folder or table is there."""
+    """Tell whether a folder, or a table if `kind` is "table", exists."""
     if kind == "table":
         return bool(spark.catalog.tableExists(path))
     try:
@@ -23,7 +23,7 @@ def path_exists(spark: SparkSession, path: str, kind: str) -> bool:
 
 
 def output_is_empty(spark: SparkSession, output: OutputConfig) -> bool:
-    """Tell whether an output holds no row, be it that it is not there."""
+    """Tell whether an output does not exist or holds no row."""
     if not path_exists(spark, str(output.path), output.format):
         return True
     try:
@@ -33,7 +33,7 @@ def output_is_empty(spark: SparkSession, output: OutputConfig) -> bool:
 
 
 def read_output(spark: SparkSession, output: OutputConfig) -> DataFrame:
-    """Return what was written to an output."""
+    """Return the rows of an output as a DataFrame."""
     return (
         spark.table(str(output.path))
         if output.format == "table"

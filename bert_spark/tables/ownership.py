@@ -1,4 +1,4 @@
-"""Whose vectors or labels an output holds. Another model's output is never joined."""
+"""Which model an output's vectors or labels belong to. Finds a conflict; the caller refuses it."""
 
 from __future__ import annotations
 
@@ -9,52 +9,56 @@ from pyspark.errors import AnalysisException
 
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.outputs import read_output
+from bert_spark.tables.provenance import ARTEFACT_KEY, ENCODER_KEY, FINGERPRINT_KEY
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-from bert_spark.tables.provenance import ARTEFACT_KEY, ENCODER_KEY, FINGERPRINT_KEY
 
 
 def conflicting_owner(spark: SparkSession, output: OutputConfig, identity: Mapping[str, str]) -> str | None:
-    """Say whose vectors or labels an output holds, where they are not of `identity`; None where they are, or unknown.
+    """Return a message that names the other model whose vectors or labels an output holds.
+
+    None if they are this model's, or if the output does not name a model.
 
     Parameters
     ----------
+    spark
+        The session.
     output
-        A folder or table that is there.
+        An existing folder or table.
     identity
-        Key of a column's metadata -> what it must say.
+        Key of column metadata -> the value that it must have.
     """
     try:
         fields = read_output(spark, output).schema.fields
     except AnalysisException:  # a folder without any file in it yet
         return None
-    for said in [*(field.metadata for field in fields), table_properties(spark, output)]:
-        for key, mine in identity.items():
-            found = said.get(key)
-            if found is not None and found != mine:
+    for metadata in [*(field.metadata for field in fields), table_properties(spark, output)]:
+        for key, expected in identity.items():
+            stored = metadata.get(key)
+            if stored is not None and stored != expected:
                 what = "labels of artefact" if key == ARTEFACT_KEY else "vectors of encoder"
-                settings = said.get(ENCODER_KEY, "")
-                theirs = f"{found[:12]} ({settings})" if settings else found[:12]
-                return f"output {output.path!r} holds {what} {theirs}, this run makes {mine[:12]}"
+                settings = metadata.get(ENCODER_KEY, "")
+                owner = f"{stored[:12]} ({settings})" if settings else stored[:12]
+                return f"output {output.path!r} holds {what} {owner}, this run makes {expected[:12]}"
     return None
 
 
 def table_properties(spark: SparkSession, output: OutputConfig) -> dict[str, str]:
-    """Return the properties of a table; none of a folder."""
+    """Return the properties of a table; an empty dict for a folder."""
     if output.format != "table":
         return {}
     return {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {output.path}").collect()}
 
 
 def mark_owner(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> None:
-    """Say in a table's properties whose vectors or labels it holds: Iceberg keeps no metadata of columns."""
-    said = {
+    """Store in a table's properties which model made its vectors or labels: Iceberg keeps no metadata of columns."""
+    owner = {
         key: field.metadata[key]
         for field in rows.schema.fields
         for key in (FINGERPRINT_KEY, ARTEFACT_KEY)
         if key in field.metadata
     }
-    if not said.items() <= table_properties(spark, output).items():
-        pairs = ", ".join(f"'{key}' = '{value}'" for key, value in said.items())
+    if not owner.items() <= table_properties(spark, output).items():
+        pairs = ", ".join(f"'{key}' = '{value}'" for key, value in owner.items())
         spark.sql(f"ALTER TABLE {output.path} SET TBLPROPERTIES ({pairs})")

@@ -10,26 +10,26 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-DEFAULT_PARTITIONS = 200  # tasks for a table whose bytes can't be known, Spark's own number after a shuffle
+DEFAULT_PARTITIONS = 200  # tasks for a table of unknown size: Spark's own default after a shuffle
 
 
 def spread_by_bytes(df: DataFrame, partition_mb: float | None = None) -> DataFrame:
-    """Spread rows over tasks by bytes before BERT: one big compressed file would be one task.
+    """Spread rows over tasks by bytes: one large compressed file would otherwise be one task.
 
     Parameters
     ----------
     df
         The input.
     partition_mb
-        MB of text per task. By default 256 kB, so that a small table keeps all cores busy, growing to 16 MB, so that a
-        large one does not drown in tasks.
+        MB of text per task. By default 256 kB, so that a small table uses all cores, and up to 16 MB, so that a large
+        table does not have too many tasks.
     """
     size = input_bytes(df)
     return df.repartition(DEFAULT_PARTITIONS if size is None else partition_count(size, partition_mb))
 
 
 def partition_count(size: int, partition_mb: float | None = None) -> int:
-    """Return into how many tasks `size` bytes go."""
+    """Return the number of tasks for `size` bytes of text; `partition_mb` as in `spread_by_bytes`."""
     if partition_mb is not None:
         return max(1, -(-size // int(partition_mb * 1e6)))
     small, large = 256 * 1024, 16 * 1024 * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
@@ -10,80 +11,120 @@ from bert_spark.errors import DataError
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.outputs import path_exists, read_output
 from bert_spark.tables.ownership import mark_owner
-from bert_spark.tables.schema import HIDDEN_PREFIX
+from bert_spark.tables.schema import drop_hidden
 from bert_spark.tables.writers import sized_files
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
+@dataclass(frozen=True)
+class _Partition:
+    """One value of the partition column."""
+
+    column: str
+    value: str
+
+    @classmethod
+    def parse(cls, partition: str) -> _Partition:
+        """Return the partition of a folder's name, "column=value"."""
+        column, _, value = partition.partition("=")
+        return cls(column, value)
+
+    @property
+    def literal(self) -> str:
+        """The value in SQL: a number or a date."""
+        return self.value if self.value.isdigit() else f"DATE'{self.value}'"
+
+    @property
+    def condition(self) -> str:
+        """The SQL condition that selects its rows."""
+        return f"{self.column} = {self.literal}"
+
+    def folder(self, output: OutputConfig) -> str:
+        """Return its folder in an output that is a folder of files."""
+        return f"{str(output.path).rstrip('/')}/{self.column}={self.value}"
+
+
 def check_partition_column(spark: SparkSession, output: OutputConfig, name: str) -> None:
-    """Refuse an output that is there but not made of partitions by `name`."""
+    """Raise DataError if an output exists but has no partition column `name`."""
     if not path_exists(spark, str(output.path), output.format):
         return
     try:
         columns = read_output(spark, output).columns
-    except AnalysisException:
+    except AnalysisException:  # a folder without any file in it yet
         return
     if name not in columns:
         raise DataError(
-            f"output {output.path!r} has no column {name!r}: it was not written by runs of this kind; days, increments "
-            "and plain runs each need an --output of their own"
+            f"output {output.path!r} has no column {name!r}: it was written by another kind of run; runs by day, "
+            "incremental runs and plain runs each need their own --output"
         )
 
 
 def replace_partition(spark: SparkSession, rows: DataFrame, output: OutputConfig, partition: str) -> int:
-    """Put `rows` in place of one partition, "name=value", and return how many are there then.
+    """Replace one partition by `rows` and return how many rows it then holds.
 
-    In one step where the format can (Delta, Iceberg); in a folder of Parquet files the old ones go just before the new
-    come.
+    Delta and Iceberg replace it in one step. In a folder of Parquet files the old files are removed just before the new
+    ones appear.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    rows
+        The new rows, without the partition column. Hidden columns are dropped.
+    output
+        The output that holds the partition.
+    partition
+        "column=value".
+
+    Raises
+    ------
+    DataError
+        If an output table lacks one of the columns of `rows`.
     """
-    name, _, value = partition.partition("=")
-    rows = rows.drop(*(column for column in rows.columns if column.startswith(HIDDEN_PREFIX)))
-    literal = value if value.isdigit() else f"DATE'{value}'"
-    path = str(output.path)
-    with sized_files(spark, rows, output) as sized:
-        _write_partition(spark, sized, output, name, literal, f"{path.rstrip('/')}/{partition}")
+    target = _Partition.parse(partition)
+    with sized_files(spark, drop_hidden(rows), output) as sized:
+        if output.format == "table":
+            _replace_in_table(spark, sized, output, target)
+        elif output.format == "delta":
+            _replace_in_delta(sized, output, target)
+        else:
+            sized.write.mode("overwrite").format(output.format).save(target.folder(output))
     return count_partition_rows(spark, output, partition)
 
 
-def _write_partition(
-    spark: SparkSession, rows: DataFrame, output: OutputConfig, name: str, literal: str, folder: str
-) -> None:
+def _replace_in_table(spark: SparkSession, rows: DataFrame, output: OutputConfig, target: _Partition) -> None:
     path = str(output.path)
-    if output.format == "table":
-        keyed = rows.selectExpr("*", f"{literal} AS {name}")
-        if not spark.catalog.tableExists(path):
-            keyed.limit(0).write.partitionBy(name).saveAsTable(path)
-        mark_owner(spark, rows, output)
-        there = [column for column in spark.table(path).columns if column != name]
-        lost = [column for column in rows.columns if column.lower() not in map(str.lower, there)]
-        if lost:
-            raise DataError(
-                f"table {path} has no columns {lost}, which this run's rows have; add them (ALTER TABLE {path} ADD "
-                "COLUMNS) and run again, which needs no BERT, or write to another --output"
-            )
-        columns = ", ".join(f"`{column}`" for column in there)
-        rows.createOrReplaceTempView("bert_spark_staged")
-        spark.sql(
-            f"INSERT OVERWRITE TABLE {path} PARTITION ({name} = {literal}) SELECT {columns} FROM bert_spark_staged"
+    if not spark.catalog.tableExists(path):
+        with_key = rows.selectExpr("*", f"{target.literal} AS {target.column}")
+        with_key.limit(0).write.partitionBy(target.column).saveAsTable(path)
+    mark_owner(spark, rows, output)
+    table_columns = [column for column in spark.table(path).columns if column != target.column]
+    missing = [column for column in rows.columns if column.lower() not in map(str.lower, table_columns)]
+    if missing:
+        raise DataError(
+            f"table {path} has no columns {missing}, which this run's rows have; add them (ALTER TABLE {path} ADD "
+            "COLUMNS) and run again, which needs no BERT, or pass another --output"
         )
-        spark.catalog.dropTempView("bert_spark_staged")
-    elif output.format == "delta":
-        keyed = rows.selectExpr("*", f"{literal} AS {name}")
-        replaced = {"replaceWhere": f"{name} = {literal}"}
-        keyed.write.format("delta").mode("overwrite").options(**replaced).partitionBy(name).save(path)
-    else:
-        rows.write.mode("overwrite").format(output.format).save(folder)
+    columns = ", ".join(f"`{column}`" for column in table_columns)
+    rows.createOrReplaceTempView("bert_spark_staged")
+    spark.sql(f"INSERT OVERWRITE TABLE {path} PARTITION ({target.condition}) SELECT {columns} FROM bert_spark_staged")
+    spark.catalog.dropTempView("bert_spark_staged")
+
+
+def _replace_in_delta(rows: DataFrame, output: OutputConfig, target: _Partition) -> None:
+    with_key = rows.selectExpr("*", f"{target.literal} AS {target.column}")
+    writer = with_key.write.format("delta").mode("overwrite").option("replaceWhere", target.condition)
+    writer.partitionBy(target.column).save(str(output.path))
 
 
 def count_partition_rows(spark: SparkSession, output: OutputConfig, partition: str) -> int:
-    """Return how many rows one partition, "name=value", of an output holds."""
-    name, _, value = partition.partition("=")
+    """Return how many rows one partition, "column=value", of an output holds."""
+    target = _Partition.parse(partition)
     if output.format not in ("table", "delta"):
-        path = f"{str(output.path).rstrip('/')}/{partition}"
-        return spark.read.format(output.format).load(path).count() if path_exists(spark, path, output.format) else 0
+        folder = target.folder(output)
+        return spark.read.format(output.format).load(folder).count() if path_exists(spark, folder, output.format) else 0
     if not path_exists(spark, str(output.path), output.format):
         return 0
-    literal = value if value.isdigit() else f"DATE'{value}'"
-    return read_output(spark, output).where(f"{name} = {literal}").count()
+    return read_output(spark, output).where(target.condition).count()

@@ -1,4 +1,4 @@
-"""Which encoder or artefact made a column, and whether a table belongs to another one."""
+"""Which encoder or artefact made a column. Refuses vectors of another encoder."""
 
 from __future__ import annotations
 
@@ -14,24 +14,31 @@ from bert_spark.errors import DataError, FingerprintError
 from bert_spark.settings import from_mapping
 from bert_spark.tables.schema import Table
 
-# Metadata of an embedding column; Parquet, Delta and tables keep it, so that vectors say themselves who made them.
+# Metadata keys of an embedding column. Parquet, Delta and tables store them, so that vectors name their own encoder.
 FINGERPRINT_KEY = "bert_spark.fingerprint"
 ENCODER_KEY = "bert_spark.encoder"
-ARTEFACT_KEY = "bert_spark.artefact"  # of a column of labels: the digest of the artefact that gave them
+ARTEFACT_KEY = "bert_spark.artefact"  # of a label column: the digest of the artefact that predicted the labels
 
 
 def vector_metadata(config: EncoderConfig) -> dict[str, str]:
-    """Return the metadata of a column of vectors: its encoder's fingerprint and settings."""
+    """Return the metadata of an embedding column: its encoder's fingerprint and settings."""
     return {FINGERPRINT_KEY: config_fingerprint(config), ENCODER_KEY: json.dumps(config.settings(), sort_keys=True)}
 
 
 def encoder_from_metadata(metadata: Mapping[str, Any], where: str) -> tuple[EncoderConfig, str]:
-    """Return the settings and fingerprint that a column of vectors carries.
+    """Return the encoder settings and the fingerprint in an embedding column's metadata.
+
+    Parameters
+    ----------
+    metadata
+        Of the column.
+    where
+        What the table is called in error messages.
 
     Raises
     ------
     DataError
-        When it carries none: the vectors are not an output of this package.
+        If it has none: the vectors are not an output of this package.
     """
     if ENCODER_KEY not in metadata:
         raise DataError(f"{where} does not say which encoder made its vectors; expected an output of jobs/embed.py")
@@ -39,15 +46,32 @@ def encoder_from_metadata(metadata: Mapping[str, Any], where: str) -> tuple[Enco
 
 
 def check_vectors(df: Table, name: str, fingerprint: str) -> None:
-    """Raise when column `name` holds no vectors, or vectors of another encoder than `fingerprint`."""
+    """Check that a column holds vectors, and that another encoder did not make them.
+
+    Parameters
+    ----------
+    df
+        The table.
+    name
+        The column.
+    fingerprint
+        Of the encoder whose vectors are expected. A column that does not name its encoder is accepted.
+
+    Raises
+    ------
+    DataError
+        If the column does not exist, or is not array<float>.
+    FingerprintError
+        If another encoder made its vectors.
+    """
     if name not in df.columns:
         raise DataError(f"column {name!r} not found; the table has {df.columns}; set --embedding-column")
     field = df.schema[name]
     if field.dataType != T.ArrayType(T.FloatType()):
         raise DataError(f"column {name!r} is {field.dataType.simpleString()}; expected array<float>")
-    found = field.metadata.get(FINGERPRINT_KEY)
-    if found is not None and found != fingerprint:
+    stored = field.metadata.get(FINGERPRINT_KEY)
+    if stored is not None and stored != fingerprint:
         raise FingerprintError(
-            f"column {name!r} holds vectors of encoder {found[:12]}, the artefact was trained on {fingerprint[:12]}; "
+            f"column {name!r} holds vectors of encoder {stored[:12]}, the artefact was trained on {fingerprint[:12]}; "
             "embed the texts again with the artefact's encoder, or train on these vectors"
         )

@@ -1,4 +1,4 @@
-"""What is counted of a run, as Spark expressions: of the records as they are read, and of the rows that come out."""
+"""The counts of a run as Spark expressions: of the input's records, and of the output's rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 
-# Line ends in one value at which a quote was probably left open, and the record swallowed those after it.
+# With so many line ends in one value, a quote was probably not closed and the record contains the ones after it.
 MANY_LINES = 20
 _LABEL_PREFIX = "label="
 INPUT_COUNTS = ("rows_in", "rows_many_lines", "rows_undecodable")
@@ -23,19 +23,23 @@ ZERO_COUNTS = dict.fromkeys((*INPUT_COUNTS, "rows_out", "rows_missing", "rows_ma
 
 
 def input_counts(df: DataFrame, text_column: str) -> list[Column]:
-    """Return the counts of the input: records, and those that look wrongly parsed or decoded.
+    """Return the counts of the input: records, and records that look wrongly parsed or decoded.
 
     Parameters
     ----------
     df
-        The input: swallowed records are looked for in all its strings, raw text of malformed records included.
+        The input. A record counts as one of many lines if any of its strings holds MANY_LINES line ends or more, the
+        raw text of a malformed record included.
     text_column
-        Column of the texts; those that hold U+FFFD are counted.
+        Column of the texts. Texts that contain U+FFFD are counted.
     """
-    strings = {text_column, *(field.name for field in df.schema.fields if isinstance(field.dataType, T.StringType))}
+    string_columns = {
+        text_column,
+        *(field.name for field in df.schema.fields if isinstance(field.dataType, T.StringType)),
+    }
     counts = (
         F.count(F.lit(1)),
-        F.count_if(F.greatest(F.lit(0), *map(_line_ends, sorted(strings))) >= MANY_LINES),
+        F.count_if(F.greatest(F.lit(0), *map(_line_ends, sorted(string_columns))) >= MANY_LINES),
         F.count_if(F.contains(valid_utf8_text(text_column), F.lit("\ufffd"))),
     )
     return [expr.alias(name) for name, expr in zip(INPUT_COUNTS, counts, strict=True)]
@@ -49,16 +53,16 @@ def _line_ends(name: str) -> Column:
 def output_counts(
     error_column: str, diagnostics: Mapping[str, str], max_length: int, labels: Sequence[Any] = ()
 ) -> list[Column]:
-    """Return the counts of the output: rows by what became of them.
+    """Return the counts of the output: all rows, rows without a vector by their reason, tokens, and labels.
 
     Parameters
     ----------
     error_column
-        Its column of reasons.
+        Column of the reasons.
     diagnostics
-        Diagnostic -> its column; empty where BERT does not run.
+        Diagnostic -> its column; empty if BERT does not run.
     max_length
-        Tokens that are read of a text that is cut.
+        Number of tokens that are read of a truncated text.
     labels
         Labels to count in the column "label".
     """
@@ -75,8 +79,9 @@ def output_counts(
 
 
 def _token_counts(diagnostics: Mapping[str, str], max_length: int) -> dict[str, Column]:
-    column = {name: exact_column(given) for name, given in diagnostics.items()}
-    read = F.when(column["truncated"], F.lit(max_length)).otherwise(column["token_count"])  # of windows all are read
+    column = {diagnostic: exact_column(name) for diagnostic, name in diagnostics.items()}
+    # with long_text="windows" no text is truncated, and all its tokens are read
+    read = F.when(column["truncated"], F.lit(max_length)).otherwise(column["token_count"])
     return {
         "rows_truncated": F.count_if(column["truncated"]),
         "texts_reused": F.count_if(column["reused"]),
@@ -86,7 +91,7 @@ def _token_counts(diagnostics: Mapping[str, str], max_length: int) -> dict[str, 
 
 
 def nest_label_counts(counts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return counts with those of labels under one key, "labels"."""
+    """Return counts with the counts of labels in a dict of their own, under "labels"."""
     labels = {name.removeprefix(_LABEL_PREFIX): n for name, n in counts.items() if name.startswith(_LABEL_PREFIX)}
-    rest = {name: n for name, n in counts.items() if not name.startswith(_LABEL_PREFIX)}
-    return rest | ({"labels": labels} if labels else {})
+    others = {name: n for name, n in counts.items() if not name.startswith(_LABEL_PREFIX)}
+    return others | ({"labels": labels} if labels else {})

@@ -1,4 +1,4 @@
-"""Take the vectors of texts that an earlier output of the same encoder holds, so that BERT runs for the rest alone."""
+"""Take the vectors of known texts from an earlier output of the same encoder. BERT runs for the other texts only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-_TEXT, _VECTOR, _KEY = f"{HIDDEN_PREFIX}own_text", f"{HIDDEN_PREFIX}known", f"{HIDDEN_PREFIX}key"
+_TEXT = f"{HIDDEN_PREFIX}own_text"  # the row's text
+_KNOWN_TEXT, _KNOWN_VECTOR = f"{HIDDEN_PREFIX}key", f"{HIDDEN_PREFIX}known"  # of the earlier output
 
 
 def check_reusable(
@@ -26,60 +27,84 @@ def check_reusable(
     fingerprint: str,
     properties: Mapping[str, str],
 ) -> None:
-    """Raise when an earlier output lacks a column, or does not say that this very encoder made its vectors: its column
-    says so, else the table's properties.
+    """Check that an earlier output has both columns, and that this run's encoder made its vectors.
+
+    Parameters
+    ----------
+    earlier, where
+        The earlier output, and its name in error messages.
+    text_column, embedding_column
+        The columns that are read from it.
+    fingerprint
+        Of this run's encoder. The metadata of the embedding column must name it, or else the table's properties.
+    properties
+        Of the table; empty for a folder.
+
+    Raises
+    ------
+    DataError
+        If a column does not exist, or the text column is not a string column.
+    FingerprintError
+        If another encoder made the vectors, or the earlier output does not name one.
     """
     check_text_column(earlier, text_column)
     if embedding_column not in earlier.columns:
         raise DataError(f"reuse {where!r}: column {embedding_column!r} not found; the table has {earlier.columns}")
-    found = earlier.schema[embedding_column].metadata.get(FINGERPRINT_KEY) or properties.get(FINGERPRINT_KEY)
-    if found != fingerprint:
-        theirs = found[:12] if found else "an encoder it does not name"
+    stored = earlier.schema[embedding_column].metadata.get(FINGERPRINT_KEY) or properties.get(FINGERPRINT_KEY)
+    if stored != fingerprint:
+        owner = stored[:12] if stored else "an encoder that it does not name"
         raise FingerprintError(
-            f"reuse {where!r} holds vectors of {theirs}, this run makes {fingerprint[:12]}; leave --reuse out"
+            f"reuse {where!r} holds vectors of {owner}, this run makes {fingerprint[:12]}; leave out --reuse, or pass "
+            "an earlier output of this encoder"
         )
 
 
 def join_known_vectors(earlier: DataFrame, text_column: str, embedding_column: str) -> Callable[[DataFrame], DataFrame]:
-    """Return a function that puts known vectors beside their texts: a join on a hash of the text, and on the text.
+    """Return a function that joins known vectors to their texts, on a hash of the text and on the text itself.
 
-    The text column is null where a vector is known, so that BERT does not run for it; `merged` puts it back.
+    The text column becomes null in rows whose vector is known, so that BERT does not run for them.
+    `merge_known_vectors` restores it.
     """
     text, vector = exact_column(text_column), exact_column(embedding_column)
-    known = earlier.where(vector.isNotNull()).select(text.alias(_KEY), vector.alias(_VECTOR)).dropDuplicates([_KEY])
+    known = earlier.where(vector.isNotNull()).select(text.alias(_KNOWN_TEXT), vector.alias(_KNOWN_VECTOR))
+    known = known.dropDuplicates([_KNOWN_TEXT])
 
-    def beside(rows: DataFrame) -> DataFrame:
-        own = rows.withColumn(_TEXT, usable_text(rows, text_column))
-        same = (F.xxhash64(_TEXT) == F.xxhash64(_KEY)) & (F.col(_TEXT) == F.col(_KEY))
-        found = own.join(known, same, "left").drop(_KEY)
-        return found.withColumn(text_column, F.when(F.col(_VECTOR).isNull(), text))
+    def join(rows: DataFrame) -> DataFrame:
+        with_text = rows.withColumn(_TEXT, usable_text(rows, text_column))
+        same_text = (F.xxhash64(_TEXT) == F.xxhash64(_KNOWN_TEXT)) & (F.col(_TEXT) == F.col(_KNOWN_TEXT))
+        joined = with_text.join(known, same_text, "left").drop(_KNOWN_TEXT)
+        return joined.withColumn(text_column, F.when(F.col(_KNOWN_VECTOR).isNull(), text))
 
-    return beside
+    return join
 
 
 def merge_known_vectors(
     add: Callable[[DataFrame], DataFrame], text_column: str, embedding_column: str, error_column: str, reused: str
 ) -> Callable[[DataFrame], DataFrame]:
-    """Return `add`, a transformation of `with_embedding`, with known vectors, and their texts, put into its result.
+    """Return a transformation that runs `add` and puts the known vectors and their texts into its result.
 
     Parameters
     ----------
+    add
+        A transformation of `with_embedding`, for rows of `join_known_vectors`.
+    text_column, embedding_column, error_column
+        The columns that `add` was created with.
     reused
-        Column that says whether a row's vector was another's.
+        Column that tells whether a row's vector was taken from another row.
     """
 
-    def both(rows: DataFrame) -> DataFrame:
-        done = add(rows)
-        known = F.col(_VECTOR).isNotNull()
-        vector = F.coalesce(F.col(_VECTOR), exact_column(embedding_column))
-        metadata = done.schema[embedding_column].metadata
-        columns = {
+    def merge(rows: DataFrame) -> DataFrame:
+        embedded = add(rows)
+        known = F.col(_KNOWN_VECTOR).isNotNull()
+        vector = F.coalesce(F.col(_KNOWN_VECTOR), exact_column(embedding_column))
+        metadata = embedded.schema[embedding_column].metadata
+        merged = {
             text_column: F.coalesce(exact_column(text_column), F.when(known, F.col(_TEXT))).alias(text_column),
             embedding_column: vector.alias(embedding_column, metadata=metadata),
             error_column: F.when(~known, exact_column(error_column)).alias(error_column),
             reused: (known | F.coalesce(reused, F.lit(False))).alias(reused),
         }
-        names = [name for name in done.columns if name not in (_TEXT, _VECTOR)]
-        return done.select(*(columns.get(name, exact_column(name)) for name in names))
+        names = [name for name in embedded.columns if name not in (_TEXT, _KNOWN_VECTOR)]
+        return embedded.select(*(merged.get(name, exact_column(name)) for name in names))
 
-    return both
+    return merge

@@ -1,4 +1,4 @@
-"""Write a result: one action, which runs the whole plan once."""
+"""Write a result as one action, which runs the whole plan once."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 
 ADVISORY_SIZE = "spark.sql.adaptive.advisoryPartitionSizeInBytes"
-PARALLELISM_FIRST = "spark.sql.adaptive.coalescePartitions.parallelismFirst"  # no fewer tasks than cores, of any size
+# If this is true, Spark keeps at least as many tasks as there are cores, and ignores the advisory size.
+PARALLELISM_FIRST = "spark.sql.adaptive.coalescePartitions.parallelismFirst"
 
 
 def write_output(df: DataFrame, output: OutputConfig) -> None:
-    """Write the result: one action, which runs the whole plan once."""
+    """Write a result to a folder or table, as one action."""
     with sized_files(df.sparkSession, df, output) as rows:
         writer = rows.write.mode(output.if_exists)
         if output.format == "table":
@@ -30,7 +31,11 @@ def write_output(df: DataFrame, output: OutputConfig) -> None:
 
 @contextmanager
 def sized_files(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> Iterator[DataFrame]:
-    """Give `rows` in tasks of the size a file is to have: dealt out in turn and joined by their bytes, never sorted."""
+    """Yield `rows` in tasks of `target_file_mb` each, since a task writes one file.
+
+    Rows are distributed round-robin and small tasks are merged by their bytes. A sort would run BERT twice. The
+    session's settings are restored at the end.
+    """
     if output.target_file_mb is None:
         yield rows
         return

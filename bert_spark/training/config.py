@@ -1,4 +1,4 @@
-"""The settings of training: data and splits, the classifier, the grid of a search."""
+"""The settings of training: rows and splits, the classifier, and the grid of a search."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ CALIBRATIONS = ("off", "sigmoid", "isotonic")
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """What jobs/train.py learns from and how the rows are split."""
+    """The rows that jobs/train.py learns from, how they are split, and what the artefact holds."""
 
-    artefact: str | None = option(None, "folder for the trained artefact", flag="--output")
-    overwrite: bool = option(False, "replace an artefact that is there")
-    label_column: str = option("label", "column that holds the label")
-    embeddings: str | None = option(None, "output of jobs/embed.py to train from; BERT does not run")
-    embedding_column: str = option("embedding", "its column of vectors")
-    features: str = option("bert", "what the classifier sees", choices=FEATURES)
-    max_rows: int | None = option(None, "train on this many rows at most, taken by the hash of their text")
-    seed: int = option(0, "of the split by text hash")
-    tfidf_weight: float = option(1.0, "factor on the TF-IDF numbers, to match BERT's")
-    baseline: bool = option(True, "fit the same head on TF-IDF alone too, for comparison")
-    examples: bool = option(False, "show texts of confused pairs in the report; texts are private by default")
-    bundle: bool = option(False, "copy weights and tokenizer into the artefact, for machines without them")
-    mlflow: bool = option(False, "log parameters, figures, report and the artefact, as a model, to MLflow")
+    artefact: str | None = option(None, "folder for the artefact, or for the result of a search", flag="--output")
+    overwrite: bool = option(False, "replace an existing artefact")
+    label_column: str = option("label", "column of labels")
+    embeddings: str | None = option(None, "output of jobs/embed.py to train on, instead of running BERT")
+    embedding_column: str = option("embedding", "column of vectors in --embeddings")
+    features: str = option("bert", "features of the classifier: bert, tfidf or bert+tfidf", choices=FEATURES)
+    max_rows: int | None = option(None, "maximum number of rows to train on, chosen by a hash of their text")
+    seed: int = option(0, "seed of the split by text hash")
+    tfidf_weight: float = option(1.0, "factor applied to the TF-IDF features, to match the scale of BERT's")
+    baseline: bool = option(True, "also train the same classifier on TF-IDF alone, for comparison")
+    examples: bool = option(False, "show texts of confused pairs in the report; by default it holds no texts")
+    bundle: bool = option(False, "copy weights and tokenizer into the artefact, for machines without the model")
+    mlflow: bool = option(False, "log parameters, metrics, the report and the artefact as a model to MLflow")
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -38,17 +38,19 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """The classifier: a scikit-learn class by its dotted name, and its keywords."""
+    """The classifier: the dotted name of a scikit-learn class, and its keyword arguments."""
 
     class_name: str = option(
         "sklearn.svm.LinearSVC", "dotted name of a scikit-learn classifier", flag="--head", key="class"
     )
     options: dict[str, Any] = field(
         default_factory=lambda: {"C": 1.0, "class_weight": "balanced"},
-        metadata={"help": "its keywords; in TOML only", "flag": None, "choices": None},
+        metadata={"help": "keyword arguments of the classifier; in TOML only", "flag": None, "choices": None},
     )
-    scale: bool = option(False, "give BERT's numbers mean 0 and variance 1 over the training rows")
-    calibrate: str = option("off", "probabilities in place of margins, by cross-validation", choices=CALIBRATIONS)
+    scale: bool = option(False, "standardise BERT's numbers to mean 0 and variance 1 over the training rows")
+    calibrate: str = option(
+        "off", "cross-validated calibration to probabilities: off, sigmoid or isotonic", choices=CALIBRATIONS
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -60,20 +62,22 @@ class HeadConfig:
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """What jobs/search.py tries; lists are written with commas."""
+    """The grid that jobs/search.py tries. Lists are written with commas."""
 
-    poolings: str = option("cls,mean,cls+mean", "poolings to try; BERT runs once for all")
-    penalties: str = option("0.003,0.01,0.1", "values of C to try", flag="--c")
-    class_weights: str = option("none,sqrt,balanced", "class weights to try")
-    folds: int = option(3, "of the cross-validation on the training split")
-    tfidf_weight: float = option(3.0, "factor on the TF-IDF numbers beside BERT's", flag="--search-tfidf-weight")
+    poolings: str = option("cls,mean,cls+mean", "poolings to try, with commas; BERT runs once for all of them")
+    penalties: str = option("0.003,0.01,0.1", "values of C to try, with commas", flag="--c")
+    class_weights: str = option("none,sqrt,balanced", "class weights to try, with commas")
+    folds: int = option(3, "folds of the cross-validation on the training split")
+    tfidf_weight: float = option(
+        3.0, "factor applied to the TF-IDF features beside BERT's", flag="--search-tfidf-weight"
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)
         at_least(self, folds=2)
-        odd = sorted(set(self.class_weight_list) - {"none", "sqrt", "balanced"})
-        if odd:
-            raise ConfigError(f"class_weights {odd} are unknown; known are none, sqrt, balanced")
+        unknown = sorted(set(self.class_weight_list) - {"none", "sqrt", "balanced"})
+        if unknown:
+            raise ConfigError(f"class_weights {unknown} are unknown; known are none, sqrt, balanced")
         if min(self.C_list) <= 0:
             raise ConfigError(f"penalties={self.penalties!r}: expected numbers above 0")
 

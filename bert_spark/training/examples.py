@@ -1,4 +1,4 @@
-"""Labelled texts with their vectors, and what is known of them."""
+"""Labelled texts with their vectors, and the facts about where they are from. Knows nothing of Spark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Examples:
     Attributes
     ----------
     texts
-        n texts.
+        The texts, n of them.
     vectors
         float32, shape (n, width); width 0 without BERT.
     labels
@@ -29,25 +29,26 @@ class Examples:
     vectors: np.ndarray
     labels: np.ndarray
 
-    def rows(self, chosen: np.ndarray) -> Examples:
-        """Return the rows of these numbers."""
-        return Examples([self.texts[i] for i in chosen], self.vectors[chosen], self.labels[chosen])
+    def rows(self, indices: np.ndarray) -> Examples:
+        """Return the rows at these indices."""
+        return Examples([self.texts[i] for i in indices], self.vectors[indices], self.labels[indices])
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Everything a training starts from.
+    """The input of a training run.
 
     Attributes
     ----------
     examples
-        The rows.
+        The labelled rows.
     encoder
-        The settings of the encoder that made the vectors.
+        Settings of the encoder that computed the vectors.
     facts
-        Facts for the artefact: "counts" of rows, of what was left out and why, of truncated texts, and "warnings".
+        What the artefact's metadata says of the rows: "counts" (all rows, rows left out by reason, truncated texts) and
+        "warnings".
     seconds
-        Seconds by the name of the step they went into, so far.
+        Name of a step -> seconds, of the steps so far.
     """
 
     examples: Examples

@@ -1,4 +1,4 @@
-"""Fit a pipeline on vectors that exist already, and predict with it."""
+"""Fit a pipeline on stored vectors and predict labels with it. Never runs BERT."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bert_spark.training.examples import Examples
 
 
 def fit_pipeline(pipeline: Pipeline, part: Examples) -> Pipeline:
-    """Fit on texts whose vectors are there already, so that BERT does not run again.
+    """Fit a pipeline on rows that have vectors, without running BERT again.
 
     Raises
     ------
     DataError
-        With the reason, when the features or the classifier can't be fitted on these rows.
+        If the features or the classifier cannot be fitted on these rows. The message holds scikit-learn's reason.
     """
     try:
         return fit_on_vectors(pipeline, part.texts, part.vectors, part.labels)
@@ -25,6 +25,6 @@ def fit_pipeline(pipeline: Pipeline, part: Examples) -> Pipeline:
 
 
 def predict_labels(pipeline: Pipeline, part: Examples) -> np.ndarray:
-    """Return the label of each row, shape (n,): where a class's value is the highest."""
+    """Return the label with the highest score of each row, shape (n,)."""
     predicted: np.ndarray = pipeline[-1].classes_[decision_values(pipeline, part.texts, part.vectors).argmax(axis=1)]
     return predicted

@@ -1,4 +1,4 @@
-"""A small grid of settings, judged by cross-validation on the training split alone. Knows nothing of Spark."""
+"""Evaluate a grid of settings by cross-validation on the training split. Never looks at held-out rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Candidate:
-    """One point of the grid, and what cross-validation says of it: means over the folds."""
+    """One point of the grid with its cross-validated scores, which are means over the folds."""
 
     features: str
     pooling: str
@@ -37,55 +37,59 @@ class Candidate:
     accuracy: float = 0.0
 
     def head(self, base: HeadConfig) -> HeadConfig:
-        """Return the settings of the classifier."""
+        """Return `base` with the candidate's C and class weight."""
         weight = None if self.class_weight == "none" else self.class_weight
         return dataclasses.replace(base, options={**base.options, "C": self.C, "class_weight": weight})
 
     def encoder(self, base: EncoderConfig) -> EncoderConfig:
-        """Return the settings of the encoder."""
+        """Return `base` with the candidate's pooling."""
         return dataclasses.replace(base, pooling=self.pooling)
 
 
 def search_grid(
-    part: Examples, made_with: EncoderConfig, head: HeadConfig, grid: SearchConfig, features: str
+    part: Examples, encoder: EncoderConfig, head: HeadConfig, grid: SearchConfig, features: str
 ) -> list[Candidate]:
-    """Return every candidate with its scores, the best first.
+    """Return every candidate with its scores, the best weighted F1 first.
 
-    BERT beside TF-IDF is tried with the pooling that is best for BERT alone, and its two arms are tried too: whether
-    the union is better than either is what one wants to know.
+    "bert+tfidf" is tried with the pooling that is best for BERT alone. BERT alone and TF-IDF alone are tried as well,
+    to show whether the union is better than either.
 
     Parameters
     ----------
     part
-        The training split; its vectors hold every pooling of the grid.
-    made_with
-        The settings of the encoder that made the vectors.
-    head, grid
-        The classifier, and what to try of it.
+        The training split. Its vectors hold every pooling of the grid.
+    encoder
+        Settings of the encoder that computed the vectors.
+    head
+        The classifier.
+    grid
+        What to try.
     features
         "bert", "tfidf" or "bert+tfidf".
+
+    Raises
+    ------
+    DataError
+        If the rows cannot be cut into folds.
     """
-    vectors = VectorsByText(part.texts, part.vectors, made_with.pooling) if features != "tfidf" else None
-    folds = list(_folds(part, grid))
-    done: list[Candidate] = []
+    validation = _CrossValidation(part, head, grid, list(_folds(part, grid)))
+    vectors = VectorsByText(part.texts, part.vectors, encoder.pooling) if features != "tfidf" else None
+    candidates: list[Candidate] = []
     if features != "tfidf":
         for pooling in grid.pooling_list:
-            done += _score_candidates(
-                "bert", dataclasses.replace(made_with, pooling=pooling), part, vectors, head, grid, folds
-            )
+            candidates += validation.score("bert", dataclasses.replace(encoder, pooling=pooling), vectors)
     if features != "bert":
-        done += _score_candidates("tfidf", made_with, part, None, head, grid, folds)
+        candidates += validation.score("tfidf", encoder, None)
     if features == "bert+tfidf":
-        best = max((one for one in done if one.features == "bert"), key=lambda one: one.f1_weighted)
-        config = dataclasses.replace(made_with, pooling=best.pooling)
-        done += _score_candidates("bert+tfidf", config, part, vectors, head, grid, folds)
-    return sorted(done, key=lambda one: -one.f1_weighted)
+        best = max((one for one in candidates if one.features == "bert"), key=lambda one: one.f1_weighted)
+        candidates += validation.score("bert+tfidf", best.encoder(encoder), vectors)
+    return sorted(candidates, key=lambda one: -one.f1_weighted)
 
 
 def _folds(part: Examples, grid: SearchConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield row numbers to fit on and to judge by; texts that are the same after folding stay on one side."""
-    numbers: dict[str, int] = {}
-    groups = [numbers.setdefault(fold_text(text), len(numbers)) for text in part.texts]
+    """Yield the row numbers to fit on and to evaluate on. Texts that fold to the same string are on the same side."""
+    group_numbers: dict[str, int] = {}
+    groups = [group_numbers.setdefault(fold_text(text), len(group_numbers)) for text in part.texts]
     splitter = StratifiedGroupKFold(grid.folds, shuffle=True, random_state=0)
     try:
         yield from splitter.split(np.zeros(len(groups)), part.labels, groups)
@@ -93,34 +97,34 @@ def _folds(part: Examples, grid: SearchConfig) -> Iterator[tuple[np.ndarray, np.
         raise DataError(f"the training rows ({len(groups)}) can't be cut into {grid.folds} folds: {err}") from err
 
 
-def _score_candidates(
-    features: str,
-    config: EncoderConfig,
-    part: Examples,
-    vectors: VectorsByText | None,
-    head: HeadConfig,
-    grid: SearchConfig,
-    folds: list[tuple[np.ndarray, np.ndarray]],
-) -> list[Candidate]:
-    """Score every classifier on one kind of features, which are made once a fold."""
-    points = list(ParameterGrid({"C": grid.C_list, "class_weight": grid.class_weight_list}))
-    candidates = [Candidate(features, config.pooling, **point) for point in points]
-    scores = np.zeros((len(folds), len(points), 2))
-    labels = part.labels.tolist()
-    heads = [build_head(one.head(head), labels) for one in candidates]
-    for number, (fit_on, judge_by) in enumerate(folds):
-        pipeline = build_pipeline(config, features, head, labels, grid.tfidf_weight)[:-1]
-        with temporary_settings(pipeline, encoder=vectors):
-            seen = pipeline.fit_transform([part.texts[i] for i in fit_on])
-            unseen = pipeline.transform([part.texts[i] for i in judge_by])
-        for place, unfitted in enumerate(heads):
-            guess = clone(unfitted).fit(seen, part.labels[fit_on]).predict(unseen)
-            truth = part.labels[judge_by]
-            f1 = f1_score(truth, guess, average="weighted", zero_division=0)
-            scores[number, place] = f1, accuracy_score(truth, guess)
-        logger.info("%s %s: fold %d of %d done", features, config.pooling, number + 1, len(folds))
-    means = scores.mean(axis=0)
-    return [
-        dataclasses.replace(one, f1_weighted=float(f1), accuracy=float(accuracy))
-        for one, (f1, accuracy) in zip(candidates, means, strict=True)
-    ]
+@dataclass(frozen=True)
+class _CrossValidation:
+    """The rows, the folds and the classifier that all candidates of a grid have in common."""
+
+    part: Examples
+    base_head: HeadConfig
+    grid: SearchConfig
+    folds: list[tuple[np.ndarray, np.ndarray]]
+
+    def score(self, features: str, encoder: EncoderConfig, vectors: VectorsByText | None) -> list[Candidate]:
+        """Score every classifier of the grid on one kind of features, which are computed once a fold."""
+        points = list(ParameterGrid({"C": self.grid.C_list, "class_weight": self.grid.class_weight_list}))
+        candidates = [Candidate(features, encoder.pooling, **point) for point in points]
+        labels = self.part.labels.tolist()
+        heads = [build_head(one.head(self.base_head), labels) for one in candidates]
+        scores = np.zeros((len(self.folds), len(candidates), 2))
+        for number, (fit_on, evaluate_on) in enumerate(self.folds):
+            pipeline = build_pipeline(encoder, features, self.base_head, labels, self.grid.tfidf_weight)[:-1]
+            with temporary_settings(pipeline, encoder=vectors):
+                train_features = pipeline.fit_transform([self.part.texts[i] for i in fit_on])
+                test_features = pipeline.transform([self.part.texts[i] for i in evaluate_on])
+            truth = self.part.labels[evaluate_on]
+            for i, head in enumerate(heads):
+                predicted = clone(head).fit(train_features, self.part.labels[fit_on]).predict(test_features)
+                f1 = f1_score(truth, predicted, average="weighted", zero_division=0)
+                scores[number, i] = f1, accuracy_score(truth, predicted)
+            logger.info("%s %s: fold %d of %d done", features, encoder.pooling, number + 1, len(self.folds))
+        return [
+            dataclasses.replace(one, f1_weighted=float(f1), accuracy=float(accuracy))
+            for one, (f1, accuracy) in zip(candidates, scores.mean(axis=0), strict=True)
+        ]

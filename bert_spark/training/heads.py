@@ -1,4 +1,4 @@
-"""Build the classifier that the settings name, and try it on a few made-up rows before BERT runs."""
+"""Build the classifier that the settings name, and try it on random rows before BERT runs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,27 @@ from bert_spark.errors import ConfigError, DataError
 from bert_spark.estimators.linear_svc import FastLinearSVC
 from bert_spark.training.config import HeadConfig
 
-CALIBRATION_FOLDS = 5  # of a calibration
-_TRIED_ROWS = 3 * CALIBRATION_FOLDS  # of each class, when a head is tried out
+CALIBRATION_FOLDS = 5
+_TRIAL_ROWS = 3 * CALIBRATION_FOLDS  # random rows of each class on which `try_head` fits
 
 
 def build_head(head: HeadConfig, labels: Sequence[Any] = ()) -> Any:
-    """Return the classifier that a HeadConfig names: LinearSVC with the fast solver, the others as they are."""
+    """Return the unfitted classifier that the settings name. LinearSVC gets the fast solver, `FastLinearSVC`.
+
+    Parameters
+    ----------
+    head
+        Class, options and calibration.
+    labels
+        Labels of the training rows. ``class_weight="sqrt"`` and the number of calibration folds depend on them.
+
+    Raises
+    ------
+    ConfigError
+        If the class does not exist, does not take its options, or has neither decision_function nor predict_proba.
+    DataError
+        If a class has too few rows to calibrate on.
+    """
     module, _, name = head.class_name.rpartition(".")
     options = {**head.options}
     if options.get("class_weight") == "sqrt":
@@ -30,8 +45,9 @@ def build_head(head: HeadConfig, labels: Sequence[Any] = ()) -> Any:
     try:
         kind = getattr(importlib.import_module(module), name)
         known = inspect.signature(kind).parameters
-        settled = {"random_state": 0, "break_ties": True}  # the same twice; predict and decision function agree
-        options = {key: value for key, value in settled.items() if key in known} | options
+        # a fixed seed makes fits repeatable; break_ties makes SVC.predict agree with its decision function
+        defaults = {"random_state": 0, "break_ties": True}
+        options = {key: value for key, value in defaults.items() if key in known} | options
         classifier = (FastLinearSVC if head.class_name == "sklearn.svm.LinearSVC" else kind)(**options)
     except (ImportError, AttributeError, TypeError, ValueError) as err:
         raise ConfigError(f"head {head.class_name!r} with options {head.options}: {err}") from err
@@ -45,7 +61,7 @@ def build_head(head: HeadConfig, labels: Sequence[Any] = ()) -> Any:
 
 
 def sqrt_balanced_weights(labels: Sequence[Any]) -> dict[Any, float]:
-    """Return the square root of scikit-learn's balanced weight, by label: between no weights and balanced ones."""
+    """Return label -> the square root of scikit-learn's "balanced" weight, a compromise between it and no weights."""
     classes = sorted(set(labels))
     weights = compute_class_weight("balanced", classes=np.array(classes), y=np.array(labels))
     return {label: float(weight) ** 0.5 for label, weight in zip(classes, weights, strict=True)}
@@ -55,31 +71,45 @@ def _calibration_folds(labels: Sequence[Any]) -> int:
     counts = Counter(labels)
     label, fewest = min(counts.items(), key=lambda item: item[1], default=(None, CALIBRATION_FOLDS))
     if fewest < 2:
-        raise DataError(f"class {label!r} has 1 training row; a calibration needs 2 or more of each: leave it out")
+        raise DataError(
+            f"class {label!r} has 1 training row; calibration needs 2 or more of each class: "
+            "add rows of that class or pass --calibrate off"
+        )
     return min(CALIBRATION_FOLDS, fewest)
 
 
 def try_head(features: str, head: HeadConfig, labels: Sequence[Any]) -> None:
-    """Fit the head on a few made-up rows of each class, so that what it refuses shows before BERT runs.
+    """Fit the classifier on a few random rows of each class, so that errors in its settings show before BERT runs.
+
+    Parameters
+    ----------
+    features
+        "bert", "tfidf" or "bert+tfidf". With TF-IDF the rows are sparse.
+    head
+        The classifier.
+    labels
+        Labels of the training rows.
 
     Raises
     ------
     ConfigError
-        With the classifier's own reason: a bad option, a class weight for an absent label, no sparse input.
+        If the classifier refuses an option, a class weight for an absent label, or sparse input.
+    DataError
+        If a class has too few rows to calibrate on.
     """
     classes = sorted(set(labels))
-    made_up = [label for label in classes for _ in range(_TRIED_ROWS)]
-    rows: Any = np.random.default_rng(0).random((len(made_up), 4)).astype(np.float32)
+    trial_labels = [label for label in classes for _ in range(_TRIAL_ROWS)]
+    rows: Any = np.random.default_rng(0).random((len(trial_labels), 4)).astype(np.float32)
     if features != "bert":
         from scipy.sparse import csr_matrix
 
         rows = csr_matrix(rows)
-    build_head(head, labels)  # refuses a calibration on too few rows
+    build_head(head, labels)  # raises if the real labels are too few to calibrate on
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            build_head(head, made_up).fit(rows, made_up)
-        except Exception as err:  # each classifier raises its own
+            build_head(head, trial_labels).fit(rows, trial_labels)
+        except Exception as err:  # each classifier raises its own exceptions
             reason = str(err).split("\n")[0]
             raise ConfigError(
                 f"head {head.class_name!r} with options {head.options} on features {features!r}: {reason}"

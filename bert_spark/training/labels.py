@@ -1,4 +1,4 @@
-"""What labels must be like before a classifier can learn them."""
+"""Check that a classifier can learn the labels, and count them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,16 @@ import numpy as np
 
 from bert_spark.errors import DataError
 
-
-def label_shares(labels: Sequence[Any]) -> dict[str, float]:
-    """Return label -> its share of the rows."""
-    return {str(label): count / len(labels) for label, count in sorted(Counter(map(str, labels)).items())}
-
-
-FEW_ROWS = 10  # rows below which a class's figures say little
+FEW_ROWS = 10  # below this many rows, the metrics of a class are mostly chance
 
 
 def check_labels(labels: Sequence[Any]) -> None:
-    """Refuse labels no classifier can learn from, before any costly work.
+    """Refuse labels that no classifier can learn, before any costly work.
 
     Raises
     ------
     DataError
-        For fewer than two classes, mixed types, or labels that are blank or differ in surrounding blanks only.
+        If there are fewer than two classes, if types are mixed, or if a label is blank or has blanks around it.
     """
     kinds = sorted({type(label).__name__ for label in labels})
     if len(kinds) > 1:
@@ -39,12 +33,17 @@ def check_labels(labels: Sequence[Any]) -> None:
             raise DataError(f"labels {padded} are blank or have blanks around them; trim the column first")
 
 
+def label_shares(labels: Sequence[Any]) -> dict[str, float]:
+    """Return label -> its share of the rows."""
+    return {str(label): count / len(labels) for label, count in sorted(Counter(map(str, labels)).items())}
+
+
 def rare_classes(labels: Sequence[Any], few: int = FEW_ROWS) -> dict[str, int]:
-    """Return the classes with fewer than `few` rows, and their counts."""
+    """Return label -> rows, for the classes with fewer than `few` rows."""
     return {str(label): count for label, count in sorted(Counter(labels).items()) if count < few}
 
 
 def most_frequent_label(labels: Sequence[Any]) -> Any:
-    """Return the most frequent label: the guess of somebody who has not read the texts."""
+    """Return the most frequent label: what a guess without reading the texts would be."""
     values, counts = np.unique(np.asarray(labels), return_counts=True)
     return values[counts.argmax()]

@@ -1,4 +1,4 @@
-"""Log a training to MLflow: parameters, figures, report, and the artefact as a model."""
+"""Log a training run to MLflow: parameters, metrics, the report, and the artefact as a model."""
 
 from __future__ import annotations
 
@@ -19,50 +19,53 @@ _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "skops", "torch", "transform
 
 @contextmanager
 def _mlflow_errors() -> Iterator[None]:
-    """Give MLflow's errors the store's address and the way out."""
+    """Turn MLflow's errors into a SetupError that names the store and what to change."""
     import mlflow
 
     try:
         yield
     except (mlflow.exceptions.MlflowException, OSError) as err:
         store = mlflow.get_tracking_uri()
-        raise SetupError(
-            f"MLflow at {store!r} refused ({err}); set MLFLOW_TRACKING_URI, or leave --mlflow out"
-        ) from err
+        raise SetupError(f"MLflow at {store!r} failed ({err}); set MLFLOW_TRACKING_URI, or leave --mlflow out") from err
 
 
 def check_store() -> None:
-    """Look whether MLflow and its store are there, before any work.
+    """Check before any work that MLflow is installed and its store can be reached.
 
     Raises
     ------
     SetupError
-        When MLflow is not installed, or its store can't be reached.
+        If MLflow is not installed or its store cannot be reached.
     """
     try:
         import mlflow
     except ImportError as err:
-        raise SetupError("mlflow is not installed here; pip install 'bert-spark[mlflow]'") from err
+        raise SetupError("mlflow is not installed; pip install 'bert-spark[mlflow]', or leave --mlflow out") from err
     with _mlflow_errors():
         mlflow.MlflowClient().search_experiments(max_results=1)
 
 
 def log_training(folder: str, figures: Mapping[str, Any], facts: Mapping[str, Any], files: Mapping[str, str]) -> str:
-    """Log one training to MLflow and return the model's address there.
+    """Log one training run to MLflow and return the URI of the model there.
 
-    Experiment and store are MLflow's own to choose: MLFLOW_EXPERIMENT_NAME, MLFLOW_TRACKING_URI. A run that is active
-    gets another beneath it.
+    MLflow's own variables choose the experiment and the store: MLFLOW_EXPERIMENT_NAME, MLFLOW_TRACKING_URI. If a run is
+    active, a nested run is started in it.
 
     Parameters
     ----------
     folder
-        The artefact's.
+        Folder or URL of the artefact.
     figures
-        By split, as `judge` returns them: their numbers become metrics, such as ``test.accuracy``.
+        Metrics by split, as `evaluate_splits` returns them. Numbers become MLflow metrics such as ``test.accuracy``.
     facts
-        What metadata.json says of how it was made: becomes parameters.
+        Entries of metadata.json. "about", "split" and "encoder" become parameters, "timings" become metrics.
     files
-        Name -> content of what is to be seen beside the run.
+        Name -> content of text files to store with the run.
+
+    Raises
+    ------
+    SetupError
+        If MLflow or its store fails.
     """
     import mlflow
     from mlflow.models import ModelSignature
@@ -71,7 +74,7 @@ def log_training(folder: str, figures: Mapping[str, Any], facts: Mapping[str, An
     inputs = Schema([ColSpec("string", "text")])
     outputs = Schema([ColSpec("string", "label"), ColSpec("double", "margin")])
     installed = versions()
-    needs = [f"bert-spark=={VERSION}", *(f"{name}=={installed[name]}" for name in _REQUIREMENTS)]
+    requirements = [f"bert-spark=={VERSION}", *(f"{name}=={installed[name]}" for name in _REQUIREMENTS)]
     with _mlflow_errors(), mlflow.start_run(nested=mlflow.active_run() is not None), _local_copy(folder) as local:
         mlflow.log_params(_flatten({name: facts[name] or {} for name in ("about", "split", "encoder")}))
         mlflow.log_metrics(_metrics({**figures, "seconds": facts["timings"]}))
@@ -82,14 +85,14 @@ def log_training(folder: str, figures: Mapping[str, Any], facts: Mapping[str, An
             loader_module=LOADER_MODULE,
             data_path=local,
             signature=ModelSignature(inputs, outputs),
-            pip_requirements=needs,
+            pip_requirements=requirements,
         )
     return str(model.model_uri)
 
 
 @contextmanager
 def _local_copy(folder: str) -> Iterator[str]:
-    """Give the folder where it is on this machine, else a copy of it."""
+    """Yield the folder if it is local, else a temporary local copy of it."""
     fs, root = url_to_fs(folder)
     if isinstance(fs, LocalFileSystem):
         yield root

@@ -1,4 +1,4 @@
-"""One search: try the grid on the training split, judge the best candidate on held-out rows, write both to a folder."""
+"""One search: try the grid on the training split, evaluate the best candidate on held-out rows, and write both."""
 
 from __future__ import annotations
 
@@ -27,25 +27,31 @@ if TYPE_CHECKING:
 
 
 def encoder_of_search(job: JobSettings) -> EncoderConfig:
-    """Return the encoder whose vectors hold every pooling of the grid side by side, so that BERT runs once.
+    """Return an encoder whose vectors hold every pooling of the grid side by side. BERT then runs once for all.
 
     Raises
     ------
     ConfigError
-        If no output is set, or "flatten" is to be tried beside other poolings.
+        If no output is set, or if "flatten" is to be tried together with other poolings.
     """
     job.required("train.artefact", "--output")
     parts = list(dict.fromkeys(part for pooling in job.search.pooling_list for part in pooling_parts(pooling)))
     if "flatten" in parts and len(parts) > 1:
         raise ConfigError(
-            f"got poolings {job.search.poolings!r}; flatten cannot be tried beside others: search it alone"
+            f"got poolings {job.search.poolings!r}; flatten cannot be searched together with others: "
+            "pass --poolings flatten alone"
         )
     encoder: EncoderConfig = job.encoder
     return dataclasses.replace(encoder, pooling="+".join(parts))
 
 
 def search_and_save(job: JobSettings, data: TrainingData) -> str:
-    """Try the grid, judge the best candidate, write `search.json` and `best.toml`; return what the job prints.
+    """Try the grid, evaluate the best candidate, and write `search.json` and `best.toml`.
+
+    Returns
+    -------
+    str
+        The summary that the job prints.
 
     Raises
     ------
@@ -57,35 +63,37 @@ def search_and_save(job: JobSettings, data: TrainingData) -> str:
     with clock("search"):
         candidates = search_grid(parts["train"], data.encoder, job.head, job.search, job.train.features)
     with clock("fit_and_judge"):
-        figures = _judge_best(job, data, parts, candidates[0])
-    found = {"candidates": [dataclasses.asdict(one) for one in candidates], "held_out": figures, **data.facts}
-    found["timings"] = clock.seconds
+        figures = _evaluate_best(job, data, parts, candidates[0])
+    result = {"candidates": [dataclasses.asdict(one) for one in candidates], "held_out": figures, **data.facts}
+    result["timings"] = clock.seconds
     folder = str(job.train.artefact)
     fs, root = url_to_fs(folder)
     fs.makedirs(root, exist_ok=True)
-    fs.pipe_file(f"{root}/search.json", json.dumps(found, indent=2).encode())
+    fs.pipe_file(f"{root}/search.json", json.dumps(result, indent=2).encode())
     fs.pipe_file(f"{root}/best.toml", best_as_toml(candidates[0], job).encode())
     return search_summary(candidates, figures, folder)
 
 
-def _judge_best(job: JobSettings, data: TrainingData, parts: Mapping[str, Examples], best: Candidate) -> dict[str, Any]:
-    """Fit the best candidate on all training rows and return its figures on every split."""
+def _evaluate_best(
+    job: JobSettings, data: TrainingData, parts: Mapping[str, Examples], best: Candidate
+) -> dict[str, Any]:
+    """Fit the best candidate on all training rows and return its metrics on each split."""
     labels = parts["train"].labels.tolist()
     encoder = best.encoder(data.encoder)
     pipeline = build_pipeline(encoder, best.features, best.head(job.head), labels, job.search.tfidf_weight)
     if best.features != "tfidf":
-        known = VectorsByText(data.examples.texts, data.examples.vectors, data.encoder.pooling)
+        stored = VectorsByText(data.examples.texts, data.examples.vectors, data.encoder.pooling)
         parts = {
-            name: dataclasses.replace(part, vectors=known.encode(part.texts, encoder)) for name, part in parts.items()
+            name: dataclasses.replace(part, vectors=stored.encode(part.texts, encoder)) for name, part in parts.items()
         }
     return evaluate_splits(fit_pipeline(pipeline, parts["train"]), parts)
 
 
 def best_as_toml(best: Candidate, job: JobSettings) -> str:
-    """Return the best candidate as settings of jobs/train.py."""
+    """Return the best candidate as settings that `jobs/train.py --config` reads."""
     weight = "" if best.class_weight == "none" else f', class_weight = "{best.class_weight}"'
     lines = [
-        "# The best of jobs/search.py, for jobs/train.py --config",
+        "# The best candidate of jobs/search.py, for jobs/train.py --config",
         f'[encoder]\nmodel = {json.dumps(job.encoder.model)}\npooling = "{best.pooling}"',
         f"max_length = {job.encoder.max_length}",
         f'\n[train]\nfeatures = "{best.features}"\ntfidf_weight = {job.search.tfidf_weight}',

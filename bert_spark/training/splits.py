@@ -1,28 +1,33 @@
-"""Split rows into train, validation and test by a hash of the text, so that no text is on two sides."""
+"""Split rows into train, validation and test by a hash of the text. No text is in two splits."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from bert_spark.encoding.text_cleaning import _BLANKS, replace_lone_surrogates
+from bert_spark.encoding.text_cleaning import replace_lone_surrogates
 from bert_spark.errors import DataError
 from bert_spark.training.examples import Examples
 from bert_spark.training.labels import check_labels, rare_classes
 
+SPLITS = ("train", "validation", "test")
+HELD_OUT_SPLITS = SPLITS[1:]
+_BLANKS = re.compile(r"\s+")
+
 
 def fold_text(text: str) -> str:
-    """Return `text` without the differences that do not make another tweet: case and blanks."""
+    """Return `text` case-folded and with single blanks. Texts that fold to the same string count as one tweet."""
     return _BLANKS.sub(" ", replace_lone_surrogates(text).casefold()).strip()
 
 
 def split_number(text: str, shares: Sequence[float] = (0.70, 0.15, 0.15), seed: int = 0) -> int:
     """Return the number of the split that `text` belongs to, the same on every run and machine.
 
-    Texts that fold to the same string belong together, so that no text stands on both sides of a split.
+    Texts that fold to the same string are always in the same split.
 
     Parameters
     ----------
@@ -31,7 +36,7 @@ def split_number(text: str, shares: Sequence[float] = (0.70, 0.15, 0.15), seed: 
     shares
         Share of each split, adding up to 1; by default train, validation, test.
     seed
-        Another seed, another assignment.
+        Another seed gives another assignment.
     """
     digest = hashlib.sha256(f"{seed}\0{fold_text(text)}".encode()).digest()
     point = int.from_bytes(digest[:8], "big") / 2**64
@@ -43,36 +48,33 @@ def split_number(text: str, shares: Sequence[float] = (0.70, 0.15, 0.15), seed: 
     return len(shares) - 1
 
 
-SPLITS = ("train", "validation", "test")
-
-
 def split_numbers(texts: Sequence[str], seed: int) -> np.ndarray:
-    """Return each text's split, 0 to 2, shape (n,): the same on every machine, duplicates never on two sides."""
+    """Return the split number of each text, 0 to 2: shape (n,), the same on every machine."""
     return np.array([split_number(text, seed=seed) for text in texts], dtype=np.int64)
 
 
 def split_examples(examples: Examples, seed: int) -> dict[str, Examples]:
-    """Split 70 / 15 / 15 by a hash of the folded text."""
-    number = split_numbers(examples.texts, seed)
-    return {name: examples.rows(np.flatnonzero(number == i)) for i, name in enumerate(SPLITS)}
+    """Return the rows of each split by its name: 70 % train, 15 % validation, 15 % test, by a hash of the text."""
+    numbers = split_numbers(examples.texts, seed)
+    return {name: examples.rows(np.flatnonzero(numbers == i)) for i, name in enumerate(SPLITS)}
 
 
 def check_splits(texts: Sequence[str], labels: Sequence[Any], seed: int) -> list[str]:
-    """Return warnings about classes with few rows; refuse splits that can't be trained on or judged by.
+    """Return warnings about classes with few rows, and refuse splits that cannot be used.
 
     Raises
     ------
     DataError
-        When a split is empty, or training holds fewer than two classes.
+        If a split is empty, or if the labels of the training split cannot be learnt.
     """
     numbers = split_numbers(texts, seed)
     parts = {name: [label for label, n in zip(labels, numbers, strict=True) if n == i] for i, name in enumerate(SPLITS)}
     for name, part in parts.items():
         if not part:
-            raise DataError(f"the {name} split of {len(texts)} rows is empty; give more rows")
+            raise DataError(f"the {name} split of {len(texts)} rows is empty; train on more rows")
     check_labels(parts["train"])
     warnings = [
-        f"class {label!r} has {count} rows in {name}: its figures say little"
+        f"class {label!r} has {count} {'row' if count == 1 else 'rows'} in {name}: its metrics there are unreliable"
         for name, part in parts.items()
         for label, count in rare_classes(part).items()
     ]
@@ -81,8 +83,8 @@ def check_splits(texts: Sequence[str], labels: Sequence[Any], seed: int) -> list
 
 
 def count_conflicting_texts(texts: Sequence[str], labels: Sequence[Any]) -> int:
-    """Return how many different texts carry more than one label."""
-    seen: dict[str, set[Any]] = {}
+    """Return how many different texts have more than one label."""
+    labels_of_text: dict[str, set[Any]] = {}
     for text, label in zip(texts, labels, strict=True):
-        seen.setdefault(fold_text(text), set()).add(label)
-    return sum(len(found) > 1 for found in seen.values())
+        labels_of_text.setdefault(fold_text(text), set()).add(label)
+    return sum(len(distinct) > 1 for distinct in labels_of_text.values())

@@ -1,4 +1,4 @@
-"""Seconds by the name of the step they went into."""
+"""Measure how many seconds each step of a run takes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Seconds by the name of the step they went into.
+    """Seconds by the name of the step.
 
     Parameters
     ----------
     seconds
-        Steps that were timed before.
+        Name -> seconds, of steps that were timed before.
+
+    Attributes
+    ----------
+    seconds
+        Name -> seconds, rounded to 0.1.
     """
 
     def __init__(self, seconds: Mapping[str, float] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What jobs/train.py and jobs/search.py print at their end."""
+"""The summaries that jobs/train.py and jobs/search.py print. They hold no text of the data."""
 
 from __future__ import annotations
 
@@ -6,42 +6,46 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bert_spark.training.grid_search import Candidate
-from bert_spark.training.splits import SPLITS
+from bert_spark.training.splits import HELD_OUT_SPLITS, SPLITS
 
 
 def training_summary(figures: Mapping[str, Any], facts: Mapping[str, Any], folder: str) -> str:
-    """Return the warnings, the reports of held-out rows, and the table of all splits beside the baselines."""
+    """Return the summary of a training run.
+
+    It holds warnings, classification reports of the held-out splits, the metrics of all splits next to the baselines,
+    seconds by step, and where the artefact is.
+    """
     lines = [f"warning: {warning}" for warning in facts["warnings"]]
-    for name in SPLITS[1:]:
+    for name in HELD_OUT_SPLITS:
         lines += [
             f"\n{name}: {figures[name]['rows']:,} rows that share no text with the training rows",
             figures[name]["text"],
         ]
     lines.append(f"{'':12}{'accuracy':>10}{'weighted F1':>13}{'TF-IDF F1':>11}{'majority class':>16}")
     for name in SPLITS:
-        mine, majority, other = figures[name], figures[f"{name}_majority"], figures.get(f"{name}_tfidf")
-        tfidf = f"{other['f1_weighted']:.3f}" if other else ""
+        model, majority, baseline = figures[name], figures[f"{name}_majority"], figures.get(f"{name}_tfidf")
+        tfidf = f"{baseline['f1_weighted']:.3f}" if baseline else ""
         lines.append(
-            f"{name:12}{mine['accuracy']:>10.3f}{mine['f1_weighted']:>13.3f}{tfidf:>11}{majority['accuracy']:>16.3f}"
+            f"{name:12}{model['accuracy']:>10.3f}{model['f1_weighted']:>13.3f}{tfidf:>11}{majority['accuracy']:>16.3f}"
         )
     seconds = ", ".join(f"{name.replace('_', ' ')} {value} s" for name, value in facts["timings"].items())
     return "\n".join([*lines, seconds, f"artefact: {folder}", f"report:   {folder.rstrip('/')}/report.html"])
 
 
 def search_summary(candidates: Sequence[Candidate], figures: Mapping[str, Any], folder: str) -> str:
-    """Return the grid, best candidate first, then the figures of the best one on held-out rows."""
+    """Return the summary of a search: the grid, best candidate first, and the metrics of the best one on each split."""
     lines = [f"{'features':12}{'pooling':12}{'C':>8}  {'class_weight':14}{'weighted F1':>12}{'accuracy':>10}"]
     lines += [
         f"{one.features:12}{one.pooling:12}{one.C:>8}  {one.class_weight:14}"
         f"{one.f1_weighted:>12.4f}{one.accuracy:>10.4f}"
         for one in candidates
     ]
-    lines.append("\nthe best, fitted on all training rows:")
+    lines.append("\nthe best candidate, fitted on all training rows:")
     for name in SPLITS:
-        mine, majority = figures[name], figures[f"{name}_majority"]
+        model, majority = figures[name], figures[f"{name}_majority"]
         lines.append(
-            f"{name:12} weighted F1 {mine['f1_weighted']:.4f}, accuracy {mine['accuracy']:.4f} "
+            f"{name:12} weighted F1 {model['f1_weighted']:.4f}, accuracy {model['accuracy']:.4f} "
             f"(most frequent class {majority['accuracy']:.4f})"
         )
-    then = f"then:   jobs/train.py --config {folder.rstrip('/')}/best.toml ..."
-    return "\n".join([*lines, f"search: {folder}", then])
+    next_step = f"next:   jobs/train.py --config {folder.rstrip('/')}/best.toml ..."
+    return "\n".join([*lines, f"search: {folder}", next_step])

@@ -1,10 +1,11 @@
-"""One training: split, fit, judge, save, and log to MLflow on request. Knows nothing of Spark."""
+"""One training run: check the settings, split, fit, evaluate, save, and log to MLflow. Knows nothing of Spark."""
 
 from __future__ import annotations
 
 import datetime
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.artefact.saving import check_folder_free, save_artefact
@@ -17,7 +18,7 @@ from bert_spark.training.labels import label_shares
 from bert_spark.training.mlflow_tracking import check_store, log_training
 from bert_spark.training.pipelines import build_pipeline
 from bert_spark.training.report import model_card, render_report
-from bert_spark.training.splits import SPLITS, split_examples
+from bert_spark.training.splits import HELD_OUT_SPLITS, SPLITS, split_examples
 from bert_spark.training.stopwatch import Stopwatch
 from bert_spark.training.text_reports import training_summary
 from bert_spark.versions import versions
@@ -28,13 +29,49 @@ if TYPE_CHECKING:
     from bert_spark.settings import JobSettings
 
 
+@dataclass(frozen=True)
+class TrainingResult:
+    """A saved artefact with its metrics.
+
+    Attributes
+    ----------
+    folder
+        Where the artefact was written.
+    figures
+        Metrics by split, as `evaluate_splits` returns them.
+    facts
+        The entries that training added to metadata.json.
+    files
+        Name -> content of the reports in the artefact.
+    """
+
+    folder: str
+    figures: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    files: Mapping[str, str]
+
+    def summary(self) -> str:
+        """Return what the job prints: warnings, classification reports, metrics of all splits, where the files are."""
+        return training_summary(self.figures, self.facts, self.folder)
+
+    def log_to_mlflow(self) -> str:
+        """Log the run to MLflow and return the URI of the model there.
+
+        Raises
+        ------
+        SetupError
+            If MLflow or its store fails. The artefact stays saved.
+        """
+        return log_training(self.folder, self.figures, self.facts, self.files)
+
+
 def check_training(job: JobSettings) -> None:
-    """Check what can fail before Spark starts: the output folder, the classifier's name and options, the MLflow store.
+    """Check before Spark starts what can fail: the output folder, the classifier, and the MLflow store.
 
     Raises
     ------
     ArtefactError
-        If the output folder holds something already.
+        If the output folder is not empty, unless `--overwrite` replaces an artefact in it.
     ConfigError
         If no output is set, or the classifier does not exist or does not take its options.
     SetupError
@@ -46,8 +83,8 @@ def check_training(job: JobSettings) -> None:
         check_store()
 
 
-def train_and_save(job: JobSettings, data: TrainingData) -> str:
-    """Fit and judge a classifier, save its artefact; return what the job prints.
+def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
+    """Fit a classifier, evaluate it, and save its artefact.
 
     Raises
     ------
@@ -59,30 +96,28 @@ def train_and_save(job: JobSettings, data: TrainingData) -> str:
     folder, clock = str(job.train.artefact), Stopwatch(data.seconds)
     parts = split_examples(data.examples, job.train.seed)
     with clock("fit"):
-        pipeline = _fitted(job, data.encoder, job.train.features, parts["train"])
+        pipeline = _fit(job, data.encoder, job.train.features, parts["train"])
     with clock("fit_baseline"):
-        wanted = job.train.baseline and job.train.features != "tfidf"
-        baseline = _fitted(job, data.encoder, "tfidf", parts["train"]) if wanted else None
+        has_baseline = job.train.baseline and job.train.features != "tfidf"
+        baseline = _fit(job, data.encoder, "tfidf", parts["train"]) if has_baseline else None
     with clock("judge"):
         figures = evaluate_splits(pipeline, parts, baseline)
         pairs = {
-            name: confused_pairs_of_split(pipeline, parts[name], with_texts=job.train.examples) for name in SPLITS[1:]
+            name: confused_pairs_of_split(pipeline, parts[name], with_texts=job.train.examples)
+            for name in HELD_OUT_SPLITS
         }
     facts = {**data.facts, **_facts(job, data.encoder, parts, clock.seconds)}
-    reported = {**facts, "pairs": pairs, "versions": versions()}
+    report_facts = {**facts, "pairs": pairs, "versions": versions()}
     files = {
-        "report.html": render_report(figures, reported),
-        "README.md": model_card(figures, reported),
+        "report.html": render_report(figures, report_facts),
+        "README.md": model_card(figures, report_facts),
         "metrics.json": json.dumps({**figures, "timings": clock.seconds}, indent=2),
     }
     save_artefact(folder, pipeline, facts, files, bundle=job.train.bundle)
-    summary = training_summary(figures, facts, folder)
-    if job.train.mlflow:
-        summary += f"\nmlflow:   {log_training(folder, figures, facts, files)}"
-    return summary
+    return TrainingResult(folder, figures, facts, files)
 
 
-def _fitted(job: JobSettings, encoder: EncoderConfig, features: str, part: Examples) -> Pipeline:
+def _fit(job: JobSettings, encoder: EncoderConfig, features: str, part: Examples) -> Pipeline:
     pipeline = build_pipeline(encoder, features, job.head, part.labels.tolist(), job.train.tfidf_weight)
     return fit_pipeline(pipeline, part)
 
@@ -90,7 +125,7 @@ def _fitted(job: JobSettings, encoder: EncoderConfig, features: str, part: Examp
 def _facts(
     job: JobSettings, encoder: EncoderConfig, parts: Mapping[str, Examples], seconds: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Return what metadata, report and model card say of how the artefact was made."""
+    """Return what metadata.json, report and model card say about how the artefact was made."""
     uses_bert = job.train.features != "tfidf"
     options = ", ".join(f"{name}={value!r}" for name, value in job.head.options.items())
     about = {

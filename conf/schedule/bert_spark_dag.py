@@ -1,11 +1,11 @@
-"""One run every night, by Airflow: the task's day is the day that ended.
+"""One run every night, started by Airflow for the day that has ended.
 
 Install: a checkout in /opt/bert_spark on the workers, nightly.toml in /etc/bert_spark, this file in the folder of DAGs.
-Days missed: `airflow backfill create --dag-id bert_spark_score --from-date 2026-11-01 --to-date 2026-11-24`; a day that
+Missed days: `airflow backfill create --dag-id bert_spark_score --from-date 2026-11-01 --to-date 2026-11-24`. A day that
 runs twice gives the same table.
 
-Checked with Airflow 3.3.2: its DagBag, the rendered command, and what each exit code becomes (tests/airflow_check.py).
-Not checked: a night under its scheduler, Airflow 2.
+Checked with Airflow 3.3.2: the DagBag, the rendered command, and the outcome of each exit code
+(tests/support/airflow_check.py). Not checked: a night under the scheduler, Airflow 2.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ WRONG_SETTINGS, OUTSIDE_LIMITS = 2, 4
 
 
 class SparkJob(BashOperator):
-    """A command of which some exit codes fail for good; BashOperator itself tries all failures again."""
+    """A command that is not retried after some exit codes. BashOperator itself retries after each failure."""
 
     def execute(self, context: Any) -> Any:
         """Run the command."""
         try:
             return super().execute(context)
         except AirflowSkipException as err:
-            raise AirflowFailException(f"{err} To try again would end the same; see the run's record.") from err
+            raise AirflowFailException(f"{err} A retry would fail again; see the run's record.") from err
 
 
-# An interval, not a trigger, which is the default for a line of cron: {{ ds }} is then the day that ended.
+# A cron expression makes a trigger by default. With an interval instead, {{ ds }} is the day that has ended.
 nightly = CronDataIntervalTimetable("30 2 * * *", timezone="UTC")
 
 with DAG(
@@ -40,7 +40,7 @@ with DAG(
     schedule=nightly,
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,
-    max_active_runs=1,  # a second run would stop at the lock
+    max_active_runs=1,  # a second run would stop at the lock of the output
     default_args={"retries": 2, "retry_delay": datetime.timedelta(minutes=15)},
     doc_md=__doc__,
 ):

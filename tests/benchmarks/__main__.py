@@ -1,4 +1,4 @@
-"""Run every benchmark, each in a process of its own, and show all bars in one table.
+"""Run each benchmark in a process of its own and print one table of all bars.
 
 python -m tests.benchmarks --texts tweets.csv --column content --json output/bench
 """
@@ -18,7 +18,7 @@ def main():
         options += ["--json", "output/bench"]
     folder = Path(options[options.index("--json") + 1])
     for name in NAMES:
-        (folder / f"{name}.json").unlink(missing_ok=True)  # or a module that fails would show what it gave before
+        (folder / f"{name}.json").unlink(missing_ok=True)  # otherwise a module that fails would show older figures
         started = time.monotonic()
         done = subprocess.run([sys.executable, "-W", "ignore", "-m", f"tests.benchmarks.{name}", *options])
         print(f"{name}: exit code {done.returncode}, {time.monotonic() - started:.0f} s", flush=True)

@@ -1,5 +1,6 @@
-"""Rows per second of the encoder beside the other ways to the same vectors, in one process, and the share of the
-machine's own matrix-multiply limit that it reaches.
+"""Measure rows per second of the encoder and of other ways to the same vectors, in one process.
+
+Also gives the share of the machine's own matrix-multiply limit that the encoder reaches.
 
     python -m tests.benchmarks.encoder --texts tweets.csv --column content --json output/bench
 """
@@ -21,15 +22,15 @@ from tests.benchmarks.harness import (
     MODEL,
     PEERS,
     alternate,
-    arguments,
     best,
     matmul_limit,
     operations,
+    parse_arguments,
     rate,
     ratio,
+    read_tweets,
     report,
 )
-from tests.benchmarks.harness import tweets as some_tweets
 
 OURS = {
     "ours torch": {},
@@ -42,9 +43,10 @@ LIMIT, LIMIT_16 = "matmul limit float32, GFLOP/s", "matmul limit bfloat16, GFLOP
 
 
 def main():
-    given = arguments(__doc__, rows=3000, rounds=3, slow_rows=250)  # fewer rows than a window has hold more padding
-    texts = some_tweets(given)
-    few = texts[: given.slow_rows]
+    # with fewer rows than a window holds, batches have more padding
+    args = parse_arguments(__doc__, rows=3000, rounds=3, slow_rows=250)
+    texts = read_tweets(args)
+    few = texts[: args.slow_rows]
     config = EncoderConfig(model=MODEL, max_length=MAX_LENGTH, device="cpu")
     loaded = load_model(config, "cpu")
     encoders, absent = peers.available(
@@ -61,12 +63,12 @@ def main():
         LIMIT: matmul_limit(),
         LIMIT_16: matmul_limit(torch.bfloat16),
     }
-    figures = alternate(contenders, given.rounds)
-    lengths = [len(window) for window in encoders["ours torch"].reader.read(texts).windows]
+    figures = alternate(contenders, args.rounds)
+    lengths = [len(window) for window in encoders["ours torch"].text_tokenizer.tokenize(texts).windows]
     gflop = operations(lengths, loaded.model.config) / len(texts) / 1e9
     half, exact = best(figures, [name for name in OURS if "bfloat16" in name]), best(figures, list(OURS)[:2])
-    half_made = [name for name in OURS if "16" in name]
-    left_out = other_labels(given.json, [*half_made, *list(peers.SENTENCE)[3:]])
+    half_precision = [name for name in OURS if "16" in name]
+    left_out = engines_with_other_labels(args.json, [*half_precision, *list(peers.SENTENCE)[3:]])
     ours, theirs = [n for n in OURS if n not in left_out], [n for n in peers.SENTENCE if n not in left_out]
     theirs_exact = best(figures, list(peers.SENTENCE)[:3])
     bars = [
@@ -80,7 +82,7 @@ def main():
         ("share of the bfloat16 limit", ratio(figures, half, LIMIT_16) * gflop, "at least", 0.70),
     ]
     report(
-        given,
+        args,
         "encoder",
         "rows per second",
         figures,
@@ -94,20 +96,21 @@ def main():
     )
 
 
-def other_labels(folder, inexact):
-    """Return which of the `inexact` engines don't leave 99 per cent of labels as they are, or were not measured by
-    `labels` with these versions -> per cent, or that.
+def engines_with_other_labels(folder, inexact):
+    """Return the `inexact` engines of which less than 99 per cent of the labels equal float32's -> per cent.
+
+    An engine that the benchmark `labels` has not measured with these versions -> "not measured".
     """
     path = Path(folder or "") / "labels.json"
-    seen = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"versions": {}, "figures": {}}
-    figures = seen["figures"] if seen["versions"] == versions() | installed(PEERS) else {}
-    known = {name: round(figures[name]["median"], 1) if name in figures else "not measured" for name in inexact}
-    return {name: share for name, share in known.items() if share == "not measured" or share < 99}
+    measured = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"versions": {}, "figures": {}}
+    figures = measured["figures"] if measured["versions"] == versions() | installed(PEERS) else {}
+    shares = {name: round(figures[name]["median"], 1) if name in figures else "not measured" for name in inexact}
+    return {name: share for name, share in shares.items() if share == "not measured" or share < 99}
 
 
-def cosine(one, other):
-    """Return the mean cosine of two matrices' rows."""
-    return round(float(((one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)).mean()), 6)
+def cosine(a, b):
+    """Return the mean cosine of the rows of two matrices."""
+    return round(float(((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).mean()), 6)
 
 
 if __name__ == "__main__":

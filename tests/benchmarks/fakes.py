@@ -1,10 +1,10 @@
-"""An encoder that costs nothing: what is left is Spark's and Arrow's time."""
+"""A fake encoder that takes no time: a benchmark with it measures Spark and Arrow alone."""
 
 import functools
 
 import numpy as np
 
-from bert_spark.encoding.encoder import Encoded
+from bert_spark.encoding.encoder import EncodedTexts
 
 
 @functools.lru_cache(maxsize=2)
@@ -12,10 +12,10 @@ def _matrix(rows, width):
     return np.random.default_rng(0).random((rows, width), dtype=np.float32)
 
 
-class Free:
-    """Vectors of `width` numbers from nowhere; with width 0 no row has one."""
+class FreeEncoder:
+    """An encoder that returns random vectors of `width` numbers; with width 0, none."""
 
-    window_rows = 1 << 20  # whatever the UDF has gathered
+    window_rows = 1 << 20  # larger than any window that the UDF makes
 
     def __init__(self, width):
         self.width = width
@@ -26,4 +26,4 @@ class Free:
             zeros = np.zeros(rows, dtype=np.int32)
             errors = {} if self.width else dict.fromkeys(range(rows), "none")
             flags = zeros.astype(bool)
-            yield Encoded(_matrix(rows, self.width or 1), zeros, flags, zeros.astype(np.float32), flags, errors)
+            yield EncodedTexts(_matrix(rows, self.width or 1), zeros, flags, zeros.astype(np.float32), flags, errors)

@@ -1,5 +1,8 @@
-"""What all benchmarks share: their texts, contenders that take turns within one run, a table, and a JSON file of what
-was measured, where and with what."""
+"""The parts that all benchmarks share.
+
+They are the texts, contenders that take turns within one run, a table of results, and a JSON file with figures, machine
+and versions.
+"""
 
 import argparse
 import json
@@ -24,41 +27,41 @@ MODEL = "packaged:minilm-l6"
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16")
 
 
-def arguments(doc, rows, rounds, **more):
-    """Parse a benchmark's command line; `more` are its own options and their defaults.
+def parse_arguments(doc, rows, rounds, **more):
+    """Parse the command line of a benchmark. `more` are its own options with their defaults.
 
-    With --threads the process keeps to so many cores: every library then takes that number by itself.
+    --threads also limits the process to that many cores. Every library then uses that number of threads by itself.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", default=str(ROOT / "conf" / "sample_tweets.csv"), help="csv of tweets")
     parser.add_argument("--column", default="content", help="its column of texts")
-    parser.add_argument("--rows", type=int, default=rows, help="texts of one round")
-    parser.add_argument("--rounds", type=int, default=rounds, help="turns of each contender")
+    parser.add_argument("--rows", type=int, default=rows, help="texts in a round")
+    parser.add_argument("--rounds", type=int, default=rounds, help="rounds; each contender runs once in a round")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="cores and threads to use")
     parser.add_argument("--json", help="folder for the JSON file")
     for name, default in more.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
-    given = parser.parse_args()
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: given.threads])
-    torch.set_num_threads(given.threads)
+    args = parser.parse_args()
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.threads])
+    torch.set_num_threads(args.threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])  # of Spark's workers
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])  # for Spark's workers
     os.environ["PYTHONWARNINGS"] = "ignore"
-    return given
+    return args
 
 
-def tweets(given, rows=None):
-    """Return so many different texts of the file; where it has fewer, they are made different by a number."""
+def read_tweets(args, rows=None):
+    """Return different texts from the file. If it has too few, texts repeat with a number appended."""
     import pandas as pd
 
-    texts = pd.read_csv(given.texts, usecols=[given.column], dtype=str)[given.column].dropna().drop_duplicates()
+    texts = pd.read_csv(args.texts, usecols=[args.column], dtype=str)[args.column].dropna().drop_duplicates()
     texts = texts.sample(frac=1, random_state=0).tolist()
-    rows = rows or given.rows
+    rows = rows or args.rows
     return [texts[i % len(texts)] + (f" {i // len(texts)}" if i >= len(texts) else "") for i in range(rows)]
 
 
 def alternate(contenders, rounds):
-    """Run each contender once for warmth, then in turns; return name -> what each of its turns gave, a figure."""
+    """Run each contender once to warm up, then in turns. Return name -> its figure in each round."""
     for run in contenders.values():
         run()
     figures = {name: [] for name in contenders}
@@ -69,7 +72,7 @@ def alternate(contenders, rounds):
 
 
 def rate(work, rows):
-    """Return a contender: rows per second of `work`."""
+    """Return a contender that measures the rows per second of `work`."""
 
     def run():
         started = time.perf_counter()
@@ -80,39 +83,40 @@ def rate(work, rows):
 
 
 def matmul_limit(dtype=torch.float32, device="cpu", shape=(1024, 384, 1536)):
-    """Return a contender: GFLOP/s of a linear layer of a batch's shape, states and weights at rest, by whichever of
-    PyTorch's libraries is the faster.
+    """Return a contender that measures the GFLOP/s of a linear layer.
+
+    The layer has the shape of a batch. States and weights do not change. The faster one of PyTorch's libraries counts.
     """
     rows, inner, columns = shape
-    # numbers as they come: a card clocks higher over ones
+    # random numbers, since a GPU clocks higher on constant ones
     states, layer = torch.randn(rows, inner).to(device, dtype), torch.nn.Linear(inner, columns).to(device, dtype)
-    ways = {TORCH_KERNELS.linear, kernels_for(device, dtype).linear}
+    kernels = {TORCH_KERNELS.linear, kernels_for(device, dtype).linear}
     times = 30 if device == "cpu" else 300
 
-    def of(linear):
-        settle(device)
+    def measure(linear):
+        wait_for(device)
         started = time.perf_counter()
         with torch.inference_mode():
             for _ in range(times):
                 linear(layer, states)
-        settle(device)
+        wait_for(device)
         return times * 2 * rows * inner * columns / (time.perf_counter() - started) / 1e9
 
-    return lambda: max(of(linear) for linear in ways)
+    return lambda: max(measure(linear) for linear in kernels)
 
 
-def settle(device):
-    """Wait for a card to be done."""
+def wait_for(device):
+    """Wait until the GPU has finished its work."""
     if device != "cpu":
         torch.cuda.synchronize(device)
 
 
 def operations(lengths, config):
-    """Return the floating-point operations that texts of so many tokens need, the last layer for the CLS row alone.
+    """Return the floating-point operations for texts of these token counts, the last layer for the CLS row only.
 
-    A multiplication and an addition are two. Linear layers of L tokens: query, key, value, output 4 h^2, feed-forward
-    2 h i, each times 2 L; attention: scores and context 2 * 2 L^2 h. In the last layer key and value alone are of all
-    tokens. Padding, norms, softmax and GELU are not counted.
+    A multiplication and an addition count as two. Linear layers of L tokens: query, key, value and output take 4 h^2,
+    the feed-forward part 2 h i, each times 2 L. Attention: scores and context take 2 * 2 L^2 h. In the last layer only
+    key and value are computed for all tokens. Padding, norms, softmax and GELU are not counted.
     """
     h, inner, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     lengths = np.asarray(lengths, dtype=np.float64)
@@ -122,7 +126,7 @@ def operations(lengths, config):
 
 
 def machine():
-    """Return what this machine is."""
+    """Return a description of this machine."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             info = dict(line.split(":", 1) for line in lines if ":" in line)
@@ -133,9 +137,7 @@ def machine():
     return {
         "cpu": f"{info.get('vendor_id', platform.processor())} {info.get('model name', '')}".strip(),
         "model": f"family {info.get('cpu family', '?')} model {info.get('model', '?')}",
-        "instructions": [
-            flag for flag in ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16") if flag in flags
-        ],
+        "instructions": [flag for flag in INSTRUCTIONS if flag in flags],
         "cores": os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1),
         "load_at_start": os.getloadavg()[0],
@@ -143,20 +145,20 @@ def machine():
     }
 
 
-MACHINE = machine()  # before the benchmark itself makes load
+MACHINE = machine()  # before the benchmark itself adds load
 
 
-def report(given, name, unit, figures, bars=(), **facts):
-    """Print a table of medians and spreads and the bars, and write all of it as JSON.
+def report(args, name, unit, figures, bars=(), **facts):
+    """Print a table of medians and spreads, then the bars, and write everything to a JSON file.
 
     Parameters
     ----------
     figures
-        Name -> figures of its rounds.
+        Name of a contender -> its figure in each round.
     bars
-        (what, figure, "at least" or "at most", bound) each.
+        Goals, each (what, figure, "at least" or "at most", bound).
     facts
-        What else the JSON file holds.
+        Further entries of the JSON file.
     """
     rows = {
         who: {"median": statistics.median(each), "least": min(each), "most": max(each), "rounds": each}
@@ -166,7 +168,7 @@ def report(given, name, unit, figures, bars=(), **facts):
     print(f"\n{name}: {unit}\n{'':{width}}  {'median':>10}  {'least':>10}  {'most':>10}")
     for who, row in rows.items():
         print(f"{who:{width}}  {row['median']:10,.1f}  {row['least']:10,.1f}  {row['most']:10,.1f}")
-    kept = [
+    checked = [
         {
             "what": what,
             "figure": figure,
@@ -175,28 +177,28 @@ def report(given, name, unit, figures, bars=(), **facts):
         }
         for what, figure, sense, bound in bars
     ]
-    for bar in kept:
+    for bar in checked:
         print(
             f"{bar['what']:{width}}  {bar['figure']:10,.3f}  {bar['bound']:>14}  {'met' if bar['met'] else 'NOT MET'}"
         )
     for fact, value in facts.items():
         print(f"{fact}: {value}")
-    if given.json:
+    if args.json:
         command = shlex.join([Path(sys.executable).name, "-m", f"tests.benchmarks.{name}", *sys.argv[1:]])
-        about = {"benchmark": name, "command": command, "machine": MACHINE, "settings": vars(given), "unit": unit}
-        content = about | {"versions": versions() | installed(PEERS), "figures": rows, "bars": kept, "facts": facts}
-        folder = Path(given.json)
+        about = {"benchmark": name, "command": command, "machine": MACHINE, "settings": vars(args), "unit": unit}
+        content = about | {"versions": versions() | installed(PEERS), "figures": rows, "bars": checked, "facts": facts}
+        folder = Path(args.json)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.json").write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
 
 
 def ratio(figures, one, other):
-    """Return the median over the rounds of one contender's figure by the other's: what slows a round slows both."""
+    """Return the median over the rounds of `one`'s figure divided by `other`'s. A slow round slows both."""
     if one not in figures or other not in figures:
         return float("nan")
     return statistics.median(a / b for a, b in zip(figures[one], figures[other], strict=True))
 
 
 def best(figures, names):
-    """Return the contender of the largest median among `names`."""
+    """Return the contender with the largest median among `names`."""
     return max((name for name in names if name in figures), key=lambda name: statistics.median(figures[name]))

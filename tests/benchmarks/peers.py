@@ -1,5 +1,7 @@
-"""The other ways to the same CLS vectors: the tutorial's loop, transformers' pipeline, sentence-transformers. Same
-weights, max_length and threads; batches of 32, their default."""
+"""Other ways to the same CLS vectors: the tutorial's loop, transformers' pipeline, sentence-transformers.
+
+All use the same weights, max_length and threads, and batches of 32, which is their default.
+"""
 
 import tempfile
 
@@ -12,7 +14,7 @@ BATCH = 32
 
 
 def one_at_a_time(texts):
-    """Return the tutorial's loop: one text a call, padded to nothing."""
+    """Return the tutorial's loop: one text per call, without padding."""
     from transformers import AutoModel, AutoTokenizer
 
     folder = str(resolve_model(MODEL))
@@ -55,7 +57,7 @@ def sentence_model(backend="torch", **model_kwargs):
 
 
 def onnx_int8():
-    """Return a SentenceTransformer over ONNX, its weights quantised to 8 bits."""
+    """Return a SentenceTransformer over ONNX whose weights are quantised to 8 bits."""
     from sentence_transformers import SentenceTransformer, export_dynamic_quantized_onnx_model
 
     folder = tempfile.mkdtemp(prefix="bert_spark-bench-")
@@ -80,7 +82,7 @@ SENTENCE = {
 
 
 def available(makers):
-    """Return the contenders that could be made, and the reason of each that could not."""
+    """Return the contenders that could be made, and the reason for each that could not."""
     made, absent = {}, {}
     for name, make in makers.items():
         try:

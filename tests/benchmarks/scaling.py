@@ -1,6 +1,7 @@
-"""Time and peak memory as tables grow, and what duplicates cost. MiniLM up to --rows; beyond, a random BERT of 2 layers
-and 384 numbers, so that 400,000 rows take a minute or two: memory is that of windows, batches and vectors, of the same
-size.
+"""Measure time and peak memory as tables grow, and the cost of duplicate texts.
+
+Uses MiniLM up to --rows rows. Larger tables use a random BERT of 2 layers and 384 numbers, with which 400,000 rows take
+a minute or two. Its windows, batches and vectors, which decide peak memory, have the same size.
 
     python -m tests.benchmarks.scaling --texts tweets.csv --column content --rows 40000
 """
@@ -14,14 +15,14 @@ from bert_spark.encoding.encoder import BertEncoder
 from bert_spark.encoding.model_resolver import resolve_model
 from bert_spark.spark.transforms import with_embedding
 from bert_spark.tables.partitioning import spread_by_bytes
-from tests.benchmarks.harness import MAX_LENGTH, MODEL, arguments, report, tweets
+from tests.benchmarks.harness import MAX_LENGTH, MODEL, parse_arguments, read_tweets, report
 from tests.benchmarks.sessions import PeakMemory, local_session, seconds, write_csv
 
 TIMES = 10
 
 
 def small_model(folder):
-    """Save a random BERT of MiniLM's width with its tokenizer; return the folder."""
+    """Save a random BERT of MiniLM's width with MiniLM's tokenizer; return the folder."""
     from transformers import AutoTokenizer, BertConfig, BertModel
 
     tokenizer = AutoTokenizer.from_pretrained(str(resolve_model(MODEL)))
@@ -32,19 +33,19 @@ def small_model(folder):
 
 
 def main():
-    given = arguments(__doc__, rows=10_000, rounds=1, large=400_000)
+    args = parse_arguments(__doc__, rows=10_000, rounds=1, large=400_000)
     folder = tempfile.mkdtemp(prefix="bert_spark-bench-")
     small = small_model(os.path.join(folder, "model"))
-    sizes = [(MODEL, rows) for rows in (1000, 10_000, 40_000) if rows <= given.rows]
-    sizes += [(small, given.large // 10), (small, given.large)]
-    spark = local_session(given.threads)
+    sizes = [(MODEL, rows) for rows in (1000, 10_000, 40_000) if rows <= args.rows]
+    sizes += [(small, args.large // 10), (small, args.large)]
+    spark = local_session(args.threads)
     speed, workers, jvm = {}, {}, {}
     for model, rows in sizes:
         name = f"{'MiniLM' if model == MODEL else 'a small BERT'}, {rows:,} rows"
-        table = spark.read.csv(write_csv(tweets(given, rows), folder), header=True, multiLine=True, escape='"')
+        table = spark.read.csv(write_csv(read_tweets(args, rows), folder), header=True, multiLine=True, escape='"')
         add = with_embedding(EncoderConfig(model=model, max_length=MAX_LENGTH, device="cpu"))
         with_first = spread_by_bytes(table.limit(200)).transform(add)
-        with_first.write.mode("overwrite").parquet(os.path.join(folder, "out"))  # the workers have the model now
+        with_first.write.mode("overwrite").parquet(os.path.join(folder, "out"))  # now the workers have loaded the model
         with PeakMemory() as peak:
             work = spread_by_bytes(table).transform(add).write.mode("overwrite")
             speed[name] = [rows / seconds(lambda work=work: work.parquet(os.path.join(folder, "out")))]
@@ -52,7 +53,7 @@ def main():
     spark.stop()
     shutil.rmtree(folder)
     peaks = list(workers.values())
-    speed |= duplicates(given)
+    speed |= duplicates(args)
     each_once, many = (speed[f"each text {how}"][0] for how in ("once", f"{TIMES} times"))
     bars = [
         (f"peak of a worker, {sizes[-1][1]:,} rows / {sizes[-2][1]:,}", peaks[-1] / peaks[-2], "at most", 1.1),
@@ -61,15 +62,15 @@ def main():
     facts = {
         "peak_mb_of_a_worker": workers,
         "peak_mb_of_the_jvm": jvm,
-        "layout": f"{given.threads} workers of 1 thread",
+        "layout": f"{args.threads} workers of 1 thread",
     }
-    report(given, "scaling", "rows per second", speed, bars, **facts)
+    report(args, "scaling", "rows per second", speed, bars, **facts)
 
 
-def duplicates(given):
-    """Return rows per second of one window whose texts stand in it once, and ten times, in turns."""
+def duplicates(args):
+    """Return the rows per second of a window with each text once, and of a window with each text ten times."""
     encoder = BertEncoder.from_config(EncoderConfig(model=MODEL, max_length=MAX_LENGTH, device="cpu"))
-    texts = tweets(given, encoder.config.window_rows // TIMES)
+    texts = read_tweets(args, encoder.config.window_rows // TIMES)
     encoder.encode(texts[:100])
     figures = {"each text once": [], f"each text {TIMES} times": []}
     for _ in range(3):

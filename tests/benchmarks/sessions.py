@@ -1,4 +1,4 @@
-"""Spark for the benchmarks: one local session whose Python workers are warm before anything is timed."""
+"""A local Spark session for the benchmarks, and the time and memory that work on it takes."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ import psutil
 
 
 def local_session(workers):
-    """Return a session of so many tasks at once, each with one thread."""
+    """Return a local session that runs this many tasks at once."""
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
@@ -29,7 +29,7 @@ def local_session(workers):
 
 
 def write_csv(texts, folder, name="tweets"):
-    """Write texts as a csv file with ids; return its path."""
+    """Write texts and their ids to a csv file; return its path."""
     import pandas as pd
 
     path = os.path.join(folder, f"{name}.csv")
@@ -38,7 +38,7 @@ def write_csv(texts, folder, name="tweets"):
 
 
 class PeakMemory:
-    """Largest resident memory of Spark's Python workers while the block runs: of one of them, in MB; and the JVM's."""
+    """Peak resident memory in MB while the block runs: `worker` of one Python worker of Spark, `jvm` of the JVM."""
 
     def __enter__(self):
         self.worker = self.jvm = 0.0
@@ -59,12 +59,12 @@ class PeakMemory:
                     command = process.cmdline()
                     if "pyspark.daemon" in command:
                         self.worker = max(self.worker, size)
-                    elif command and command[0].endswith("java"):  # and its children until they have their own program
+                    elif command and command[0].endswith("java"):  # also its children until they exec their own program
                         self.jvm = max(self.jvm, size)
 
 
 def seconds(work):
-    """Return how long `work` takes."""
+    """Return how many seconds `work` takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

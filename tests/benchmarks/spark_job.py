@@ -1,5 +1,7 @@
-"""The whole embed job on Spark, after its start-up, beside the encoder alone in as many processes, and beside
-`predict_batch_udf` over sentence-transformers: the way of most notebooks. Layout: one worker with one thread a core.
+"""Compare the whole embed job on Spark, after its start-up, with two others.
+
+One is the encoder alone in as many processes. The other is `predict_batch_udf` over sentence-transformers, as in most
+notebooks. Layout: one worker with one thread for each core.
 
     python -m tests.benchmarks.spark_job --texts tweets.csv --column content --rows 40000 --engines torch,openvino
 """
@@ -17,12 +19,12 @@ from pyspark.sql import types as T
 
 from bert_spark.tables.partitioning import spread_by_bytes
 from jobs.embed import embed
-from tests.benchmarks.harness import MAX_LENGTH, MODEL, alternate, arguments, rate, ratio, report, tweets
+from tests.benchmarks.harness import MAX_LENGTH, MODEL, alternate, parse_arguments, rate, ratio, read_tweets, report
 from tests.benchmarks.sessions import local_session, write_csv
 
-THEIRS = "predict_batch_udf + sentence-transformers"
+PREDICT_BATCH = "predict_batch_udf + sentence-transformers"
 
-# Half of the rows each; ready before it is told to start, as Spark's workers are.
+# Each process encodes its share of the rows. It loads the model before it is told to start, like Spark's workers.
 ALONE = """
 import sys
 import pandas as pd, torch
@@ -40,7 +42,7 @@ for line in sys.stdin:
 
 
 class Alone:
-    """The encoder in several processes of one thread, without Spark."""
+    """The encoder in several processes with one thread each, without Spark."""
 
     def __init__(self, path, processes, engine):
         command = [sys.executable, "-W", "ignore", "-c", ALONE, path]
@@ -82,38 +84,39 @@ def sentence_udf():
 
 
 def main():
-    given = arguments(__doc__, rows=8000, rounds=3, engines="torch")
-    engines = given.engines.split(",")
+    args = parse_arguments(__doc__, rows=8000, rounds=3, engines="torch")
+    engines = args.engines.split(",")
     folder = tempfile.mkdtemp(prefix="bert_spark-bench-")
-    path, out = write_csv(tweets(given), folder), os.path.join(folder, "out")
-    spark = local_session(given.threads)
-    theirs = sentence_udf()
+    path, out = write_csv(read_tweets(args), folder), os.path.join(folder, "out")
+    spark = local_session(args.threads)
+    sentence_vectors = sentence_udf()
 
     def job(engine):
         options = ["--input", path, "--text-column", "text", "--output", out, "--overwrite", "--engine", engine]
         with contextlib.redirect_stdout(io.StringIO()):
             embed([*options, "--model", MODEL, "--max-length", str(MAX_LENGTH)])
 
-    def their_job():
+    def predict_batch_job():
         rows = spread_by_bytes(spark.read.csv(path, header=True, multiLine=True, escape='"'))
-        rows.withColumn("embedding", theirs("text")).write.mode("overwrite").parquet(f"{out}-theirs")
+        rows.withColumn("embedding", sentence_vectors("text")).write.mode("overwrite").parquet(f"{out}-predict-batch")
 
-    alone = {engine: Alone(path, given.threads, engine) for engine in engines}
+    alone = {engine: Alone(path, args.threads, engine) for engine in engines}
     work = {f"embed job, {engine}": functools.partial(job, engine) for engine in engines}
     work |= {f"encoder alone, {engine}": each for engine, each in alone.items()}
-    work[THEIRS] = their_job
-    figures = alternate({name: rate(each, given.rows) for name, each in work.items()}, given.rounds)
+    work[PREDICT_BATCH] = predict_batch_job
+    figures = alternate({name: rate(each, args.rows) for name, each in work.items()}, args.rounds)
     for each in alone.values():
         each.close()
     spark.stop()
     shutil.rmtree(folder)
     bars = []
     for engine in engines:
-        to_alone, to_theirs = (ratio(figures, f"embed job, {engine}", o) for o in (f"encoder alone, {engine}", THEIRS))
+        job_name = f"embed job, {engine}"
+        to_alone, to_predict_batch = (ratio(figures, job_name, o) for o in (f"encoder alone, {engine}", PREDICT_BATCH))
         bars.append((f"embed job / encoder alone, {engine}", to_alone, "at least", 0.9))
-        bars.append((f"embed job / predict_batch_udf, {engine}", to_theirs, "at least", 1.5))
-    layout = f"{given.threads} workers of 1 thread, for all"
-    report(given, "spark_job", "rows per second", figures, bars, layout=layout)
+        bars.append((f"embed job / predict_batch_udf, {engine}", to_predict_batch, "at least", 1.5))
+    layout = f"{args.threads} workers of 1 thread, for all"
+    report(args, "spark_job", "rows per second", figures, bars, layout=layout)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""The pre-flight on a real cluster: each executor shown; one that differs, and what only the driver sees, named or
-sent."""
+"""The pre-flight on a real cluster: executors that differ, and a model or an artefact that only the driver can read."""
 
 import pytest
 from sklearn.pipeline import Pipeline
@@ -12,7 +11,7 @@ from jobs import embed, score
 from tests.support.standalone_cluster import ROOT, rows_of
 
 pytestmark = pytest.mark.cluster
-# A package in front of the real one: the real one, under another version.
+# A package that shadows the real one, loads it, and changes its version.
 OTHER_TORCH = """
 import importlib, os, sys
 sys.path.remove(os.path.dirname(os.path.dirname(__file__)))
@@ -30,9 +29,9 @@ def table(tmp_path):
 
 
 @pytest.fixture
-def drivers_folder(tmp_path, monkeypatch):
-    """Let a relative path mean a folder that no executor sees: each runs in a folder of its own."""
-    folder = tmp_path / "drivers"
+def driver_folder(tmp_path, monkeypatch):
+    """Run the driver in a folder of its own: executors read a relative path in theirs."""
+    folder = tmp_path / "driver"
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
@@ -42,49 +41,49 @@ def test_check_shows_every_executor_and_reads_no_row(cluster, tiny_bert, table, 
     options = ["--input", table, "--model", tiny_bert, "--output", tmp_path / "out", "--check"]
     printed = cluster.submit(ROOT / "jobs" / "embed.py", *options)
     assert len([line for line in printed.splitlines() if ", executor " in line and line.rstrip().endswith("cpu")]) == 2
-    assert printed.count("Spark gives this executor a GPU, torch sees none: BERT will run on its CPU") >= 2
+    assert printed.count("Spark gives this executor a GPU, but torch sees none: BERT will run on its CPU") >= 2
     assert "refused" not in printed
     assert not (tmp_path / "out").exists()
 
 
-def test_what_would_fail_later_is_refused_with_the_executor_named(
-    cluster, tiny_bert, table, tmp_path, drivers_folder, caplog
+def test_executors_that_differ_from_the_driver_are_refused_by_name(
+    cluster, tiny_bert, table, tmp_path, driver_folder, caplog
 ):
-    """Of four executors one has another torch, one no transformers; none sees a model of the driver's own folder."""
-    (drivers_folder / "own_model").symlink_to(tiny_bert)
-    odd = []
+    """Of four executors, one has another torch, one has no transformers, and none can read the driver's folder."""
+    (driver_folder / "own_model").symlink_to(tiny_bert)
+    different = []
     for name, code in {"torch": OTHER_TORCH, "transformers": NO_TRANSFORMERS}.items():
         (tmp_path / f"odd_{name}" / name).mkdir(parents=True)
         (tmp_path / f"odd_{name}" / name / "__init__.py").write_text(code)
-        odd += cluster.start_workers(f"odd_{name}", PYTHONPATH=str(tmp_path / f"odd_{name}"))
+        different += cluster.start_workers(f"odd_{name}", PYTHONPATH=str(tmp_path / f"odd_{name}"))
     arguments = ["--input", str(table), "--model", "own_model", "--output", str(tmp_path / "out")]
     try:
         with cluster.application({"spark.cores.max": "4"}):
             assert embed.main(arguments) == 3
     finally:
-        cluster.stop(*odd)
-    told = caplog.messages[-1]
-    assert told.count("model 'own_model' (revision main) can't be had: no such folder here") == 3
-    assert told.count("put it on a path that all see") == 3
-    assert told.count("torch 2.6.0, the driver has 2.") == 1
-    assert told.count("transformers can't be imported (ImportError: no such package)") == 1
+        cluster.stop(*different)
+    message = caplog.messages[-1]
+    assert message.count("model 'own_model' (revision main) not found: no such folder here") == 3
+    assert message.count("put it on a path that every executor can read") == 3
+    assert message.count("torch 2.6.0, the driver has 2.") == 1
+    assert message.count("transformers can't be imported (ImportError: no such package)") == 1
     assert not (tmp_path / "out").exists()
 
 
-def test_an_artefact_that_only_the_driver_sees_is_sent_to_executors_or_refused(
-    cluster, tiny_bert, table, tmp_path, drivers_folder, monkeypatch, caplog
+def test_an_artefact_that_only_the_driver_can_read_is_sent_or_refused(
+    cluster, tiny_bert, table, tmp_path, driver_folder, monkeypatch, caplog
 ):
     pipeline = Pipeline([("bert", BertTransformer(model=str(tiny_bert))), ("head", LinearSVC())])
     pipeline.fit(["so happy", "so sad"] * 3, ["joy", "sadness"] * 3)
-    save_artefact(drivers_folder / "own_artefact", pipeline)
+    save_artefact(driver_folder / "own_artefact", pipeline)
     arguments = ["--input", str(table), "--artefact", "own_artefact", "--output", str(tmp_path / "out")]
     with cluster.application():
         monkeypatch.setattr(preflight, "can_ship_artefacts", lambda spark: False)  # as on Spark 3.5
         assert score.main(arguments) == 3
-        refused = "artefact 'own_artefact' can't be read here, and the session was not sent it"
+        refused = "artefact 'own_artefact' can't be read here, and the session did not send it"
         assert caplog.messages[-1].count(refused) == 2
         assert not (tmp_path / "out").exists()
         monkeypatch.undo()
-        monkeypatch.chdir(drivers_folder)
+        monkeypatch.chdir(driver_folder)
         assert score.main(arguments) == 0
     assert {row["text"]: row["label"] for row in rows_of(tmp_path / "out")} == {"so happy": "joy", "so sad": "sadness"}

@@ -1,4 +1,4 @@
-"""The archive of --package-env runs from wherever it is unpacked, with nothing of this machine's environment."""
+"""The archive of --package-env runs from any folder, without this machine's Python environment."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ def archive(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_it_runs_elsewhere_by_itself(archive, tmp_path):
+def test_the_archive_runs_from_another_folder(archive, tmp_path):
     with tarfile.open(archive) as packed:
         assert [entry.name for entry in packed if entry.issym() or entry.islnk()] == []
         packed.extractall(tmp_path / "moved", filter="data")
@@ -33,13 +33,13 @@ def test_it_runs_elsewhere_by_itself(archive, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.cluster
-def test_executors_use_it(cluster, archive, tiny_bert, tmp_path):
+def test_executors_run_from_the_archive(cluster, archive, tiny_bert, tmp_path):
     table = tmp_path / "in.csv"
     table.write_text("id,text\n1,hi\n")
     options = ["--input", table, "--model", tiny_bert, "--output", tmp_path / "out"]
     conf = {"spark.archives": f"{archive}#environment", "spark.cores.max": "1"}
-    its_own = {"PYSPARK_PYTHON": "./environment/bin/python", "PYSPARK_DRIVER_PYTHON": sys.executable}
-    cluster.submit(ROOT / "jobs" / "embed.py", *options, conf=conf, seconds=900, **its_own)
+    python = {"PYSPARK_PYTHON": "./environment/bin/python", "PYSPARK_DRIVER_PYTHON": sys.executable}
+    cluster.submit(ROOT / "jobs" / "embed.py", *options, conf=conf, seconds=900, **python)
     (row,) = rows_of(tmp_path / "out")
     assert len(row["embedding"]) == 32
     executor = next(cluster.folder.glob("worker*/app-*/0/environment/bin/python"))

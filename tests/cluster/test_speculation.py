@@ -1,8 +1,8 @@
-"""On a real cluster with speculative execution: two copies of one task write at once, and one of them counts."""
+"""On a real cluster with speculative execution: two copies of a task write at once, and one of them is committed."""
 
 import pytest
 
-from tests.support.keyed_tweets import attempts, check, run
+from tests.support.keyed_tweets import check_output, embed_tweets, tasks_per_partition
 
 pytestmark = pytest.mark.cluster
 EAGER = {
@@ -14,10 +14,10 @@ EAGER = {
 }
 
 
-def test_speculative_copies_double_no_row(cluster, tiny_bert, tmp_path):
-    """A task waits in the middle until its copy runs beside it; then both go on to their ends."""
+def test_speculative_copies_duplicate_no_row(cluster, tiny_bert, tmp_path):
+    """A task waits until its copy runs too. Then both run to their end."""
     cluster.inject("straggler")
     with cluster.application(EAGER):
-        run(tiny_bert, tmp_path)
-    assert max(attempts(cluster).values()) == 2
-    check(tmp_path, tiny_bert)
+        embed_tweets(tiny_bert, tmp_path)
+    assert max(tasks_per_partition(cluster).values()) == 2
+    check_output(tmp_path, tiny_bert)

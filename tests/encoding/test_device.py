@@ -1,31 +1,13 @@
-"""The device is the one the scheduler gave to the task, counted as CUDA counts. No card needed: torch's is faked."""
+"""The device is the GPU that Spark gave to the task, as CUDA counts the cards. torch's view of the cards is faked."""
 
-from types import SimpleNamespace
+import os
 
 import pytest
 import torch
 
-from bert_spark.encoding.device import cuda_index, pick_device, task_gpu_addresses
+from bert_spark.encoding.device import check_no_tf32_override, cuda_index, pick_device, task_gpu_addresses
 from bert_spark.encoding.threads import task_cpus
 from bert_spark.errors import SetupError
-
-pyspark = pytest.importorskip("pyspark", reason="the task's side of these questions needs pyspark")
-
-
-@pytest.fixture
-def machine(monkeypatch):
-    """Return a function that sets what torch, Spark's task and the environment say."""
-
-    def see(cuda=True, addresses=None, visible=None, in_task=True):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-        resources = {} if addresses is None else {"gpu": SimpleNamespace(addresses=addresses)}
-        task = SimpleNamespace(resources=lambda: resources, cpus=lambda: 3) if in_task else None
-        monkeypatch.setattr(pyspark.TaskContext, "get", classmethod(lambda cls: task))
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        if visible is not None:
-            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-
-    return see
 
 
 @pytest.mark.parametrize(
@@ -41,7 +23,7 @@ def machine(monkeypatch):
         ("MIG-1", " GPU-a , MIG-1 ", 1),
     ],
 )
-def test_address_becomes_the_index_that_cuda_counts(address, visible, index):
+def test_an_address_becomes_a_cuda_index(address, visible, index):
     assert cuda_index(address, visible) == index
 
 
@@ -51,69 +33,135 @@ def test_address_becomes_the_index_that_cuda_counts(address, visible, index):
         ("7", "4,5", r"address '7' is not among CUDA_VISIBLE_DEVICES='4,5'; make the two agree"),
         ("0", "", r"address '0' is not among CUDA_VISIBLE_DEVICES=''"),
         ("GPU-c", "GPU-a", r"address 'GPU-c' is not among"),
-        ("GPU-a", None, r"address 'GPU-a' is no number; set CUDA_VISIBLE_DEVICES"),
+        ("GPU-a", None, r"address 'GPU-a' is not a number; set CUDA_VISIBLE_DEVICES"),
     ],
 )
-def test_address_of_a_card_that_is_not_visible_is_refused(address, visible, message):
+def test_the_address_of_an_invisible_card_is_refused(address, visible, message):
     with pytest.raises(SetupError, match=message):
         cuda_index(address, visible)
 
 
-def test_the_schedulers_second_card_is_cuda_1(machine):
-    machine(addresses=["1"])
+def test_address_1_is_cuda_1(task):
+    task("1")
     assert pick_device("auto") == "cuda:1"
     assert pick_device("cuda") == "cuda:1"
 
 
-def test_the_schedulers_card_behind_a_narrowed_list(machine):
-    machine(addresses=["5"], visible="4,5")
+def test_an_address_is_looked_up_in_a_narrowed_list(task, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    task("5")
     assert pick_device("auto") == "cuda:1"
 
 
-def test_a_task_of_several_cards_uses_its_first(machine):
-    machine(addresses=["2", "0"])
+def test_a_task_with_several_cards_uses_the_first(task):
+    task("2", "0")
     assert pick_device("auto") == "cuda:2"
 
 
 @pytest.mark.parametrize("in_task", [True, False])
-def test_without_an_address_it_is_the_first_card(machine, in_task):
-    machine(in_task=in_task)
+def test_without_an_address_the_first_card_is_used(task, in_task):
+    task(in_task=in_task)
     assert pick_device("auto") == "cuda:0"
 
 
-def test_a_card_that_is_named_is_taken(machine):
-    machine(addresses=["1"])
+def test_a_named_card_is_used(task):
+    task("1")
     assert pick_device("cuda:3") == "cuda:3"
 
 
-def test_the_cpu_when_it_is_asked_for_without_a_look_at_cuda(machine, monkeypatch):
-    machine(addresses=["1"])
+def test_device_cpu_does_not_touch_cuda(task, monkeypatch):
+    task("1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: pytest.fail("CUDA was touched"))
     assert pick_device("cpu") == "cpu"
 
 
-def test_no_card_means_the_cpu(machine):
-    machine(cuda=False, addresses=["1"])
+def test_auto_is_the_cpu_without_a_card(task):
+    task("1", cuda=False)
     assert pick_device("auto") == "cpu"
 
 
-@pytest.mark.parametrize("wanted", ["cuda", "cuda:1"])
-def test_no_card_where_one_is_wanted_is_refused(machine, wanted):
-    machine(cuda=False)
-    with pytest.raises(SetupError, match=f"device='{wanted}' but torch sees no GPU here; set device='auto' or mend"):
-        pick_device(wanted)
+@pytest.mark.parametrize("requested", ["cuda", "cuda:1"])
+def test_a_requested_gpu_without_a_card_is_refused(task, requested):
+    task(cuda=False)
+    with pytest.raises(
+        SetupError, match=f"device='{requested}' but torch sees no GPU here; set device='auto' or repair"
+    ):
+        pick_device(requested)
 
 
-def test_what_the_task_owns(machine):
-    machine(addresses=["1", "2"])
+def test_gpu_addresses_and_cpus_of_a_task(task):
+    task("1", "2", cpus=3)
     assert (task_gpu_addresses(), task_cpus()) == (["1", "2"], 3)
 
 
-def test_a_task_without_cards(machine):
-    machine(addresses=None)
+def test_a_task_without_gpus_has_no_addresses(task):
+    task()
     assert task_gpu_addresses() is None
 
 
-def test_outside_a_task_nothing_is_owned(machine):
-    machine(in_task=False)
+def test_outside_a_task_there_are_no_addresses_and_cpus(task):
+    task(in_task=False)
     assert (task_gpu_addresses(), task_cpus()) == (None, None)
+
+
+@pytest.mark.parametrize("visible", [None, "MIG-1,MIG-2"])
+def test_a_mig_slice_becomes_the_only_visible_card(task, monkeypatch, visible):
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    task("MIG-2")
+    assert (pick_device(), os.environ["CUDA_VISIBLE_DEVICES"]) == ("cuda:0", "MIG-2")
+    assert pick_device() == "cuda:0"
+
+
+def test_an_index_into_a_list_of_mig_slices_is_the_slice(task, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1,MIG-2")
+    for address in ("1", "1", "MIG-2"):  # the second task sees the variable as the first one has changed it
+        task(address)
+        assert (pick_device(), os.environ["CUDA_VISIBLE_DEVICES"]) == ("cuda:0", "MIG-2")
+
+
+def test_the_index_of_another_mig_slice_is_refused(task, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1,MIG-2")
+    task("1")
+    pick_device()
+    task("0")
+    with pytest.raises(SetupError, match="runs on GPU 'MIG-2' and can't change to 'MIG-1'"):
+        pick_device()
+
+
+def test_a_uuid_without_a_list_becomes_the_only_visible_card(task):
+    task("GPU-8f1c")
+    assert (pick_device(), os.environ["CUDA_VISIBLE_DEVICES"]) == ("cuda:0", "GPU-8f1c")
+
+
+def test_a_process_can_change_cards_by_uuids_in_a_list(task, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")
+    task("GPU-b")
+    assert pick_device() == "cuda:1"
+    task("GPU-a")
+    assert pick_device() == "cuda:0"
+
+
+def test_a_process_with_a_mig_slice_refuses_another(task):
+    task("MIG-1")
+    pick_device()
+    task("MIG-2")
+    with pytest.raises(
+        SetupError, match=r"runs on GPU 'MIG-1' and can't change to 'MIG-2'.*give each executor one GPU"
+    ):
+        pick_device()
+
+
+def test_a_mig_slice_outside_the_list_is_refused(task, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-1")
+    task("MIG-7")
+    with pytest.raises(SetupError, match="address 'MIG-7' is not among CUDA_VISIBLE_DEVICES='MIG-1'"):
+        pick_device()
+
+
+def test_the_override_to_tf32_is_refused(monkeypatch):
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    check_no_tf32_override()
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    with pytest.raises(SetupError, match=r"NVIDIA_TF32_OVERRIDE=1 rounds float32 to TF32.*unset it"):
+        check_no_tf32_override()

@@ -1,4 +1,4 @@
-"""A process loads each encoder once on each device, and holds a bounded number of them."""
+"""A process loads each encoder once on each device, and keeps a bounded number of them."""
 
 import threading
 
@@ -18,16 +18,16 @@ def fresh_cache():
 
 @pytest.fixture
 def loads(monkeypatch):
-    """Replace the loading by a list of what was loaded: (max_length, device)."""
-    made = []
+    """Return the list of loaded models, (max_length, device). No model is really loaded."""
+    loaded_models = []
 
     def load(config, device):
-        made.append((config.max_length, device))
+        loaded_models.append((config.max_length, device))
         return (config.max_length, device)
 
     monkeypatch.setattr(encoder_cache, "load_model", load)
     monkeypatch.setattr(encoder_cache, "BertEncoder", lambda loaded, config: [loaded, config])
-    return made
+    return loaded_models
 
 
 def test_equal_settings_share_one_encoder(loads):
@@ -36,14 +36,14 @@ def test_equal_settings_share_one_encoder(loads):
     assert loads == [(7, "cpu")]
 
 
-def test_a_thousand_calls_load_once_and_the_count_says_so(loads):
+def test_a_thousand_calls_load_the_model_once(loads):
     before = encoder_cache.model_loads()
     for _ in range(1000):
         encoder_cache.get_encoder(EncoderConfig(), "cpu")
     assert encoder_cache.model_loads() - before == 1
 
 
-def test_other_settings_are_another_encoder_and_two_stay(loads):
+def test_two_encoders_per_device_are_kept(loads):
     one, two = EncoderConfig(max_length=1), EncoderConfig(max_length=2)
     for _ in range(3):
         encoder_cache.get_encoder(one, "cpu")
@@ -51,7 +51,7 @@ def test_other_settings_are_another_encoder_and_two_stay(loads):
     assert loads == [(1, "cpu"), (2, "cpu")]
 
 
-def test_the_third_takes_the_place_of_the_one_not_used_for_longest(loads):
+def test_a_third_encoder_replaces_the_least_recently_used(loads):
     one, two, three = (EncoderConfig(max_length=n) for n in (1, 2, 3))
     for config in (one, two, one, three, one, two):
         encoder_cache.get_encoder(config, "cpu")
@@ -59,31 +59,31 @@ def test_the_third_takes_the_place_of_the_one_not_used_for_longest(loads):
 
 
 def test_a_process_that_alternates_between_devices_loads_once_on_each(loads):
-    """Spark hands one worker process tasks of different GPUs in turn."""
+    """Spark can run tasks of different GPUs in one worker process."""
     for device in ("cuda:0", "cuda:1", "cuda:2") * 3:
         encoder_cache.get_encoder(EncoderConfig(max_length=1), device)
     assert loads == [(1, "cuda:0"), (1, "cuda:1"), (1, "cuda:2")]
 
 
-def test_a_third_encoder_on_one_device_leaves_the_other_devices_alone(loads):
+def test_a_third_encoder_on_one_device_does_not_change_other_devices(loads):
     encoder_cache.get_encoder(EncoderConfig(max_length=1), "cuda:1")
     for length in (1, 2, 3):
         encoder_cache.get_encoder(EncoderConfig(max_length=length), "cuda:0")
-    held = [(config.max_length, device) for config, device in encoder_cache._encoders]
-    assert held == [(1, "cuda:1"), (2, "cuda:0"), (3, "cuda:0")]
+    cached = [(config.max_length, device) for config, device in encoder_cache._encoders]
+    assert cached == [(1, "cuda:1"), (2, "cuda:0"), (3, "cuda:0")]
 
 
-def test_the_old_encoder_is_gone_before_the_new_one_is_loaded(loads, monkeypatch):
-    """Three models do not fit where two do."""
-    held = []
-    monkeypatch.setattr(encoder_cache, "load_model", lambda config, device: held.append(len(encoder_cache._encoders)))
+def test_the_old_encoder_is_dropped_before_the_new_one_is_loaded(loads, monkeypatch):
+    """A GPU that has memory for two models may not have memory for three."""
+    cached = []
+    monkeypatch.setattr(encoder_cache, "load_model", lambda config, device: cached.append(len(encoder_cache._encoders)))
     for length in (1, 2, 3):
         encoder_cache.get_encoder(EncoderConfig(max_length=length), "cuda:0")
-    assert held == [0, 1, 1]
+    assert cached == [0, 1, 1]
 
 
-def test_the_device_is_the_one_this_process_owns(loads, monkeypatch):
-    monkeypatch.setattr(encoder_cache, "pick_device", lambda wanted: f"picked for {wanted}")
+def test_the_device_is_the_one_of_this_process(loads, monkeypatch):
+    monkeypatch.setattr(encoder_cache, "pick_device", lambda requested: f"picked for {requested}")
     encoder_cache.get_encoder(EncoderConfig(device="cuda"))
     assert loads == [(60, "picked for cuda")]
 
@@ -130,13 +130,13 @@ def test_clear_drops_every_encoder(loads):
     assert len(loads) == 2
 
 
-def test_a_real_encoder_comes_out(tiny_bert):
+def test_a_real_encoder_is_loaded(tiny_bert):
     encoder = encoder_cache.get_encoder(EncoderConfig(model=str(tiny_bert), device="cpu"))
     assert encoder.encode(["hello"]).shape == (1, 32)
     assert encoder.loaded.device == "cpu"
 
 
-def test_a_gpu_that_is_not_there_is_refused_before_anything_is_loaded(loads, monkeypatch):
+def test_a_missing_gpu_is_refused_before_loading(loads, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(SetupError, match="torch sees no GPU here"):
         encoder_cache.get_encoder(EncoderConfig(device="cuda"))

@@ -1,19 +1,12 @@
-"""A pooling, or a function of the user's, is given a text's own tokens and no padding. Fakes."""
+"""A pooling or a user's function gets a text's own tokens without padding. Fakes."""
 
 import pytest
 
 from bert_spark.errors import ConfigError
-from tests.support.fakes import fake_encoder
+from tests.support.fakes import fake_encoder, words
 
 
-def words(count, first=10):
-    """Return a text of `count` known words; its ids start at `first`."""
-    return " ".join(f"w{first + i}" for i in range(count))
-
-
-# Pooling: the fake's state at position t is (t, id); [CLS] has the id 1, [SEP] 2
-
-
+# The fake's state at position t is (t, id of the token). [CLS] has the id 1, [SEP] 2.
 @pytest.mark.parametrize(
     ("pooling", "expected"),
     [
@@ -22,7 +15,7 @@ def words(count, first=10):
         ("max", [3.0, 11.0]),
     ],
 )
-def test_pooling_reads_the_texts_own_tokens_beside_longer_ones(pooling, expected):
+def test_pooling_ignores_padding(pooling, expected):
     encoder = fake_encoder(pooling=pooling)
     assert encoder.width == 2
     assert encoder.encode([words(9), words(2)])[1].tolist() == expected
@@ -43,15 +36,15 @@ def last_word(output):
 
 
 def test_embedding_func_never_sees_padding():
-    """The last word of each text: with padding it would be [PAD] for the shorter ones."""
+    """The function returns the last word. With padding it would return [PAD] for shorter texts."""
     encoder = fake_encoder(embedding_func=last_word)
     texts = ["w10", words(5), "w30", words(5, 40), words(2)]
     assert encoder.encode(texts).tolist() == [[1.0, 10.0], [5.0, 14.0], [1.0, 30.0], [5.0, 44.0], [2.0, 11.0]]
     assert encoder.loaded.model.shapes == [(2, 7), (1, 4), (2, 3)]
 
 
-def test_embedding_func_that_squeezes_gives_one_row_a_text():
-    """`x[0][:, 0, :].squeeze()` loses the first axis in a batch of one."""
+def test_embedding_func_with_squeeze_gives_one_row_per_text():
+    """In a batch of one row squeeze removes the first axis."""
     encoder = fake_encoder(embedding_func=lambda output: output[0][:, 1, :].squeeze())
     assert encoder.width == 2
     assert encoder.encode(["w10", "w11", words(3, 20)]).tolist() == [[1.0, 10.0], [1.0, 11.0], [1.0, 20.0]]
@@ -63,7 +56,7 @@ def test_embedding_func_that_squeezes_gives_one_row_a_text():
     ids=["all", "each", "one row"],
 )
 def test_the_tutorials_flatten_gives_every_text_max_length_states(flatten):
-    """It keeps no row a text, or rows of a width of their own: such a function is run text by text, padded."""
+    """Its rows are not one per text, or differ in width. Such a function runs on each text alone, with padding."""
     encoder = fake_encoder(embedding_func=flatten, max_length=4)
     assert encoder.width == 8
     # [CLS] w10 [SEP] [PAD] and [CLS] w20 w21 [SEP]: (position, id) of each
@@ -72,6 +65,6 @@ def test_the_tutorials_flatten_gives_every_text_max_length_states(flatten):
     assert encoder.loaded.model.shapes == [(1, 4), (1, 4)]
 
 
-def test_embedding_func_that_gives_no_tensor_is_refused():
-    with pytest.raises(ConfigError, match="embedding_func gave a Output; expected a tensor"):
+def test_embedding_func_must_return_a_tensor():
+    with pytest.raises(ConfigError, match="embedding_func returned a Output; expected a tensor"):
         fake_encoder(embedding_func=lambda output: output)

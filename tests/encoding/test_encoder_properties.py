@@ -12,7 +12,7 @@ from bert_spark.encoding.encoder import BertEncoder
 from bert_spark.encoding.model_loader import load_model
 from bert_spark.encoding.tokenization import TextTokenizer
 from tests.support import tiny_models
-from tests.support.any_text import TEXTS, as_transformers_takes_it
+from tests.support.any_text import TEXTS, without_lone_surrogates
 
 # Few texts, so that there are duplicates
 LISTS = st.lists(TEXTS, max_size=6).flatmap(
@@ -32,7 +32,7 @@ def loaded(tiny_bert):
     window_rows=st.integers(1, 8),
     max_length=st.sampled_from([3, 5, 60]),
 )
-def test_each_vector_is_transformers_own_of_that_text_alone(
+def test_each_vector_equals_transformers_for_that_text_alone(
     tiny_bert, loaded, transformers_cls, texts, token_budget, window_rows, max_length
 ):
     config = EncoderConfig(
@@ -42,19 +42,19 @@ def test_each_vector_is_transformers_own_of_that_text_alone(
     assert encoded.errors == {}
     assert encoded.vectors.shape == (len(texts), 32)
     if texts:
-        expected = transformers_cls(tiny_bert, [as_transformers_takes_it(text) for text in texts], max_length)
+        expected = transformers_cls(tiny_bert, [without_lone_surrogates(text) for text in texts], max_length)
         np.testing.assert_allclose(encoded.vectors, expected, rtol=0, atol=1e-5)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(texts=LISTS, data=st.data())
-def test_order_permutes_the_rows_and_nothing_else(tiny_bert, loaded, texts, data):
+def test_the_order_of_texts_only_permutes_the_rows(tiny_bert, loaded, texts, data):
     order = data.draw(st.permutations(range(len(texts))))
     encoder = BertEncoder(loaded, EncoderConfig(model=str(tiny_bert), token_budget=100))
-    one, other = encoder.encode_rows(texts), encoder.encode_rows([texts[i] for i in order])
-    np.testing.assert_allclose(other.vectors, one.vectors[order], rtol=0, atol=1e-5)
+    encoded, permuted = encoder.encode_rows(texts), encoder.encode_rows([texts[i] for i in order])
+    np.testing.assert_allclose(permuted.vectors, encoded.vectors[order], rtol=0, atol=1e-5)
     for name in ("token_count", "truncated", "unknown_share"):
-        assert np.array_equal(getattr(other, name), getattr(one, name)[order])
+        assert np.array_equal(getattr(permuted, name), getattr(encoded, name)[order])
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -62,17 +62,17 @@ def test_order_permutes_the_rows_and_nothing_else(tiny_bert, loaded, texts, data
 def test_each_text_is_encoded_once_and_its_repeats_are_reused(tiny_bert, loaded, texts):
     encoder = BertEncoder(loaded, EncoderConfig(model=str(tiny_bert)))
     encoded = encoder.encode_rows(texts)
-    different = {as_transformers_takes_it(text) for text in texts}
-    assert encoder.texts_encoded == len(different)
-    assert encoded.reused.sum() == len(texts) - len(different)
+    distinct = {without_lone_surrogates(text) for text in texts}
+    assert encoder.texts_encoded == len(distinct)
+    assert encoded.reused.sum() == len(texts) - len(distinct)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(texts=LISTS, max_length=st.sampled_from([3, 5, 60]))
-def test_counts_and_cuts_are_those_of_transformers(tiny_bert, loaded, texts, max_length):
+def test_token_counts_and_truncation_equal_transformers(tiny_bert, loaded, texts, max_length):
     encoder = BertEncoder(loaded, EncoderConfig(model=str(tiny_bert), max_length=max_length))
     encoded = encoder.encode_rows(texts)
-    counts = [len(loaded.tokenizer(as_transformers_takes_it(text))["input_ids"]) for text in texts]
+    counts = [len(loaded.tokenizer(without_lone_surrogates(text))["input_ids"]) for text in texts]
     assert encoded.token_count.tolist() == counts
     assert encoded.truncated.tolist() == [count > max_length for count in counts]
 
@@ -90,8 +90,8 @@ def tokenizer(request, loaded, tmp_path_factory):
     max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(text=TEXTS, piece=st.integers(1, 20))
-def test_pieces_of_any_size_have_the_tokens_of_the_whole(tokenizer, monkeypatch, text, piece):
+def test_pieces_of_any_size_have_the_tokens_of_the_whole_text(tokenizer, monkeypatch, text, piece):
     monkeypatch.setattr(tokenization, "_PIECE_CHARS", piece)
-    text = as_transformers_takes_it(text)
-    read = TextTokenizer(tokenizer, 1000, whole_text=True).read([text])
-    assert read.windows == [tokenizer(text)["input_ids"]]
+    text = without_lone_surrogates(text)
+    tokens = TextTokenizer(tokenizer, 1000, whole_text=True).tokenize([text])
+    assert tokens.windows == [tokenizer(text)["input_ids"]]

@@ -1,147 +1,85 @@
-"""BertTransformer as a citizen of scikit-learn: every container of texts, cloning, printing, pickling, searching."""
+"""BertTransformer works as scikit-learn's own steps do: pipelines, output, clones, printing and pickling."""
 
+import io
 import pickle
 
 import joblib
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from sklearn import set_config
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.utils import get_tags
-from transformers import AutoModel, AutoTokenizer
 
-from bert_spark import memory
 from bert_spark.encoding import encoder_cache
-from bert_spark.errors import ConfigError, DataError, TextError
+from bert_spark.errors import ConfigError
 from bert_spark.estimators.bert_transformer import BertTransformer
-from bert_spark.estimators.text_cleaner import TextCleaner
 
 TEXTS = ["happy today", "i hate this", "hello world hello", ""]
 MOODS = ["happy today", "i hate this", "like it", "so sad", "love you", "no good"] * 3
 LABELS = ["+", "-", "+", "-", "+", "-"] * 3
 
 
-@pytest.fixture
-def bert(tiny_bert):
-    return BertTransformer(model=str(tiny_bert))
+def cls_of(output):
+    return output[0][:, 0, :]
 
 
-@pytest.fixture(scope="module")
-def live(tiny_bert):
-    return AutoTokenizer.from_pretrained(tiny_bert), AutoModel.from_pretrained(tiny_bert)
+# Pipelines
 
 
-CONTAINERS = {
-    "list": list,
-    "tuple": tuple,
-    "numpy object": lambda texts: np.array(texts, dtype=object),
-    "numpy str": np.array,
-    "numpy column": lambda texts: np.array(texts, dtype=object)[:, None],
-    "Series object": lambda texts: pd.Series(texts, dtype=object),
-    "Series string": lambda texts: pd.Series(texts, dtype="string"),
-    "Series arrow": lambda texts: pd.Series(texts, dtype=pd.ArrowDtype(pa.string())),
-    "Series category": lambda texts: pd.Series(texts, dtype="category"),
-    "Series of another order": lambda texts: pd.Series(texts, index=[3, 1, 2, 0]),
-    "Series of one label": lambda texts: pd.Series(texts, index=[7] * len(texts)),
-    "frame": lambda texts: pd.DataFrame({"text": texts}, index=list("dcba")),
-    "arrow": pa.array,
-    "arrow chunks": lambda texts: pa.chunked_array([texts[:1], texts[1:]]),
-}
+def test_the_tutorials_pipelines_have_the_expected_features(bert):
+    svc = LinearSVC(C=1.0, class_weight="balanced")
+    plain = Pipeline([("vectorizer", bert), ("classifier", svc)]).fit(MOODS, LABELS)
+    assert plain.predict(MOODS).tolist() == LABELS
+    tf_idf = Pipeline([("vect", CountVectorizer()), ("tfidf", TfidfTransformer())])
+    union = FeatureUnion([("bert", clone(bert)), ("tf_idf", tf_idf)])
+    both = Pipeline([("union", union), ("classifier", clone(svc))]).fit(MOODS, LABELS)
+    assert both.predict(MOODS).tolist() == LABELS
+    words = {word for text in MOODS for word in text.split() if len(word) > 1}
+    assert both[:-1].transform(["hello"]).shape == (1, 32 + len(words))
 
 
-@pytest.mark.parametrize("container", CONTAINERS.values(), ids=list(CONTAINERS))
-def test_every_container_gives_the_rows_by_position(bert, tiny_bert, transformers_cls, container):
-    vectors = bert.fit_transform(container(TEXTS))
-    assert vectors.dtype == np.float32
-    np.testing.assert_allclose(vectors, transformers_cls(tiny_bert, TEXTS), atol=1e-5)
+def test_the_tutorials_pipelines_predict_their_training_labels(bert):
+    classifier = LinearSVC(C=1.0, class_weight="balanced")
+    tfidf = Pipeline([("vect", CountVectorizer()), ("tfidf", TfidfTransformer())])
+    first = Pipeline([("vectorizer", clone(bert)), ("classifier", classifier)])
+    second = Pipeline([("union", FeatureUnion([("bert", bert), ("tf_idf", tfidf)])), ("classifier", clone(classifier))])
+    for pipeline in (first, second):
+        assert pipeline.fit(MOODS, LABELS).predict(MOODS[:4]).tolist() == LABELS[:4]
 
 
-@pytest.mark.parametrize("nothing", [None, float("nan"), np.nan, pd.NA, pd.NaT])
-@pytest.mark.parametrize("step", [TextCleaner, BertTransformer])
-def test_a_missing_text_is_refused_with_its_position(step, nothing):
-    column = pd.Series(["a", "b", nothing], index=[9, 8, 0], dtype=object)
-    with pytest.raises(TextError, match=r"^row 2 has no text"):
-        step().fit(column)
+def test_grid_search_over_settings(bert):
+    grid = {"berttransformer__pooling": ["cls", "mean"], "berttransformer__max_length": [5, 60]}
+    search = GridSearchCV(make_pipeline(bert, LinearSVC()), grid, cv=2, error_score="raise").fit(MOODS, LABELS)
+    assert len(search.cv_results_["params"]) == 4
+    assert search.best_estimator_.predict(["happy"]).shape == (1,)
 
 
-def test_both_arms_of_a_union_take_missing_texts_as_empty(tiny_bert, transformers_cls):
-    bert = BertTransformer(model=str(tiny_bert), missing="empty")
-    union = FeatureUnion([("tfidf", make_pipeline(TextCleaner(missing="empty"), TfidfVectorizer())), ("bert", bert)])
-    features = union.fit_transform(pd.Series(["happy", None, np.nan, pd.NA], dtype=object)).toarray()
-    assert features[:, 0].tolist() == [1, 0, 0, 0]
-    expected = np.tile(transformers_cls(tiny_bert, [""]), (3, 1))
-    np.testing.assert_allclose(features[1:, 1:], expected, atol=1e-5)
+def test_cross_validation_in_several_processes(bert):
+    scores = cross_val_score(make_pipeline(bert, LinearSVC()), MOODS, LABELS, cv=2, n_jobs=2, error_score="raise")
+    assert scores.shape == (2,)
 
 
-def test_the_tutorials_positional_signature(live, tiny_bert, transformers_states):
-    bert = BertTransformer(*live, 5, lambda x: x[0][:, 0, :])
-    got = bert.fit_transform(["hi my name is nicolas"])
-    np.testing.assert_allclose(got[0], transformers_states(tiny_bert, "hi my name is nicolas", 5)[0], atol=1e-5)
+# Output
 
 
-def test_the_tutorials_flatten_is_run_text_by_text_and_padded(live, tiny_bert, transformers_states):
-    bert = BertTransformer(*live, max_length=6, embedding_func=lambda x: x[0].flatten())
-    got = bert.fit_transform(["hi", "hello my two very good world"])
-    assert got.shape == (2, 6 * 32)
-    states = transformers_states(tiny_bert, "hi", 6)
-    np.testing.assert_allclose(got[0, : states.size], states.ravel(), atol=1e-5)
+def test_feature_names_after_fit(bert):
+    with pytest.raises(NotFittedError, match="BertTransformer instance is not fitted yet"):
+        bert.get_feature_names_out()
+    assert bert.fit(["hi"]).n_features_out_ == 32
+    assert bert.get_feature_names_out().tolist() == [f"bert{i}" for i in range(32)]
 
 
-def test_flatten_has_one_width_for_every_row(tiny_bert):
-    bert = BertTransformer(model=str(tiny_bert), pooling="flatten", max_length=8).fit(["a"])
-    assert bert.n_features_out_ == 8 * 32
-    assert {bert.transform([text]).shape for text in ("", "hi", "hello " * 50)} == {(1, 8 * 32)}
-
-
-def test_a_matrix_too_large_is_refused_before_any_text_is_encoded(bert, monkeypatch):
-    bert.set_params(pooling="flatten").fit(TEXTS)
-    before = encoder_cache.get_encoder(bert.config).batches.calls
-    monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
-    with pytest.raises(DataError, match=r"4 rows x 1920 numbers x 4 bytes x 2 .*cls or mean in place of flatten"):
-        bert.transform(TEXTS)
-    assert encoder_cache.get_encoder(bert.config).batches.calls == before
-
-
-def test_two_poolings_stand_side_by_side(bert):
-    both = clone(bert).set_params(pooling="cls+mean").fit_transform(TEXTS)
-    alone = [clone(bert).set_params(pooling=name).fit_transform(TEXTS) for name in ("cls", "mean")]
-    np.testing.assert_allclose(both, np.hstack(alone), atol=1e-5)
-
-
-def test_the_constructor_only_stores():
-    given = {name: object() for name in BertTransformer._get_param_names()}
-    bert = BertTransformer(**given)
-    assert vars(bert) == given
-    assert bert.get_params(deep=False) == given
-
-
-def test_a_clone_shares_live_objects_and_drops_what_was_fitted(live):
-    bert = BertTransformer(*live).set_output(transform="pandas").fit(["a"])
-    twin = clone(bert)
-    assert twin.model is live[1]
-    assert not hasattr(twin, "n_features_out_")
-    assert list(twin.fit_transform(["a"]).columns[:2]) == ["bert0", "bert1"]
-    twin.set_output(transform="default")
-    assert isinstance(bert.transform(["a"]), pd.DataFrame)
-
-
-def test_set_params_takes_effect_and_an_unknown_one_is_refused(bert):
-    assert bert.set_params(pooling="flatten", max_length=4).fit(["a"]).n_features_out_ == 4 * 32
-    with pytest.raises(ValueError, match="Invalid parameter 'pool'"):
-        bert.set_params(pool="mean")
-
-
-def test_it_prints_as_text_and_html(bert, live):
-    assert repr(BertTransformer()) == "BertTransformer()"
-    assert "pooling='mean'" in repr(BertTransformer(pooling="mean"))
-    pipeline = make_pipeline(bert, LinearSVC())
-    assert "BertTransformer" in pipeline._repr_html_()
-    assert "BertTransformer" in make_pipeline(BertTransformer(*live), LinearSVC())._repr_html_()
+def test_pandas_output_has_float32_columns(bert):
+    frame = bert.set_output(transform="pandas").fit_transform(pd.Series(["hi", "hello"], index=[7, 3]))
+    assert list(frame.columns[:2]) == ["bert0", "bert1"]
+    assert frame.index.tolist() == [7, 3]
+    assert set(frame.dtypes) == {np.dtype("float32")}
 
 
 def test_set_output_pandas_keeps_the_index_and_names_the_columns(bert):
@@ -157,15 +95,108 @@ def test_set_output_polars(bert):
     assert frame.columns[0] == "bert0"
 
 
-def test_a_union_names_its_columns(bert):
+def test_feature_names_of_a_union(bert):
     union = FeatureUnion([("words", TfidfVectorizer()), ("b", bert)]).fit(TEXTS)
     assert union.get_feature_names_out()[[0, -1]].tolist() == ["words__happy", "b__bert31"]
 
 
-def test_tags_say_text_in(bert):
+def test_a_pipeline_fits_with_pandas_output_as_the_default(bert):
+    set_config(transform_output="pandas")
+    try:
+        pipeline = make_pipeline(bert, LinearSVC()).fit(pd.Series(MOODS), LABELS)
+        assert pipeline[:-1].transform(MOODS[:1]).columns[0] == "bert0"
+    finally:
+        set_config(transform_output="default")
+
+
+# Parameters and clones
+
+
+def test_the_constructor_stores_its_arguments_unchanged_and_loads_nothing(live):
+    before = encoder_cache.model_loads()
+    bert = BertTransformer(*live, 7, cls_of)
+    assert (bert.tokenizer, bert.model, bert.max_length, bert.embedding_func) == (*live, 7, cls_of)
+    assert BertTransformer(model="no/such", pooling="nonsense").pooling == "nonsense"  # refused at fit only
+    assert encoder_cache.model_loads() == before
+
+
+def test_the_constructor_stores_every_parameter():
+    parameters = {name: object() for name in BertTransformer._get_param_names()}
+    bert = BertTransformer(**parameters)
+    assert vars(bert) == parameters
+    assert bert.get_params(deep=False) == parameters
+
+
+def test_an_invalid_setting_is_refused_at_fit(tiny_bert):
+    with pytest.raises(ConfigError, match="pooling 'nonsense' is unknown"):
+        BertTransformer(model=str(tiny_bert), pooling="nonsense").fit(["hi"])
+
+
+def test_set_params_takes_effect_and_unknown_parameters_are_refused(bert):
+    assert bert.set_params(pooling="flatten", max_length=4).fit(["a"]).n_features_out_ == 4 * 32
+    with pytest.raises(ValueError, match="Invalid parameter 'pool'"):
+        bert.set_params(pool="mean")
+
+
+def test_clone_has_the_same_settings_and_no_fitted_state(bert):
+    copy = clone(bert.set_params(pooling="mean").fit(["hi"]))
+    assert copy.get_params() == bert.get_params()
+    assert not hasattr(copy, "n_features_out_")
+
+
+def test_a_clone_shares_live_objects_and_drops_fitted_state(live):
+    bert = BertTransformer(*live).set_output(transform="pandas").fit(["a"])
+    copy = clone(bert)
+    assert copy.model is live[1]
+    assert not hasattr(copy, "n_features_out_")
+    assert list(copy.fit_transform(["a"]).columns[:2]) == ["bert0", "bert1"]
+    copy.set_output(transform="default")
+    assert isinstance(bert.transform(["a"]), pd.DataFrame)
+
+
+def test_clone_and_print_with_live_objects(live):
+    bert = BertTransformer(*live, embedding_func=cls_of)
+    assert repr(bert).startswith("BertTransformer(")
+    assert clone(bert).fit_transform(["hi"]).shape == (1, 32)
+
+
+def test_tags_declare_text_input(bert):
     tags = get_tags(bert).input_tags
     assert (tags.string, tags.two_d_array) == (True, False)
     assert not get_tags(bert).requires_fit
+
+
+# Printing and pickling
+
+
+def test_a_pipeline_prints(bert):
+    pipeline = make_pipeline(bert, LinearSVC())
+    assert "BertTransformer" in repr(pipeline)
+    assert "BertTransformer" in pipeline._repr_html_()
+
+
+def test_an_estimator_prints_as_text_and_html(bert, live):
+    assert repr(BertTransformer()) == "BertTransformer()"
+    assert "pooling='mean'" in repr(BertTransformer(pooling="mean"))
+    pipeline = make_pipeline(bert, LinearSVC())
+    assert "BertTransformer" in pipeline._repr_html_()
+    assert "BertTransformer" in make_pipeline(BertTransformer(*live), LinearSVC())._repr_html_()
+
+
+def dump_with_joblib(estimator):
+    buffer = io.BytesIO()
+    joblib.dump(estimator, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("dump", [pickle.dumps, dump_with_joblib])
+def test_a_fitted_pipeline_pickles_small_and_predicts_the_same(bert, dump):
+    """A pickle holds settings and no weights, so a pipeline fitted on a GPU loads on a machine without one."""
+    pipeline = make_pipeline(bert, LinearSVC()).fit(MOODS, LABELS)
+    data = dump(pipeline)
+    assert len(data) < 10_000
+    loaded = joblib.load(io.BytesIO(data))
+    assert np.array_equal(loaded.decision_function(MOODS), pipeline.decision_function(MOODS))
 
 
 @pytest.mark.parametrize("fitted", [False, True])
@@ -180,8 +211,13 @@ def test_a_pickle_is_small_and_gives_the_same_vectors(bert, fitted, tmp_path):
     np.testing.assert_array_equal(joblib.load(tmp_path / "bert.joblib").fit_transform(TEXTS), expected)
 
 
-class OnGpu:
-    """A model that claims to be on a GPU, and leaves it when told."""
+def test_pickling_before_and_after_fit(bert):
+    for estimator in (bert, clone(bert).fit(["hi"]), clone(bert).set_params(embedding_func=cls_of).fit(["hi"])):
+        assert pickle.loads(pickle.dumps(estimator)).get_params() == estimator.get_params()
+
+
+class FakeGpuModel:
+    """A model that claims to be on a GPU, until `cpu` is called."""
 
     device = "cuda:0"
 
@@ -190,30 +226,7 @@ class OnGpu:
         return self
 
 
-def test_a_live_model_leaves_the_gpu_before_it_is_pickled():
-    model = OnGpu()
+def test_a_live_model_is_pickled_on_the_cpu():
+    model = FakeGpuModel()
     assert pickle.loads(pickle.dumps(BertTransformer("tokenizer", model))).model.device == "cpu"
     assert model.device == "cuda:0"
-
-
-def test_the_tutorials_two_pipelines(bert):
-    classifier = LinearSVC(C=1.0, class_weight="balanced")
-    tfidf = Pipeline([("vect", CountVectorizer()), ("tfidf", TfidfTransformer())])
-    first = Pipeline([("vectorizer", clone(bert)), ("classifier", classifier)])
-    second = Pipeline([("union", FeatureUnion([("bert", bert), ("tf_idf", tfidf)])), ("classifier", clone(classifier))])
-    for pipeline in (first, second):
-        assert pipeline.fit(MOODS, LABELS).predict(MOODS[:4]).tolist() == LABELS[:4]
-
-
-def test_one_live_object_without_the_other_is_refused(live):
-    with pytest.raises(ConfigError, match="got one of tokenizer and model as an object"):
-        BertTransformer(live[0]).fit(["a"])
-
-
-def test_under_config_transform_output_pandas_a_pipeline_still_fits(bert):
-    set_config(transform_output="pandas")
-    try:
-        pipeline = make_pipeline(bert, LinearSVC()).fit(pd.Series(MOODS), LABELS)
-        assert pipeline[:-1].transform(MOODS[:1]).columns[0] == "bert0"
-    finally:
-        set_config(transform_output="default")

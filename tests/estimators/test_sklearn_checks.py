@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of an estimator, on ours."""
+"""scikit-learn's own estimator checks pass for BertTransformer and TextCleaner."""
 
 import pytest
 from sklearn.utils import estimator_checks
@@ -6,8 +6,8 @@ from sklearn.utils import estimator_checks
 from bert_spark.estimators.bert_transformer import BertTransformer
 from bert_spark.estimators.text_cleaner import TextCleaner
 
-# scikit-learn's own checks. parametrize_with_checks itself gives nothing for a transformer whose tags say that it takes
-# no 2-D numbers; so those that need no numbers are called by hand, and the others are listed with their reason.
+# parametrize_with_checks selects no checks for a transformer whose tags exclude 2-D numbers. So the checks that need no
+# numbers are called by name, and the others are listed with the reason.
 APPLICABLE = [
     "check_estimator_cloneable",
     "check_estimator_tags_renamed",
@@ -21,7 +21,9 @@ APPLICABLE = [
     "check_parameters_default_constructible",
     "check_global_output_transform_pandas",
 ]
-NUMBERS = "feeds a matrix of numbers; texts are what this takes"
+
+
+NUMBERS = "passes a matrix of numbers, but the transformer takes texts"
 NOT_APPLICABLE = {
     "check_fit_score_takes_y": NUMBERS,
     "check_estimators_overwrite_params": NUMBERS,
@@ -39,12 +41,12 @@ def test_scikit_learns_own_checks(step, name):
     getattr(estimator_checks, name)(step.__name__, step())
 
 
-def test_no_check_of_the_api_is_forgotten():
+def test_every_check_of_the_api_is_listed():
     api = {getattr(check, "func", check).__name__ for check in estimator_checks._yield_api_checks(BertTransformer())}
     assert api <= set(APPLICABLE) | set(NOT_APPLICABLE)
 
 
 @pytest.mark.parametrize("estimator_and_check", estimator_checks.parametrize_with_checks([BertTransformer()]).args[1])
-def test_what_scikit_learn_itself_thinks_applicable(estimator_and_check):
+def test_checks_that_scikit_learn_selects(estimator_and_check):
     estimator, check = estimator_and_check
     check(estimator)

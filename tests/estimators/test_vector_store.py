@@ -1,4 +1,4 @@
-"""Vectors of texts seen before: BERT runs once a text and setting, and no text is kept."""
+"""With a memory folder BERT runs once for each text and setting, and no text is stored."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
-from transformers import AutoModel, AutoTokenizer
 
 from bert_spark.encoding import encoder_cache
 from bert_spark.errors import ConfigError
@@ -17,43 +16,33 @@ MOODS = ["happy today", "i hate this", "like it", "so sad", "love you", "no good
 LABELS = ["+", "-", "+", "-", "+", "-"] * 3
 
 
-@pytest.fixture
-def bert(tiny_bert):
-    return BertTransformer(model=str(tiny_bert))
-
-
-@pytest.fixture(scope="module")
-def live(tiny_bert):
-    return AutoTokenizer.from_pretrained(tiny_bert), AutoModel.from_pretrained(tiny_bert)
-
-
-def test_a_grid_search_with_memory_runs_bert_once_a_text_and_setting(bert, tmp_path):
+def test_a_grid_search_with_memory_runs_bert_once_per_text_and_setting(bert, tmp_path):
     pipeline = Pipeline([("bert", bert.set_params(memory=str(tmp_path))), ("svc", LinearSVC())])
     grid = {"bert__pooling": ["cls", "mean"], "bert__max_length": [8, 16], "svc__C": [0.1, 1, 10]}
     encoder_cache.clear_encoders()
-    counted = {}
+    encoded = {}
     original = encoder_cache.BertEncoder.encode
 
     def encode(self, texts):
         key = (self.config.pooling, self.config.max_length)
-        counted[key] = counted.get(key, 0) + len(texts)
+        encoded[key] = encoded.get(key, 0) + len(texts)
         return original(self, texts)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encoder_cache.BertEncoder, "encode", encode)
         search = GridSearchCV(pipeline, grid, cv=3).fit(MOODS, LABELS)
-    assert counted == {(pooling, length): len(set(MOODS)) for pooling in ("cls", "mean") for length in (8, 16)}
+    assert encoded == {(pooling, length): len(set(MOODS)) for pooling in ("cls", "mean") for length in (8, 16)}
     assert search.predict(MOODS[:2]).tolist() == LABELS[:2]
 
 
-def test_remembered_vectors_are_those_of_the_same_text_and_model(bert, tmp_path):
+def test_stored_vectors_are_used_for_the_same_text_and_settings_only(bert, tmp_path):
     plain = clone(bert).fit_transform(TEXTS)
     bert.set_params(memory=str(tmp_path)).fit_transform(TEXTS[2:])
     np.testing.assert_allclose(bert.fit_transform(TEXTS), plain, atol=1e-5)
     np.testing.assert_array_equal(bert.set_params(pooling="mean").fit_transform(TEXTS)[0] == plain[0], False)
 
 
-def test_no_text_is_kept_in_the_memory(bert, tmp_path):
+def test_the_store_holds_no_text(bert, tmp_path):
     bert.set_params(memory=str(tmp_path)).fit_transform(["happy today"])
     (file,) = tmp_path.iterdir()
     assert b"happy" not in file.read_bytes()
@@ -64,7 +53,7 @@ def test_memory_needs_a_model_by_name(live, tmp_path):
         BertTransformer(*live, memory=str(tmp_path)).fit_transform(["a"])
 
 
-def test_a_pipelines_own_memory_works_too(bert, tmp_path):
+def test_a_pipelines_own_memory_works(bert, tmp_path):
     pipeline = Pipeline([("bert", bert), ("svc", LinearSVC())], memory=str(tmp_path))
     search = GridSearchCV(pipeline, {"svc__C": [0.1, 1]}, cv=2, n_jobs=2).fit(MOODS, LABELS)
     assert search.best_score_ == 1.0

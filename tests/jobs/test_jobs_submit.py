@@ -1,4 +1,4 @@
-"""The jobs as a person starts them, in processes of their own: spark-submit.sh, a plain spark-submit, python."""
+"""The jobs in processes of their own, started by spark-submit.sh, by a plain spark-submit and by python."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ SHELL = str(ROOT / "spark-submit.sh")
 
 
 def start(command, folder, **variables):
-    """Run a command in `folder` as a person with this environment active would; return the finished process."""
+    """Run a command in `folder` with this Python environment active; return the finished process."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYSPARK", "SPARK"))
@@ -34,7 +34,7 @@ def start(command, folder, **variables):
     ],
     ids=["spark-submit.sh", "spark-submit", "python"],
 )
-def test_embed_runs_however_it_is_started_and_from_any_folder(command, tiny_bert, tmp_path):
+def test_embed_runs_from_any_folder_however_it_is_started(command, tiny_bert, tmp_path):
     (tmp_path / "tweets.csv").write_text('id,content\n1,"hi, ""you"""\n2,\n3,so sad\n', encoding="utf-8")
     options = ["--input", "tweets.csv", "--text-column", "content", "--model", str(tiny_bert), "--output", "out"]
     done = start([*command, *options], tmp_path)
@@ -47,7 +47,7 @@ def test_embed_runs_however_it_is_started_and_from_any_folder(command, tiny_bert
     assert len(list((tmp_path / "_manifests").glob("embed-*.json"))) == 1
 
 
-def test_a_wrong_column_ends_with_its_code_and_one_line_not_a_stack(tiny_bert, tmp_path):
+def test_wrong_column_gives_exit_code_1_and_no_stack_trace(tiny_bert, tmp_path):
     (tmp_path / "tweets.csv").write_text("id,content\n1,hi\n", encoding="utf-8")
     options = ["--input", "tweets.csv", "--text-column", "body", "--model", str(tiny_bert), "--output", "out"]
     done = start([SHELL, "--master", "local[1]", "jobs/embed.py", *options], tmp_path)
@@ -57,8 +57,8 @@ def test_a_wrong_column_ends_with_its_code_and_one_line_not_a_stack(tiny_bert, t
     assert not (tmp_path / "out").exists()
 
 
-def test_a_value_that_spark_names_is_in_no_log(tiny_bert, tmp_path):
-    """The input is a view that casts; the value holds quotes and line ends."""
+def test_value_in_a_spark_error_is_not_logged(tiny_bert, tmp_path):
+    """The input is a view in which a cast fails. The value holds quotes and line ends."""
     app = f"""
 from pyspark.sql import SparkSession
 from jobs import embed
@@ -70,8 +70,8 @@ print("exit code", embed.main(options))
 """
     (tmp_path / "app.py").write_text(app, encoding="utf-8")
     done = start([SHELL, "--master", "local[1]", "--conf", "spark.sql.ansi.enabled=true", "app.py"], tmp_path)
-    said = done.stdout + done.stderr
-    assert "exit code 1" in said, said[-3000:]
-    assert "Spark failed: [CAST_INVALID_INPUT] The value '...' of the type" in said
-    assert "ERROR Executor" in said
-    assert "secret" not in said
+    output = done.stdout + done.stderr
+    assert "exit code 1" in output, output[-3000:]
+    assert "Spark failed: [CAST_INVALID_INPUT] The value '...' of the type" in output
+    assert "ERROR Executor" in output
+    assert "secret" not in output

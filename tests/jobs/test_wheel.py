@@ -1,4 +1,4 @@
-"""The wheel holds all that is needed: installed into an environment of its own, it runs from an empty folder."""
+"""The wheel, installed into an environment of its own, runs from an empty folder."""
 
 import json
 import os
@@ -9,25 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from bert_spark.errors import ConfigError
-from jobs import embed
 from tests.support.paths import ROOT
 
 pytest.importorskip("pyspark", reason="pyspark missing: pip install pyspark")
 
 
-def call(*command, cwd, code=0):
-    mine = {
+def run_command(*command, cwd, code=0):
+    environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "PYSPARK", "SPARK"))
     }
-    done = subprocess.run([*map(str, command)], cwd=cwd, env=mine, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == code, (done.stdout + done.stderr)[-3000:]
     return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """Build the wheel of a copy, install it into a new environment that sees this one's packages; return its bin/."""
+    """Build the wheel from a copy and install it into a new environment; return its bin/ folder.
+
+    The environment also sees the packages of this one.
+    """
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     for name in ("bert_spark", "jobs"):
@@ -35,33 +36,35 @@ def installed(tmp_path_factory):
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    call(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source, cwd=folder)
-    call(sys.executable, "-m", "venv", "--without-pip", folder / "env", cwd=folder)
+    run_command(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source, cwd=folder)
+    run_command(sys.executable, "-m", "venv", "--without-pip", folder / "env", cwd=folder)
     python = folder / "env" / "bin" / "python"
-    packages = Path(call(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip())
-    seen = [path for path in sys.path if path.endswith("site-packages")]  # their .pth files are not read: no checkout
-    (packages / "packages_of_the_tests.pth").write_text("\n".join(seen))
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = Path(run_command(python, "-c", code, cwd=folder).strip())
+    # Python does not read the .pth files in these folders: the checkout's own does not count
+    site_packages = [path for path in sys.path if path.endswith("site-packages")]
+    (packages / "packages_of_the_tests.pth").write_text("\n".join(site_packages))
     (wheel,) = folder.glob("*.whl")
-    call(*pip, "--python", python, "install", "--no-deps", "--no-index", "--force-reinstall", wheel, cwd=folder)
+    run_command(*pip, "--python", python, "install", "--no-deps", "--no-index", "--force-reinstall", wheel, cwd=folder)
     return python.parent
 
 
-def test_package_and_jobs_come_from_the_wheel_and_no_package_called_jobs_is_left_behind(installed, tmp_path):
+def test_jobs_are_in_the_package_and_not_at_top_level(installed, tmp_path):
     code = (
         "import bert_spark.jobs.train as t; print(t.__file__); import importlib.util as u; print(u.find_spec('jobs'))"
     )
-    where, jobs = call(installed / "python", "-c", code, cwd=tmp_path).split()
+    where, jobs = run_command(installed / "python", "-c", code, cwd=tmp_path).split()
     assert where.startswith(str(installed.parent))
     assert jobs == "None"
 
 
 @pytest.mark.parametrize("job", ["embed", "train", "score", "search"])
 def test_each_job_is_a_command(installed, tmp_path, job):
-    assert f"usage: bert-spark-{job}" in call(installed / f"bert-spark-{job}", "--help", cwd=tmp_path)
+    assert f"usage: bert-spark-{job}" in run_command(installed / f"bert-spark-{job}", "--help", cwd=tmp_path)
 
 
-def test_command_without_options_says_what_to_give(installed, tmp_path):
-    assert "no options given, and there is no checkout here" in call(
+def test_command_without_options_is_refused(installed, tmp_path):
+    assert "no options given, and there is no checkout here" in run_command(
         installed / "bert-spark-embed", cwd=tmp_path, code=2
     )
 
@@ -69,17 +72,20 @@ def test_command_without_options_says_what_to_give(installed, tmp_path):
 def test_embed_runs_from_an_empty_folder(installed, tiny_bert, tmp_path):
     (tmp_path / "tweets.csv").write_text("id,text\n1,hi\n2,\n")
     options = ["--input", "tweets.csv", "--model", tiny_bert, "--output", tmp_path / "out"]
-    assert "embed: 2 rows in" in call(installed / "bert-spark-embed", *options, cwd=tmp_path)
+    assert "embed: 2 rows in" in run_command(installed / "bert-spark-embed", *options, cwd=tmp_path)
     (record,) = (tmp_path / "_manifests").glob("embed-*.json")
     assert json.loads(record.read_text())["rows_out"] == 2
 
 
-def test_templates_are_in_it(installed, tmp_path):
-    code = "from importlib.resources import files; print(*(f.name for f in (files('bert_spark.training') / 'templates').iterdir()))"
-    assert set(call(installed / "python", "-c", code, cwd=tmp_path).split()) == {"model_card.md", "report.html"}
+def test_wheel_holds_the_templates(installed, tmp_path):
+    code = """
+from importlib.resources import files
+print(*(file.name for file in (files("bert_spark.training") / "templates").iterdir()))
+"""
+    assert set(run_command(installed / "python", "-c", code, cwd=tmp_path).split()) == {"model_card.md", "report.html"}
 
 
-def test_task_entry_points_raise_for_schedulers_that_ignore_return_values(installed, tmp_path):
+def test_task_entry_points_raise_errors(installed, tmp_path):
     code = """
 import sys
 from importlib.metadata import distribution
@@ -91,12 +97,6 @@ try:
 except Exception as err:
     print(type(err).__name__, err)
 """
-    printed = call(installed / "python", "-c", code, cwd=tmp_path)
+    printed = run_command(installed / "python", "-c", code, cwd=tmp_path)
     assert printed.splitlines()[0] == "embed score search train"
     assert "ConfigError [encoder]: pooling 'median' is unknown" in printed
-
-
-def test_wrong_option_raises_where_argparse_would_end_the_process():
-    with pytest.raises(ConfigError, match="unrecognized arguments: --poling"):
-        embed.embed(["--poling", "cls"])
-    assert embed.main(["--format", "xls"]) == 2

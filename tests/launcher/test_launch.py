@@ -1,4 +1,4 @@
-"""conf/launch.py: the requirements of pyproject.toml against an environment, and the zip that executors get."""
+"""conf/launch.py: the check of pyproject.toml's requirements, and the zip of the package for executors."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from tests.support.paths import ROOT
 
 
 def checkout(folder, package):
-    """Make a checkout of nothing but conf/, pyproject.toml and a package of these files."""
+    """Make a checkout that holds conf/, pyproject.toml and a package of these files only."""
     shutil.copytree(ROOT / "conf", folder / "conf")
     shutil.copy(ROOT / "pyproject.toml", folder)
     for name, text in package.items():
@@ -36,7 +36,7 @@ def launch(root, *arguments, **variables):
         ('"pyspark[connect]>=3.5,<4.4"', '"pyspark[connect]<3"', "lacks pyspark[connect]<3 (has "),
     ],
 )
-def test_what_is_lacking_is_named(tmp_path, met, unmet, message):
+def test_unmet_requirement_is_named(tmp_path, met, unmet, message):
     root = checkout(tmp_path, {})
     text = (root / "pyproject.toml").read_text()
     assert met in text
@@ -49,14 +49,14 @@ def test_what_is_lacking_is_named(tmp_path, met, unmet, message):
         assert message in done.stderr
 
 
-def test_zip_holds_the_package_alone(tmp_path):
+def test_zip_holds_only_the_package(tmp_path):
     files = {"__init__.py": "", "templates/page.html": "<p>", "__pycache__/x.pyc": ""}
-    made = Path(launch(checkout(tmp_path, files), "zip").stdout.strip())
-    assert made.parent == tmp_path / "temp"
-    assert zipfile.ZipFile(made).namelist() == ["bert_spark/__init__.py", "bert_spark/templates/page.html"]
+    archive = Path(launch(checkout(tmp_path, files), "zip").stdout.strip())
+    assert archive.parent == tmp_path / "temp"
+    assert zipfile.ZipFile(archive).namelist() == ["bert_spark/__init__.py", "bert_spark/templates/page.html"]
 
 
-def test_zip_is_made_once_and_always_of_the_same_bytes(tmp_path):
+def test_zip_is_written_once_and_is_reproducible(tmp_path):
     root = checkout(tmp_path, {"__init__.py": ""})
     first = Path(launch(root, "zip").stdout.strip())
     assert [entry.date_time for entry in zipfile.ZipFile(first).infolist()] == [(1980, 1, 1, 0, 0, 0)]
@@ -77,8 +77,8 @@ def test_zip_of_a_changed_package_has_another_name(tmp_path):
     assert Path(first.strip()).exists()
 
 
-@pytest.mark.parametrize("odd", ["a space", "a,comma", "a#hash", "ä"])
-def test_zip_never_lies_in_a_path_that_spark_would_misread(tmp_path, odd):
+@pytest.mark.parametrize("folder", ["a space", "a,comma", "a#hash", "ä"])
+def test_zip_is_never_at_a_path_that_spark_would_misread(tmp_path, folder):
     (tmp_path / "safe").mkdir()
-    done = launch(checkout(tmp_path / odd, {"__init__.py": ""}), "zip", TMPDIR=str(tmp_path / "safe"))
+    done = launch(checkout(tmp_path / folder, {"__init__.py": ""}), "zip", TMPDIR=str(tmp_path / "safe"))
     assert Path(done.stdout).parent == tmp_path / "safe" / f"bert_spark-{os.getuid()}"

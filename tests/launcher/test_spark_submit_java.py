@@ -1,11 +1,11 @@
-"""spark-submit.sh finds a Java that fits, or says how to get one."""
+"""spark-submit.sh finds a Java that is new enough, installs one, or prints the commands that do."""
 
 import shutil
 
 from tests.support.checkouts import fake_java, fake_python, start, write
 
 
-def test_no_java_and_not_root_prints_three_commands_and_exits_3(checkout, machine, tmp_path):
+def test_without_java_a_user_gets_three_commands_and_exit_code_3(checkout, machine, tmp_path):
     (machine / "id").unlink()
     write(machine / "id", "#!/usr/bin/env bash\necho 1000\n")
     write(machine / "apt-get", "#!/usr/bin/env bash\necho must not run; exit 1\n")
@@ -17,7 +17,7 @@ def test_no_java_and_not_root_prints_three_commands_and_exits_3(checkout, machin
     assert "brew install openjdk@17" in done.stderr
 
 
-def test_root_without_apt_gets_the_commands_too(checkout, machine, tmp_path):
+def test_without_java_and_apt_root_gets_the_commands(checkout, machine, tmp_path):
     (machine / "id").unlink()
     write(machine / "id", "#!/usr/bin/env bash\necho 0\n")
     done = start(checkout / "spark-submit.sh", "tests", path=machine, BERT_SPARK_JAVA_FOLDERS=str(tmp_path / "none"))
@@ -26,7 +26,7 @@ def test_root_without_apt_gets_the_commands_too(checkout, machine, tmp_path):
     assert "sudo dnf install -y java-21-openjdk-headless" in done.stderr
 
 
-def test_root_with_apt_says_so_installs_and_goes_on(checkout, machine, tmp_path):
+def test_root_with_apt_installs_java_and_continues(checkout, machine, tmp_path):
     (machine / "id").unlink()
     write(machine / "id", "#!/usr/bin/env bash\necho 0\n")
     java = fake_java(tmp_path / "packed" / "bin" / "java", "17")
@@ -43,7 +43,7 @@ def test_root_with_apt_says_so_installs_and_goes_on(checkout, machine, tmp_path)
     assert done.stdout == f"JAVA_HOME={java.parent.parent} python -m pytest\n"
 
 
-def test_too_old_javas_are_passed_over_for_one_in_the_folders(checkout, machine, tmp_path):
+def test_too_old_java_is_skipped_for_a_newer_one(checkout, machine, tmp_path):
     fake_python(machine / "python3")
     fake_java(machine / "java", "1.8")
     old = fake_java(tmp_path / "old" / "bin" / "java", "11").parent.parent
@@ -53,7 +53,7 @@ def test_too_old_javas_are_passed_over_for_one_in_the_folders(checkout, machine,
     assert done.stdout == f"JAVA_HOME={new} python -m pytest -x\n"
 
 
-def test_java_home_comes_before_path(checkout, machine, tmp_path):
+def test_java_home_is_tried_before_path(checkout, machine, tmp_path):
     fake_python(machine / "python3")
     fake_java(machine / "java", "17")
     home = fake_java(tmp_path / "mine" / "bin" / "java", "21").parent.parent

@@ -1,4 +1,4 @@
-"""spark-submit.sh: what it finds, what it says when it finds nothing, what it passes on. One test starts Spark."""
+"""spark-submit.sh: its usage, the Python it uses, and what it passes to spark-submit. One test starts Spark."""
 
 import shutil
 import sys
@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.checkouts import ROOT, fake_java, fake_python, fake_spark, start, write
+from tests.support.checkouts import fake_java, fake_python, fake_spark, start, write
+from tests.support.paths import ROOT
 
 JOB = """
 import os, sys
@@ -37,7 +38,7 @@ def test_help_prints_usage():
     assert done.stdout.startswith("usage: ./spark-submit.sh [spark-submit options] jobs/X.py [job options]\n")
 
 
-def test_no_arguments_print_usage_and_are_an_error():
+def test_no_arguments_print_usage_and_exit_2():
     done = start(ROOT / "spark-submit.sh")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("usage: ./spark-submit.sh")
@@ -62,23 +63,23 @@ def test_wrong_command_line_is_named_and_exits_2(arguments, message):
 # ---- Python
 
 
-def test_no_fitting_python_prints_three_commands_and_exits_3(checkout, machine):
+def test_without_a_usable_python_three_commands_and_exit_code_3(checkout, machine):
     write(machine / "python3", "#!/usr/bin/env bash\necho too old >&2; exit 1\n")
     done = start(checkout / "spark-submit.sh", "exec", "true", path=machine)
     assert done.returncode == 3
-    assert "the active Python won't do: too old" in done.stderr
+    assert "the active Python cannot be used: too old" in done.stderr
     assert "sudo apt-get install -y python3 python3-venv" in done.stderr
     assert "sudo dnf install -y python3.11" in done.stderr
     assert "brew install python@3.11" in done.stderr
 
 
-def test_active_environment_is_used_where_it_meets_the_requirements(checkout):
+def test_active_environment_is_used_if_it_meets_the_requirements(checkout):
     done = start(checkout / "spark-submit.sh", "exec", "python", "-c", "import sys; print(sys.prefix)")
     assert done.stdout == f"{sys.prefix}\n"
     assert not (checkout / ".venv").exists()
 
 
-# An interpreter whose `-m venv` makes a .venv that logs pip's calls; pip fails while the file `broken` is there.
+# A fake Python whose `-m venv` makes a .venv that logs the calls of pip. pip fails while the file `broken` exists.
 VENV_MAKER = """#!/usr/bin/env bash
 case "$*" in
   *"launch.py meets"*) echo nothing here >&2; exit 1 ;;
@@ -97,7 +98,7 @@ esac
 
 @pytest.fixture
 def installs(machine, tmp_path):
-    """A machine whose Python makes environments at once; the file that is returned logs each call of pip."""
+    """Put a fake Python on the machine's PATH that makes environments at once; return the log of its pip calls."""
     log, broken = tmp_path / "pip.log", tmp_path / "broken"
     pip = write(tmp_path / "fake-pip", PIP.format(log=log, broken=broken, sleep=shutil.which("sleep")))
     tools = {name: shutil.which(name) for name in ["mkdir", "cp"]}
@@ -108,7 +109,7 @@ def installs(machine, tmp_path):
     return log
 
 
-def test_second_start_installs_nothing_and_a_changed_pin_installs_again(checkout, machine, installs):
+def test_only_a_changed_pin_installs_again(checkout, machine, installs):
     def run():
         assert start(checkout / "spark-submit.sh", "exec", "python", "x", path=machine).stdout == "ran x\n"
         return len(installs.read_text().splitlines())
@@ -120,7 +121,7 @@ def test_second_start_installs_nothing_and_a_changed_pin_installs_again(checkout
     assert "-c conf/constraints.txt -e .[spark,minilm,report,test]" in installs.read_text()
 
 
-def test_of_two_starts_at_once_one_installs_and_both_run(checkout, machine, installs):
+def test_of_two_concurrent_starts_one_installs_and_both_run(checkout, machine, installs):
     def run(argument):
         return start(checkout / "spark-submit.sh", "exec", "python", argument, path=machine).stdout
 
@@ -129,7 +130,7 @@ def test_of_two_starts_at_once_one_installs_and_both_run(checkout, machine, inst
     assert len(installs.read_text().splitlines()) == 1
 
 
-def test_failed_install_exits_3_and_the_next_start_begins_anew(checkout, machine, installs, tmp_path):
+def test_failed_install_exits_3_and_the_next_start_installs_again(checkout, machine, installs, tmp_path):
     (tmp_path / "broken").touch()
     done = start(checkout / "spark-submit.sh", "exec", "python", "x", path=machine)
     assert (done.returncode, done.stdout) == (3, "")
@@ -143,7 +144,7 @@ def test_failed_install_exits_3_and_the_next_start_begins_anew(checkout, machine
 # ---- what reaches spark-submit
 
 
-def test_options_of_both_sides_reach_spark_submit_unchanged(checkout, machine, tmp_path):
+def test_options_before_and_after_the_job_reach_spark_submit_unchanged(checkout, machine, tmp_path):
     fake_java(machine / "java", "17")
     python = fake_python(machine / "python3")
     fake_spark(python.parent / "spark")
@@ -158,7 +159,7 @@ def test_options_of_both_sides_reach_spark_submit_unchanged(checkout, machine, t
     )
 
 
-def test_job_in_the_callers_folder_comes_before_the_checkouts(checkout, machine, tmp_path):
+def test_job_in_the_current_folder_is_preferred_to_the_checkouts(checkout, machine, tmp_path):
     fake_java(machine / "java", "17")
     fake_spark(fake_python(machine / "python3").parent / "spark")
     write(checkout / "jobs" / "embed.py", "")
@@ -167,7 +168,7 @@ def test_job_in_the_callers_folder_comes_before_the_checkouts(checkout, machine,
     assert done.stdout == "<--py-files></built/package.zip><jobs/embed.py>"
 
 
-def test_own_spark_home_wins(checkout, machine, tmp_path):
+def test_spark_home_of_the_user_is_used(checkout, machine, tmp_path):
     fake_java(machine / "java", "17")
     fake_python(machine / "python3")
     fake_spark(tmp_path / "my spark")
@@ -177,20 +178,20 @@ def test_own_spark_home_wins(checkout, machine, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("variables", "expected"),
     [
         ({}, "{python} {python}"),
         ({"PYSPARK_PYTHON": "./env/python"}, "./env/python {python}"),
         ({"PYSPARK_DRIVER_PYTHON": "/a b/python"}, "{python} /a b/python"),
     ],
 )
-def test_pythons_for_spark_are_set_where_the_user_has_not(checkout, machine, given, expected):
+def test_pyspark_python_is_set_unless_the_user_has_set_it(checkout, machine, variables, expected):
     fake_java(machine / "java", "17")
     python = fake_python(machine / "python3")
-    shows = "#!/usr/bin/env bash\necho $PYSPARK_PYTHON $PYSPARK_DRIVER_PYTHON\n"
-    write(python.parent / "spark" / "bin" / "spark-submit", shows)
+    script = "#!/usr/bin/env bash\necho $PYSPARK_PYTHON $PYSPARK_DRIVER_PYTHON\n"
+    write(python.parent / "spark" / "bin" / "spark-submit", script)
     write(checkout / "jobs" / "embed.py", "")
-    done = start(checkout / "spark-submit.sh", "jobs/embed.py", path=machine, **given)
+    done = start(checkout / "spark-submit.sh", "jobs/embed.py", path=machine, **variables)
     assert done.stdout.strip() == expected.format(python=python)
 
 
@@ -206,7 +207,7 @@ def test_symlink_from_another_folder_finds_the_checkout(checkout, tmp_path, targ
 # ---- a real job
 
 
-def test_real_job_gets_package_options_folder_and_its_exit_code_back(checkout, tmp_path):
+def test_real_job_gets_package_options_and_folder_and_returns_its_exit_code(checkout, tmp_path):
     write(checkout / "jobs" / "tiny.py", JOB)
     write(tmp_path / "extra.py", 'WHO = "the extra file"\n')
     options = ["--master", "local[1]", "--conf", "spark.ui.enabled=false", "--conf", "spark.test.word=two words"]
@@ -219,7 +220,7 @@ def test_real_job_gets_package_options_folder_and_its_exit_code_back(checkout, t
     assert f"folder: {tmp_path}" in done.stdout
 
 
-def test_pytests_exit_code_comes_back(checkout):
+def test_exit_code_of_pytest_is_returned(checkout):
     write(checkout / "tests" / "test_one.py", "def test_one():\n    assert False\n")
     done = start(checkout / "spark-submit.sh", "tests", "-q", "-p", "no:cacheprovider")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""A day without a record replaces an earlier one where it is whole; what can't be read never does."""
+"""An empty day overwrites the existing partition if its input is complete; an unreadable input never does."""
 
 import gzip
 import shutil
@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nightly_runs import BY_COLUMN, DAYS, keys_of, texts
+from tests.support.nightly_runs import BY_COLUMN, DAYS, keys_of_day, texts
 
 
-def test_an_empty_day_replaces_an_earlier_full_one_and_says_so(three, capfd):
-    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
-    assert three.score("--run-date", DAYS[2], *BY_COLUMN) == 0
-    three.arrive(DAYS[1], 0)
+def test_an_empty_day_overwrites_the_existing_partition_with_a_warning(three_days, capfd):
+    assert three_days.score("--run-date", DAYS[1], *BY_COLUMN) == 0
+    assert three_days.score("--run-date", DAYS[2], *BY_COLUMN) == 0
+    three_days.write_day(DAYS[1], 0)
     capfd.readouterr()
-    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
+    assert three_days.score("--run-date", DAYS[1], *BY_COLUMN) == 0
     assert "warning run_date=2026-11-23 is empty; it replaced 6 rows" in capfd.readouterr().out
-    assert {day: len(rows) for day, rows in three.rows().items()} == {DAYS[2]: 7}
+    assert {day: len(rows) for day, rows in three_days.rows().items()} == {DAYS[2]: 7}
 
 
-def empty_file(folder, kind):
-    """Write what holds no records: an empty file, or none but Spark's mark that all is written."""
+def write_no_records(folder, kind):
+    """Replace a folder's files by one without records, or by `_SUCCESS` alone, the mark of a finished Spark job."""
     for old in folder.iterdir():
         old.unlink()
     (folder / {"none": "_SUCCESS"}.get(kind, f"part-0.{kind}")).write_text("")
@@ -29,51 +29,51 @@ def empty_file(folder, kind):
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "json.gz", "none"])
-def test_a_day_of_files_without_a_record_is_an_empty_day(nights, kind, capfd):
-    form = {"csv": "csv", "none": "parquet"}.get(kind, "json")
-    nights.input = f"{nights.input}/{{run_date}}"
-    options = ["--format", form, "--run-date"]
+def test_files_without_a_record_are_an_empty_day(nightly, kind, capfd):
+    file_format = {"csv": "csv", "none": "parquet"}.get(kind, "json")
+    nightly.input = f"{nightly.input}/{{run_date}}"
+    options = ["--format", file_format, "--run-date"]
     for n, day in enumerate(DAYS[:2]):
-        rows = nights.spark.createDataFrame(texts(day, 5 + n), "key string, day string, text string")
-        rows.coalesce(1).write.format(form).options(header="true").save(nights.input.format(run_date=day))
-        assert nights.score(*options, day) == 0
-    before = nights.files()
-    empty_file(Path(nights.input.format(run_date=DAYS[1])), kind)
-    assert nights.score(*options, DAYS[1], "--require-input") == 5
-    assert nights.files() == before
+        rows = nightly.spark.createDataFrame(texts(day, 5 + n), "key string, day string, text string")
+        rows.coalesce(1).write.format(file_format).options(header="true").save(nightly.input.format(run_date=day))
+        assert nightly.score(*options, day) == 0
+    before = nightly.files()
+    write_no_records(Path(nightly.input.format(run_date=DAYS[1])), kind)
+    assert nightly.score(*options, DAYS[1], "--require-input") == 5
+    assert nightly.files() == before
     capfd.readouterr()
-    assert nights.score(*options, DAYS[1]) == 0
+    assert nightly.score(*options, DAYS[1]) == 0
     assert f"warning run_date={DAYS[1]} is empty; it replaced 6 rows" in capfd.readouterr().out
-    assert {day: len(rows) for day, rows in nights.rows().items()} == {DAYS[0]: 5}
-    nights.output = nights.folder / "new"
-    assert nights.score(*options, DAYS[1]) == 0  # nothing to do: there is no table yet
+    assert {day: len(rows) for day, rows in nightly.rows().items()} == {DAYS[0]: 5}
+    nightly.output = nightly.folder / "new"
+    assert nightly.score(*options, DAYS[1]) == 0  # nothing to do: there is no table yet
     assert "nothing to do" in capfd.readouterr().out
-    assert not nights.output.exists()
+    assert not nightly.output.exists()
 
 
-def test_required_input_that_is_empty_leaves_the_day_and_exits_5(three, caplog):
-    assert three.score("--run-date", DAYS[1], *BY_COLUMN) == 0
-    before = three.files()
-    three.arrive(DAYS[1], 0)
-    assert three.score("--run-date", DAYS[1], *BY_COLUMN, "--require-input") == 5
+def test_require_input_with_an_empty_day_changes_nothing_and_exits_5(three_days, caplog):
+    assert three_days.score("--run-date", DAYS[1], *BY_COLUMN) == 0
+    before = three_days.files()
+    three_days.write_day(DAYS[1], 0)
+    assert three_days.score("--run-date", DAYS[1], *BY_COLUMN, "--require-input") == 5
     assert "the input of 2026-11-23 holds no records" in caplog.text
-    assert three.files() == before
+    assert three_days.files() == before
 
 
-def test_a_day_whose_folder_is_not_there_is_nothing_to_do(three, capfd):
-    three.input = f"{three.input}/of={{run_date}}"
-    assert three.score("--run-date", DAYS[0]) == 0
-    before = three.files()
-    assert three.score("--run-date", "2026-11-30") == 0
+def test_a_missing_folder_is_nothing_to_do(three_days, capfd):
+    three_days.input = f"{three_days.input}/of={{run_date}}"
+    assert three_days.score("--run-date", DAYS[0]) == 0
+    before = three_days.files()
+    assert three_days.score("--run-date", "2026-11-30") == 0
     assert "score: nothing to do" in capfd.readouterr().out
-    assert three.score("--run-date", "2026-11-30", "--require-input") == 5
-    assert three.files() == before
-    assert three.keys() == keys_of(DAYS[0], 5)
+    assert three_days.score("--run-date", "2026-11-30", "--require-input") == 5
+    assert three_days.files() == before
+    assert three_days.keys() == keys_of_day(DAYS[0], 5)
 
 
-def written(nights, day, name, text):
+def write_day_file(nightly, day, name, text):
     """Write a file into the folder of a day."""
-    path = Path(nights.input.format(run_date=day)) / name
+    path = Path(nightly.input.format(run_date=day)) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
 
@@ -82,32 +82,32 @@ ERROR_PAGE = "<html>\n<body>502 Bad Gateway</body>\n</html>\n" * 50
 
 
 @pytest.mark.parametrize(
-    ("form", "name", "text", "said"),
+    ("file_format", "name", "text", "message"),
     [
-        ("json", "a.json", ERROR_PAGE, "none of the records in"),
-        ("json", "a.json", "{}\n" * 50, "none of the records in"),
-        ("json", "a.json", "[{}]", "none of the records in"),
+        ("json", "a.json", ERROR_PAGE, "no record in"),
+        ("json", "a.json", "{}\n" * 50, "no record in"),
+        ("json", "a.json", "[{}]", "no record in"),
         ("parquet", "_temporary/0/task/part-0.parquet", "half", "holds no parquet files"),  # still being written
-        ("parquet", "00/part-0.parquet", "", "holds no parquet files"),  # one folder further down
+        ("parquet", "00/part-0.parquet", "", "holds no parquet files"),  # one folder too deep
     ],
 )
-def test_what_is_no_day_does_not_replace_one(nights, form, name, text, said, caplog):
-    nights.input = f"{nights.input}/{{run_date}}"
-    rows = nights.spark.createDataFrame(texts(DAYS[0], 5), "key string, day string, text string")
-    rows.coalesce(1).write.format(form).save(nights.input.format(run_date=DAYS[0]))
-    assert nights.score("--format", form, "--run-date", DAYS[0]) == 0
-    before = nights.files()
-    shutil.rmtree(nights.input.format(run_date=DAYS[0]))
-    written(nights, DAYS[0], name, text)
-    assert nights.score("--format", form, "--run-date", DAYS[0]) == 1
-    assert said in caplog.text
-    assert nights.files() == before
+def test_an_unreadable_or_unfinished_input_does_not_replace_a_day(nightly, file_format, name, text, message, caplog):
+    nightly.input = f"{nightly.input}/{{run_date}}"
+    rows = nightly.spark.createDataFrame(texts(DAYS[0], 5), "key string, day string, text string")
+    rows.coalesce(1).write.format(file_format).save(nightly.input.format(run_date=DAYS[0]))
+    assert nightly.score("--format", file_format, "--run-date", DAYS[0]) == 0
+    before = nightly.files()
+    shutil.rmtree(nightly.input.format(run_date=DAYS[0]))
+    write_day_file(nightly, DAYS[0], name, text)
+    assert nightly.score("--format", file_format, "--run-date", DAYS[0]) == 1
+    assert message in caplog.text
+    assert nightly.files() == before
 
 
-def test_an_empty_array_of_json_is_an_empty_day(nights, capfd):
-    nights.input = f"{nights.input}/{{run_date}}"
-    written(nights, DAYS[0], "a.json", '[{"key": "1", "text": "hi"}]')
-    assert nights.score("--format", "json", "--run-date", DAYS[0]) == 0
-    written(nights, DAYS[0], "a.json", " []\n")
-    assert nights.score("--format", "json", "--run-date", DAYS[0]) == 0
+def test_an_empty_json_array_is_an_empty_day(nightly, capfd):
+    nightly.input = f"{nightly.input}/{{run_date}}"
+    write_day_file(nightly, DAYS[0], "a.json", '[{"key": "1", "text": "hi"}]')
+    assert nightly.score("--format", "json", "--run-date", DAYS[0]) == 0
+    write_day_file(nightly, DAYS[0], "a.json", " []\n")
+    assert nightly.score("--format", "json", "--run-date", DAYS[0]) == 0
     assert "is empty; it replaced 1 rows" in capfd.readouterr().out

@@ -1,4 +1,4 @@
-"""How far a run is: rows of the stage that runs BERT where Spark tells them, else tasks; in the log, or live."""
+"""Progress in rows if Spark reports them, otherwise in tasks; as one live line, or in the log."""
 
 import logging
 import os
@@ -12,14 +12,14 @@ from bert_spark.runs.progress import ProgressSnapshot, show_progress, snapshot_o
 from tests.support.paths import ROOT
 
 
-def stage(number, status, **more):
-    counts = dict.fromkeys(
+def stage(number, status, **counts):
+    zeros = dict.fromkeys(
         ("numTasks", "numCompleteTasks", "numFailedTasks", "shuffleReadRecords", "shuffleWriteRecords"), 0
     )
-    return {"stageId": number, "status": status} | counts | more
+    return {"stageId": number, "status": status} | zeros | counts
 
 
-def test_rows_are_those_the_running_stage_has_taken_of_those_that_were_spread():
+def test_rows_done_come_from_the_active_stage_and_the_total_from_the_shuffle_before():
     stages = [
         stage(3, "ACTIVE", shuffleReadRecords=30, numTasks=4, numFailedTasks=1),
         stage(2, "SKIPPED", shuffleWriteRecords=9),
@@ -30,7 +30,7 @@ def test_rows_are_those_the_running_stage_has_taken_of_those_that_were_spread():
 
 
 @pytest.mark.parametrize(
-    ("stages", "seen"),
+    ("stages", "snapshot"),
     [
         ([], None),
         ([stage(0, "COMPLETE")], None),
@@ -41,13 +41,13 @@ def test_rows_are_those_the_running_stage_has_taken_of_those_that_were_spread():
         ),
     ],
 )
-def test_tasks_are_shown_before_rows_are_known_and_a_row_read_twice_counts_once(stages, seen):
-    assert snapshot_of_stages(stages) == seen
+def test_tasks_are_shown_until_rows_are_known_and_rows_never_exceed_the_total(stages, snapshot):
+    assert snapshot_of_stages(stages) == snapshot
 
 
 @pytest.fixture
 def slow(spark):
-    """Return a frame of four tasks that take a while each."""
+    """Return a DataFrame of four tasks, each of which takes 0.8 s."""
     from pyspark.sql import functions as F
 
     @F.udf("int")
@@ -58,7 +58,7 @@ def slow(spark):
     return spark.range(0, 8, 1, 4).select(wait("id"))
 
 
-def test_a_log_line_tells_tasks_done_and_holds_no_data(spark, slow, caplog):
+def test_log_lines_count_tasks(spark, slow, caplog):
     with caplog.at_level(logging.INFO), show_progress(spark, "embed", live=False, every_s=0.1):
         slow.write.format("noop").mode("overwrite").save()
     lines = [record.getMessage() for record in caplog.records if record.name == "bert_spark.runs.progress"]
@@ -75,14 +75,14 @@ def test_a_live_line_is_kept_up_to_date_on_a_terminal(spark, slow, capsys):
     assert "failed_tasks=0" in written
 
 
-def test_an_error_of_the_work_comes_through(spark):
+def test_an_error_inside_the_block_is_raised(spark):
     with pytest.raises(ZeroDivisionError), show_progress(spark, "embed", live=False, every_s=0.1):
         raise ZeroDivisionError
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_spark_submit_hands_the_line_on_to_its_own_terminal(tmp_path, terminal):
-    """It reads the driver's standard error through a pipe."""
+def test_spark_submits_own_output_decides_whether_a_terminal_is_seen(tmp_path, terminal):
+    """spark-submit reads the driver's standard error through a pipe."""
     driver = "from bert_spark.runs.progress import _on_terminal; print(_on_terminal())"
     submit = f"import subprocess, sys; print(subprocess.run([sys.executable, '-c', {driver!r}], capture_output=True))"
     main, end = os.openpty()

@@ -10,23 +10,25 @@ GOOD = {"rows_in": 100, "rows_out": 100, "rows_missing": 10, "rows_malformed": 1
 
 
 @pytest.mark.parametrize(
-    ("changes", "found"),
+    ("changes", "violations"),
     [
         ({}, []),
-        ({"rows_missing": 11}, ["rows without a text: 11.00% where max_missing_share allows 10.00%"]),
-        ({"rows_failed": 1}, ["malformed or failed rows: 2.00% where max_error_share allows 1.00%"]),
+        ({"rows_missing": 11}, ["rows without a text: 11.00%, max_missing_share allows 10.00%"]),
+        ({"rows_failed": 1}, ["malformed or failed rows: 2.00%, max_error_share allows 1.00%"]),
         ({"rows_in": 101}, ["101 records went in and 100 rows came out"]),
         ({"label_shift": 0.9}, []),
         (dict.fromkeys(GOOD, 0), []),
     ],
 )
-def test_what_is_outside_the_defaults_is_said(changes, found):
-    assert limit_violations(GOOD | changes, LimitsConfig()) == found
+def test_violations_of_the_default_limits(changes, violations):
+    assert limit_violations(GOOD | changes, LimitsConfig()) == violations
 
 
-def test_a_shift_is_refused_where_a_limit_is_set():
-    (said,) = limit_violations(GOOD | {"label_shift": 0.25}, LimitsConfig(max_label_shift=0.2))
-    assert said == "distance of the labels to the training rows': 25.00% where max_label_shift allows 20.00%"
+def test_a_label_shift_above_its_limit_is_a_violation():
+    (violation,) = limit_violations(GOOD | {"label_shift": 0.25}, LimitsConfig(max_label_shift=0.2))
+    assert violation == (
+        "distance between the labels and those of the training rows: 25.00%, max_label_shift allows 20.00%"
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,6 @@ def test_total_variation_distance(labels, trained, distance):
     assert label_shift(labels, trained) == distance
 
 
-def test_a_limit_that_nothing_can_be_compared_with_is_refused():
+def test_max_label_shift_without_training_labels_is_refused():
     with pytest.raises(ConfigError, match=r"max_label_shift=0.1 needs the labels of the training rows"):
         check_label_shift_known(LimitsConfig(max_label_shift=0.1), {})

@@ -11,7 +11,7 @@ RUN = {"job": "score", "rows_out": 10, "rows_missing": 1, "rows_malformed": 1, "
 
 @pytest.fixture
 def folder(tmp_path):
-    """Return a folder with the records of ten nights, and of another output."""
+    """Return a folder with the records of ten days, and one record of another output."""
     (tmp_path / "_manifests").mkdir()
     for day in range(10, 20):
         facts = {
@@ -37,19 +37,19 @@ def test_the_last_runs_are_shown_newest_first(folder, capsys):
 
 
 @pytest.mark.parametrize("output", ["scores", "scores/", "never"])
-def test_an_output_is_found_however_it_is_written(folder, capsys, monkeypatch, output):
+def test_an_output_is_found_by_the_last_part_of_its_path(folder, capsys, monkeypatch, output):
     monkeypatch.chdir(folder)
     assert history.main(["--output", output]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == (1 if output == "never" else 11)
 
 
-def test_records_may_lie_elsewhere(folder, capsys):
+def test_an_output_without_records_in_the_work_folder_has_no_runs(folder, capsys):
     assert history.main(["--output", "catalog.schema.scores", "--work", str(folder)]) == 0
     assert capsys.readouterr().out == "no runs are recorded for this output\n"
 
 
-def test_it_starts_no_spark(folder, run_fresh):
+def test_history_imports_no_pyspark(folder, run_fresh):
     code = f"""
 import sys
 from jobs import history
@@ -59,7 +59,7 @@ assert "pyspark" not in sys.modules
     assert run_fresh(code).count("\n") == 10
 
 
-def test_a_record_cut_short_hides_no_other_and_a_run_without_rows_is_shown(folder, capsys):
+def test_a_truncated_record_is_skipped_and_a_run_without_rows_is_shown(folder, capsys):
     (folder / "_manifests" / "cut.json").write_text('{"job": "sco')
     failed = {"job": "score", "started": "2026-11-30T03:00", "output": str(folder / "scores"), "fingerprint": "ab" * 32}
     (folder / "_manifests" / "failed.json").write_text(json.dumps(failed | {"status": "failed", "exit_code": 3}))

@@ -1,4 +1,4 @@
-"""All but the classic-only look at the number of executors runs on Spark Connect: a real server, clients of its own."""
+"""Everything runs on Spark Connect, with a real server and a client process, except counting the executors."""
 
 import contextlib
 import json
@@ -20,14 +20,14 @@ SAMPLE = ROOT / "conf" / "sample_tweets.csv"
 ROWS = 518
 
 
-def listening(port):
+def is_listening(port):
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    """Start a Connect server; return a function that runs a Python program against it and gives what it prints."""
+    """Start a Connect server; return a function that runs a Python program against it and returns its output."""
     folder = tmp_path_factory.mktemp("connect")
     (folder / "client").mkdir()
     port = free_port()
@@ -47,12 +47,14 @@ def client(tmp_path_factory):
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=variables)
     try:
-        until(lambda: listening(port))
+        until(lambda: is_listening(port))
 
         def run(*arguments, code=0):
-            mine = environment(SPARK_REMOTE=f"sc://127.0.0.1:{port}", HF_HUB_OFFLINE="1", PYTHONPATH=str(ROOT))
+            variables = environment(SPARK_REMOTE=f"sc://127.0.0.1:{port}", HF_HUB_OFFLINE="1", PYTHONPATH=str(ROOT))
             command = [sys.executable, *map(str, arguments)]
-            done = subprocess.run(command, capture_output=True, text=True, cwd=folder / "client", env=mine, timeout=400)
+            done = subprocess.run(
+                command, capture_output=True, text=True, cwd=folder / "client", env=variables, timeout=400
+            )
             assert done.returncode == code, (done.stdout + done.stderr)[-5000:]
             return done.stdout + done.stderr
 
@@ -64,9 +66,9 @@ def client(tmp_path_factory):
         server.kill()
 
 
-def test_the_three_jobs_run_on_connect_and_agree_with_each_other(client, tiny_bert, tmp_path):
+def test_embed_train_and_score_agree_on_connect(client, tiny_bert, tmp_path):
     source = ["--input", SAMPLE, "--text-column", "content"]
-    name = "clients_own"  # in the client's folder, which the server and its workers don't see
+    name = "client_artefact"  # in the folder of the client: the server and its workers cannot read it
     train = ["--label-column", "sentiment", "--model", tiny_bert, "--output", name]
     client(ROOT / "jobs" / "embed.py", *source, "--model", tiny_bert, "--output", tmp_path / "vectors")
     client(ROOT / "jobs" / "train.py", *source, *train)
@@ -77,8 +79,8 @@ def test_the_three_jobs_run_on_connect_and_agree_with_each_other(client, tiny_be
     assert len(vectors) == len(scores) == ROWS
     good = [key for key, vector in vectors.items() if vector is not None]
     assert len(good) == ROWS - 2
-    found = np.array([scores[key]["embedding"] for key in good])
-    np.testing.assert_allclose(found, np.array([vectors[key] for key in good]), atol=1e-5)
+    scored = np.array([scores[key]["embedding"] for key in good])
+    np.testing.assert_allclose(scored, np.array([vectors[key] for key in good]), atol=1e-5)
     (record,) = (tmp_path / "_manifests").glob("embed-*.json")
     assert json.loads(record.read_text())["rows_out"] == ROWS
 
@@ -90,7 +92,7 @@ def test_check_runs_on_connect(client, tiny_bert, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_scheduled_runs_publish_on_connect_what_is_new_and_a_day_twice(client, tiny_bert, tmp_path):
+def test_incremental_and_daily_runs_publish_on_connect(client, tiny_bert, tmp_path):
     source, job = tmp_path / "tweets", ROOT / "jobs" / "embed.py"
     source.mkdir()
     base = ["--input", source, "--format", "csv", "--model", tiny_bert]
@@ -106,8 +108,8 @@ def test_scheduled_runs_publish_on_connect_what_is_new_and_a_day_twice(client, t
     assert "embed: nothing to do" in client(job, *new)
 
 
-def test_scikit_learn_sql_and_ml_faces_run_on_connect(client, tiny_bert, tmp_path):
-    program = tmp_path / "faces.py"
+def test_scikit_learn_dataframe_and_ml_interfaces_agree_on_connect(client, tiny_bert, tmp_path):
+    program = tmp_path / "interfaces.py"
     program.write_text(f"""
 import numpy as np
 from pyspark.sql import SparkSession
@@ -115,13 +117,13 @@ from bert_spark import BertTransformer, SparkEncoder, EncoderConfig, with_embedd
 from bert_spark import BertEmbedder
 spark = SparkSession.builder.getOrCreate()
 texts = ["hi", "so sad", "so happy", ""]
-here = BertTransformer(model={str(tiny_bert)!r}).transform(texts)
-there = BertTransformer(model={str(tiny_bert)!r}, encoder=SparkEncoder()).transform(texts)
+local = BertTransformer(model={str(tiny_bert)!r}).transform(texts)
+on_spark = BertTransformer(model={str(tiny_bert)!r}, encoder=SparkEncoder()).transform(texts)
 df = spark.createDataFrame(list(enumerate(texts)), "id int, text string")
 sql = df.transform(with_embedding(EncoderConfig(model={str(tiny_bert)!r})))
 ml = BertEmbedder(model={str(tiny_bert)!r}).transform(df)
 found = [[row.embedding for row in table.orderBy("id").collect()] for table in (sql, ml)]
-same = [bool(np.abs(here - other).max() < 1e-5) for other in (there, *found)]
+same = [bool(np.abs(local - vectors).max() < 1e-5) for vectors in (on_spark, *found)]
 print(type(spark).__module__, *same)
 """)
     assert "pyspark.sql.connect.session True True True" in client(program)

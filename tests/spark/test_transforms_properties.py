@@ -1,5 +1,7 @@
-"""Any table of strings and missing values, cut into any partitions and Arrow batches, keeps its keys, and each row has
-transformers' vector of its text alone."""
+"""Any table of texts and missing values, in any partitions and Arrow batches, keeps its keys.
+
+Each row has the vector that transformers computes for its text alone.
+"""
 
 import numpy as np
 import pytest
@@ -8,10 +10,10 @@ from hypothesis import strategies as st
 
 from bert_spark import with_embedding
 from bert_spark.encoding.config import EncoderConfig
-from tests.support.any_text import TEXTS, as_transformers_takes_it
+from tests.support.any_text import TEXTS, without_lone_surrogates
 
-# Half of a surrogate pair can't come from Spark: its strings are UTF-8.
-ROWS = st.lists(st.none() | TEXTS.map(as_transformers_takes_it), max_size=12)
+# Spark's strings are UTF-8, so that none holds a lone surrogate.
+ROWS = st.lists(st.none() | TEXTS.map(without_lone_surrogates), max_size=12)
 
 
 @pytest.fixture(scope="module")

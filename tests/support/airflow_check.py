@@ -1,4 +1,4 @@
-"""Load conf/schedule/bert_spark_dag.py as Airflow does; print as JSON what it finds. Run by Airflow's own Python."""
+"""Load conf/schedule/bert_spark_dag.py as Airflow does and write as JSON what it loads. Run by Airflow's own Python."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ DAG_FILE = Path(__file__).resolve().parents[2] / "conf" / "schedule" / "bert_spa
 
 
 def outcome(task, code):
-    """Return the name of what the task raises where its command ends with this exit code."""
+    """Return the name of the exception that the task raises if its command ends with this exit code, else "done"."""
     task.bash_command, task.cwd = f"exit {code}", None
     try:
         task.execute({})
@@ -25,11 +25,11 @@ bag = DagBag(DAG_FILE)
 (task,) = dag.tasks
 night = dag.timetable.infer_manual_data_interval(run_after=datetime(2026, 11, 25, 2, 30, tzinfo=UTC))
 command = task.render_template(task.bash_command, {"ds": night.start.strftime("%Y-%m-%d")})
-found = {
+dag_facts = {
     "errors": list(bag.import_errors.values()),
     "dag": [dag.dag_id, dag.max_active_runs, dag.catchup],
     "retries": task.retries,
     "command": command,
     "outcomes": {code: outcome(task, code) for code in (0, 1, 2, 3, 4)},
 }
-Path(sys.argv[1]).write_text(json.dumps(found))
+Path(sys.argv[1]).write_text(json.dumps(dag_facts))

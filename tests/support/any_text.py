@@ -1,10 +1,10 @@
-"""Any text: hypothesis strategies, and what transformers takes in place of a text that no tokenizer takes."""
+"""Generate any text with hypothesis, and replace lone surrogates in it as the encoder does."""
 
 from hypothesis import strategies as st
 
 CHARACTERS = st.one_of(
     st.characters(),
-    st.characters(categories=["Cs"]),  # halves of surrogate pairs
+    st.characters(categories=["Cs"]),  # lone surrogates
     st.characters(categories=["Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "So"]),
     st.sampled_from(" \t\n\r\0\u200b\u200d\ufffd\ufeff\u202e#@&'😀日é"),
 )
@@ -13,13 +13,13 @@ WORDS = st.sampled_from(
 )
 TEXTS = st.one_of(
     st.text(CHARACTERS, max_size=30),
-    st.lists(WORDS, max_size=90).map(" ".join),  # up to well over max_length
+    st.lists(WORDS, max_size=90).map(" ".join),  # some are far longer than max_length
     st.text(st.sampled_from("ab \ud83d\ude00"), max_size=80),
 )
 
 
-def as_transformers_takes_it(text):
-    """Return `text` with each half of a surrogate pair that stands alone as U+FFFD; two that make a pair as one."""
+def without_lone_surrogates(text):
+    """Return `text` with each lone surrogate as U+FFFD, and each surrogate pair as its character."""
     result, position = [], 0
     while position < len(text):
         code = ord(text[position])

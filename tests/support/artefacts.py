@@ -1,37 +1,24 @@
-"""What the tests of artefacts share: a trained pipeline, one that is saved, and a hand that tampers with it."""
+"""Texts and labels to fit on, a pipeline of TF-IDF and BERT, and a function that tampers with a saved artefact."""
 
 import hashlib
 import json
 
-import pytest
-from sklearn.pipeline import Pipeline
-
-from bert_spark.artefact.saving import save_artefact
-from bert_spark.estimators.bert_transformer import BertTransformer
-from bert_spark.estimators.linear_svc import FastLinearSVC
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.svm import LinearSVC
 
 TEXTS = ["happy today", "i hate this", "like it", "so sad", "love you", "no good"] * 3
 LABELS = ["+", "-", "+", "-", "+", "o"] * 3
 
 
-@pytest.fixture(scope="module")
-def bert(tiny_bert):
-    return BertTransformer(model=str(tiny_bert))
-
-
-@pytest.fixture(scope="module")
-def plain(bert):
-    return Pipeline([("bert", bert), ("svc", FastLinearSVC())]).fit(TEXTS, LABELS)
-
-
-@pytest.fixture
-def saved(plain, tmp_path):
-    save_artefact(tmp_path / "a", plain)
-    return tmp_path / "a"
+def tfidf_and_bert(bert):
+    """Return an unfitted pipeline over TF-IDF and BERT side by side."""
+    tfidf = make_pipeline(CountVectorizer(), TfidfTransformer())
+    return make_pipeline(FeatureUnion([("tfidf", tfidf), ("bert", bert)]), LinearSVC())
 
 
 def forge(folder, payload=None, **changes):
-    """Do what somebody can who may rewrite the folder: new content, and the digest that fits."""
+    """Change an artefact as somebody with write access can: new content, and the digests that match it."""
     metadata = json.loads((folder / "metadata.json").read_text()) | changes
     if payload is not None:
         (folder / "pipeline.skops").write_bytes(payload)

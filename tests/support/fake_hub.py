@@ -1,4 +1,4 @@
-"""As little of the Hugging Face hub as its client needs to fetch one model: what a repository holds, and its files."""
+"""Serve one model over the part of the Hugging Face hub's protocol that its client needs to fetch a model."""
 
 import contextlib
 import hashlib
@@ -11,7 +11,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @contextlib.contextmanager
 def hub(folder, name):
-    """Serve a model's folder under `name`; yield the hub's address and the list of files fetched, which grows."""
+    """Serve a model's folder under `name`. Yield the hub's address and the growing list of fetched files."""
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     fetched = []
 
@@ -22,20 +22,22 @@ def hub(folder, name):
         def do_GET(self, with_body=True):
             path = self.path.split("?")[0]
             if path in (f"/api/models/{name}/revision/main", f"/api/models/{name}/revision/{COMMIT}"):
-                about = {"id": name, "sha": COMMIT, "private": False, "downloads": 0, "tags": [], "likes": 0}
-                self.give(json.dumps(about | {"siblings": [{"rfilename": file} for file in files]}).encode())
+                info = {"id": name, "sha": COMMIT, "private": False, "downloads": 0, "tags": [], "likes": 0}
+                self.respond(json.dumps(info | {"siblings": [{"rfilename": file} for file in files]}).encode())
             elif path == f"/api/models/{name}/tree/{COMMIT}":
-                kept = [{"type": "file", "path": file, "size": len(data), "oid": "0"} for file, data in files.items()]
-                self.give(json.dumps(kept).encode())
+                entries = [
+                    {"type": "file", "path": file, "size": len(data), "oid": "0"} for file, data in files.items()
+                ]
+                self.respond(json.dumps(entries).encode())
             elif path.startswith(f"/{name}/resolve/{COMMIT}/") and path.rsplit("/", 1)[1] in files:
                 file = path.rsplit("/", 1)[1]
                 if with_body:
                     fetched.append(file)
-                self.give(files[file], etag=hashlib.sha256(files[file]).hexdigest(), with_body=with_body)
+                self.respond(files[file], etag=hashlib.sha256(files[file]).hexdigest(), with_body=with_body)
             else:
                 self.send_error(404)
 
-        def give(self, data, etag="0", with_body=True):
+        def respond(self, data, etag="0", with_body=True):
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
             self.send_header("ETag", f'"{etag}"')

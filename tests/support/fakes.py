@@ -12,7 +12,7 @@ PAD, CLS, SEP, UNK = 0, 1, 2, 3
 
 
 class FakeTokenizer:
-    """Word "w7" has the id 7, any other word is unknown; [CLS] before, [SEP] behind. Keeps what it was asked."""
+    """Word "w7" has the id 7, and any other word is unknown. [CLS] comes first and [SEP] last. Records its calls."""
 
     unk_token_id = UNK
     pad_token_id = PAD
@@ -45,9 +45,9 @@ class FakeModel(torch.nn.Module):
     Parameters
     ----------
     positions
-        What the config says about positions.
+        Number of positions in the model's config.
     fits
-        Padded tokens of the largest call that does not run out of memory.
+        Padded tokens of the largest batch that does not run out of memory.
     half_breaks
         Token id whose text is infinite in half precision.
     always_breaks
@@ -78,9 +78,19 @@ class FakeModel(torch.nn.Module):
 
 
 def fake_encoder(model=None, tokenizer=None, **settings):
-    """Return a BertEncoder over fakes; the calls that its constructor made are forgotten."""
+    """Return a BertEncoder over fakes. The recorded calls of its constructor are cleared."""
     model = model or FakeModel()
     encoder = BertEncoder(LoadedModel(model, tokenizer or FakeTokenizer(), "cpu", "fake"), EncoderConfig(**settings))
     model.shapes.clear()
     model.modes.clear()
     return encoder
+
+
+def words(count, first=10):
+    """Return a text of `count` known words. Its ids start at `first`."""
+    return " ".join(f"w{first + i}" for i in range(count))
+
+
+def first_ids(ids, mask):
+    """Embed a batch: the vector of a row is the id of its first token."""
+    return ids[:, :1].float()

@@ -1,6 +1,6 @@
-"""Nights into an Iceberg table, in a process of its own, since Spark takes jars at its start only.
+"""Run nights into an Iceberg table in a separate process, since Spark loads jars only when it starts.
 
-Leaves in `seen.json` each run's exit code and what the table held after it.
+Write to `seen.json` each run's exit code and what the table held after it.
 """
 
 import json
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from tests.support.nightly_runs import Nights
+from tests.support.nightly_runs import NightlyRuns
 
 DAYS = ("2026-11-23", "2026-11-24")
 TABLE = "ice.db.scores"
 
-jars, artefact, other, folder = sys.argv[1:]
+jars, artefact, other_artefact, folder = sys.argv[1:]
 settings = {
     "spark.jars": jars,
     "spark.ui.enabled": "false",
@@ -27,28 +27,28 @@ builder = SparkSession.builder.master("local[2]")
 for key, value in settings.items():
     builder = builder.config(key, value)
 spark = builder.getOrCreate()
-nights = Nights(spark, artefact, Path(folder))
-nights.output = TABLE
-table = ["--output-format", "table", "--work", f"{folder}/work", "--date-column", "day"]
-seen = []
+nightly = NightlyRuns(spark, artefact, Path(folder))
+nightly.output = TABLE
+table_options = ["--output-format", "table", "--work", f"{folder}/work", "--date-column", "day"]
+runs = []
 
 
-def run(day, *options):
-    code = nights.score("--run-date", day, *table, *options)
+def run(day):
+    code = nightly.score("--run-date", day, *table_options)
     rows = spark.table(TABLE).groupBy("run_date").count().collect()
     snapshots = [row.operation for row in spark.table(f"{TABLE}.snapshots").collect()]
-    seen.append({"code": code, "rows": {str(row[0]): row[1] for row in rows}, "snapshots": snapshots})
+    runs.append({"code": code, "rows": {str(row[0]): row[1] for row in rows}, "snapshots": snapshots})
 
 
-nights.arrive(DAYS[0], 5)
-nights.arrive(DAYS[1], 7)
+nightly.write_day(DAYS[0], 5)
+nightly.write_day(DAYS[1], 7)
 run(DAYS[0])
 run(DAYS[1])
-nights.arrive(DAYS[1], 4)
+nightly.write_day(DAYS[1], 4)
 run(DAYS[1])
-nights.arrive(DAYS[1], 0)
+nightly.write_day(DAYS[1], 0)
 run(DAYS[1])
-nights.artefact = other
+nightly.artefact = other_artefact
 run(DAYS[0])
-about = spark.sql(f"DESCRIBE EXTENDED {TABLE}").where("col_name = 'Provider'").collect()
-Path(folder, "seen.json").write_text(json.dumps({"provider": about[0].data_type, "runs": seen}))
+provider = spark.sql(f"DESCRIBE EXTENDED {TABLE}").where("col_name = 'Provider'").collect()[0].data_type
+Path(folder, "seen.json").write_text(json.dumps({"provider": provider, "runs": runs}))

@@ -1,6 +1,7 @@
-"""Run jobs/notebook.py cell by cell, as Databricks does, with thin stand-ins for what a notebook finds there.
+"""Run jobs/notebook.py cell by cell as Databricks does, with fakes of `dbutils` and `display`.
 
-As a program, `notebook_cells.py MODEL ARTEFACT OUT`, on the Spark of SPARK_REMOTE: writes what was displayed, as JSON.
+As a program, `notebook_cells.py MODEL ARTEFACT OUT` runs on the Spark of SPARK_REMOTE and writes the displayed
+tables to OUT, as JSON.
 """
 
 import json
@@ -16,13 +17,13 @@ TWEETS = [(i, text, word) for i in range(60) for word, text in (("joy", f"so hap
 
 
 class Widgets:
-    """The widgets of a notebook whose user has set some."""
+    """A fake of `dbutils.widgets`: `values_set` are the values that a user has set."""
 
-    def __init__(self, given):
-        self.given, self.values = given, {}
+    def __init__(self, values_set):
+        self.values_set, self.values = values_set, {}
 
     def text(self, name, default, label=""):
-        self.values[name] = self.given.get(name, default)
+        self.values[name] = self.values_set.get(name, default)
 
     def dropdown(self, name, default, choices, label=""):
         assert default in choices
@@ -33,18 +34,18 @@ class Widgets:
 
 
 def cells():
-    """Return the notebook's cells of Python; those of magic commands are Databricks' own."""
+    """Return the Python cells of the notebook. Cells of magic commands are for Databricks only."""
     first, *rest = NOTEBOOK.read_text(encoding="utf-8").split("\n")
     assert first == "# Databricks notebook source"
     return [cell for cell in "\n".join(rest).split("\n# COMMAND ----------\n") if "# MAGIC" not in cell]
 
 
-def run(spark, given):
-    """Run all cells; return the tables that they displayed, as (columns, rows)."""
+def run_cells(spark, widgets):
+    """Run all cells with these widgets; return the displayed tables as (columns, rows)."""
     displayed = []
     names = {
         "spark": spark,
-        "dbutils": SimpleNamespace(widgets=Widgets(given)),
+        "dbutils": SimpleNamespace(widgets=Widgets(widgets)),
         "display": lambda df: displayed.append((df.columns, [row.asDict() for row in df.collect()])),
     }
     for number, cell in enumerate(cells()):
@@ -53,14 +54,14 @@ def run(spark, given):
 
 
 def settings(model, artefact, catalog="spark_catalog"):
-    """Return what the widgets are set to: tables by their three-level names."""
+    """Return the values of the widgets. Tables have three-level names."""
     tables = {name: f"{catalog}.default.{name}" for name in ("embeddings_table", "scores_table")}
-    given = {"input": f"{catalog}.default.tweets", "label_column": "emotion", "id_column": "id", **tables}
-    return given | {"model": str(model), "artefact": str(artefact), "max_length": "20", "precision": "float32"}
+    columns = {"input": f"{catalog}.default.tweets", "label_column": "emotion", "id_column": "id", **tables}
+    return columns | {"model": str(model), "artefact": str(artefact), "max_length": "20", "precision": "float32"}
 
 
 def make_tweets(spark):
-    """Make the input table."""
+    """Create the input table."""
     spark.sql("DROP TABLE IF EXISTS spark_catalog.default.tweets")
     spark.createDataFrame([*TWEETS, (60, None, "sad")], "id int, text string, emotion string").write.saveAsTable(
         "tweets"
@@ -73,6 +74,6 @@ if __name__ == "__main__":
     os.environ["PYSPARK_PYTHON"] = sys.executable
     session = SparkSession.builder.getOrCreate()
     make_tweets(session)
-    shown = run(session, settings(*sys.argv[1:3]))
-    told = {"session": type(session).__module__, "alive": session.range(3).count(), "shown": shown}
-    Path(sys.argv[3]).write_text(json.dumps(told))
+    displayed = run_cells(session, settings(*sys.argv[1:3]))
+    result = {"session": type(session).__module__, "alive": session.range(3).count(), "displayed": displayed}
+    Path(sys.argv[3]).write_text(json.dumps(result))

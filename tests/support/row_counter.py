@@ -1,11 +1,11 @@
-"""Count what Spark itself counted: the rows that went through Python in the queries run inside a `with` block."""
+"""Count the rows that go through Python in the queries of a `with` block, by Spark's own metrics."""
 
 from contextlib import contextmanager
 
 
 @contextmanager
 def rows_through_python(spark):
-    """Give a list to which the rows that came back from Python UDFs are appended, one number a UDF node that ran."""
+    """Yield a list that gets the number of output rows of each Python UDF node, at the end of the block."""
     store = spark._jsparkSession.sharedState().statusStore()
     before = max(_executions(store), default=-1)
     rows = []
@@ -28,6 +28,6 @@ def _metric(node, values, name):
 
 
 def _executions(store):
-    """Return the numbers of the executions that Spark remembers: the last 1,000, so that positions mean nothing."""
+    """Return the ids of the executions that Spark remembers. It keeps the last 1,000, so that positions shift."""
     executions = store.executionsList()
     return [executions.apply(position).executionId() for position in range(executions.size())]

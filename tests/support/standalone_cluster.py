@@ -1,9 +1,9 @@
-"""A real standalone Spark cluster: a Master and two Workers as processes of their own, from pyspark's own files.
+"""A real standalone Spark cluster from pyspark's files: a Master and two Workers, each a process of its own.
 
-Each Worker has two cores, two GPUs that a script makes up, and a host of its own (127.0.0.2, .3, ...), since Spark runs
-no speculative copy on the host of the first. The tests' own process is the driver, so that one
-application serves many of them. What runs on executors finds `executor_side/` on its PYTHONPATH, which logs model loads
-and calls, and injects the fault that the file FAULT_FILE names. Processes are stopped by their ids.
+Each Worker has two cores, two GPUs that a script pretends to find, and its own host (127.0.0.2, .3, ...), since Spark
+runs a speculative copy on another host only. The tests' process is the driver, so that many tests share one
+application. Executors have `executor_side/` on their PYTHONPATH. It logs model loads and calls, and injects the faults
+that the file FAULT_FILE names. Processes are stopped by their ids.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ SETTINGS = {
     "spark.driver.memory": "1g",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "10",
-    "spark.buffer.size": "512",  # a Python worker hands rows on as they come, not by 64 kB
+    "spark.buffer.size": "512",  # a Python worker passes rows on at once, not in blocks of 64 kB
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
@@ -44,7 +44,7 @@ SETTINGS = {
 
 
 def until(condition, seconds=120.0):
-    """Return the first true value of condition(); fail after some seconds."""
+    """Return the first true value of condition(). Fail after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -55,17 +55,17 @@ def until(condition, seconds=120.0):
 
 
 def environment(**variables):
-    """Return this process's variables without what another Spark left in them."""
-    kept = {
+    """Return this process's environment without the variables of another Spark, and with `variables`."""
+    inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK", "SPARK", "PYTHONPATH"))
     }
-    path = f"{Path(sys.executable).parent}:{kept['PATH']}"
-    return kept | {"PATH": path, "SPARK_HOME": str(SPARK_HOME), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
+    path = f"{Path(sys.executable).parent}:{inherited['PATH']}"
+    return inherited | {"PATH": path, "SPARK_HOME": str(SPARK_HOME), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
 
 
 @dataclass
 class Cluster:
-    """Master and Workers, and what their executors log."""
+    """The Master and the Workers, and the log of their executors."""
 
     folder: Path
     master: str = ""
@@ -86,7 +86,7 @@ class Cluster:
         return self
 
     def start_workers(self, *names, **variables):
-        """Start Workers with variables of their own and wait until they are registered; return their processes."""
+        """Start Workers with these variables, wait until they are registered, and return their processes."""
         logs = []
         for name in names:
             host = f"127.0.0.{len(self.processes) + 1}"
@@ -103,14 +103,14 @@ class Cluster:
                 str(self.folder / name),
             ]
             arguments += ["--properties-file", str(self.folder / "worker.conf"), self.master]
-            mine = {
+            worker_variables = {
                 "SPARK_LOCAL_IP": host,
                 "WORKER": name,
                 "FAULT_FILE": str(self.fault_file),
                 "SIDE_LOG": str(self.side_log),
             }
-            mine |= {"PYTHONPATH": str(SIDE), "HF_HUB_OFFLINE": "1"} | variables
-            logs.append(self._spawn("worker.Worker", *arguments, log=name, **mine))
+            worker_variables |= {"PYTHONPATH": str(SIDE), "HF_HUB_OFFLINE": "1"} | variables
+            logs.append(self._spawn("worker.Worker", *arguments, log=name, **worker_variables))
         until(lambda: all("Successfully registered with master" in log.read_text() for log in logs))
         return self.processes[-len(names) :]
 
@@ -123,7 +123,7 @@ class Cluster:
         return path
 
     def stop(self, *processes):
-        """End these processes, or all that were started here; Workers end their executors."""
+        """End these processes, or all that were started here. A Worker ends its executors."""
         ending = processes or tuple(reversed(self.processes))
         for process in ending:
             process.terminate()
@@ -135,7 +135,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def application(self, conf=None):
-        """Give a session of an application of its own, whose driver is this process; its fault ends with it."""
+        """Yield the session of a new application, whose driver is this process. Its fault ends with it."""
         from pyspark.sql import SparkSession
 
         os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
@@ -158,44 +158,47 @@ class Cluster:
         return self.folder / "side.log"
 
     def inject(self, fault):
-        """Let executors do from now on what `fault` says, see executor_side/faults.py; forget what they logged."""
+        """Make `fault` of executor_side/faults.py the active one, and empty the log."""
         for marker in self.folder.glob("side.log.*"):
             marker.unlink()
         self.side_log.write_text("")
         self.fault_file.write_text(fault)
 
-    def seen(self, what):
-        """Return what executors have logged by now under one name: dicts."""
+    def logged(self, what):
+        """Return what executors have logged so far under one name, as dicts."""
         lines = map(json.loads, self.side_log.read_text().splitlines())
         return [line for line in lines if line["what"] == what]
 
     @contextlib.contextmanager
     def killing(self, kind, output):
-        """Kill, while the block runs, what holds a task in the middle of writing: its "python" or its "executor".
+        """Kill a process while its task writes below `output`, during the block.
 
-        The block's task is held until then, so that the kill is no race; a file that it has begun lies below `output`.
+        `kind` is "python" for the task's Python worker, or "executor". The task waits in the middle of writing until it
+        is killed, so that there is no race.
         """
         self.inject("hold")
         with ThreadPoolExecutor(1) as pool:
-            killed = pool.submit(self._kill_held, kind, output)
+            killed = pool.submit(self._kill_waiting_task, kind, output)
             yield
             assert killed.result(), "nothing was killed"
 
-    def _kill_held(self, kind, output):
-        (held,) = until(lambda: self.seen("hold"))
-        begun = f"*_m_{held['partition']:06d}_*/part-*"
-        until(lambda: list(output.rglob(begun)))
-        victim = psutil.Process(held["daemon"]).parent() if kind == "executor" else psutil.Process(held["pid"])
+    def _kill_waiting_task(self, kind, output):
+        (waiting,) = until(lambda: self.logged("hold"))
+        unfinished_file = f"*_m_{waiting['partition']:06d}_*/part-*"
+        until(lambda: list(output.rglob(unfinished_file)))
+        victim = psutil.Process(waiting["daemon"]).parent() if kind == "executor" else psutil.Process(waiting["pid"])
         assert kind == "python" or "CoarseGrainedExecutorBackend" in " ".join(victim.cmdline())
         victim.send_signal(signal.SIGKILL)
         return victim.pid
 
     def submit(self, job, *options, conf=None, seconds=240, code=0, **variables):
-        """Run a job by ./spark-submit.sh, in a folder of its own; return what it printed."""
+        """Run a job with ./spark-submit.sh in the cluster's folder; return its output."""
         flags = [part for pair in (SETTINGS | (conf or {})).items() for part in ("--conf", "=".join(pair))]
         command = [str(ROOT / "spark-submit.sh"), "--master", self.master, *flags, str(job), *map(str, options)]
-        mine = environment(HF_HUB_OFFLINE="1", **variables)
-        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, env=mine, timeout=seconds)
+        job_environment = environment(HF_HUB_OFFLINE="1", **variables)
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=self.folder, env=job_environment, timeout=seconds
+        )
         assert done.returncode == code, (done.stdout + done.stderr)[-6000:]
         return done.stdout + done.stderr
 
@@ -206,7 +209,7 @@ def rows_of(folder):
 
 
 def free_port():
-    """Return a port nobody listens on now."""
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

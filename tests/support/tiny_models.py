@@ -1,4 +1,4 @@
-"""Tiny random encoders of the architectures that people use, with real tokenizers, as save_pretrained writes them."""
+"""Create tiny random encoders of common architectures with real tokenizers, and save them with save_pretrained."""
 
 import json
 
@@ -26,7 +26,7 @@ WORDS = """a an and are at be but for from good happy hate have hello hi i in is
 of on one sad so text that the this time to today tweet two user very was we with word work world you http""".split()
 SUBWORDS = ["##s", "##ed", "##ing", "##er", "##est", "##ly", "##ness", "##tion"]
 SIGNS = [chr(code) for code in range(33, 127) if not chr(code).isalnum()]
-CJK = ["日", "本", "中", "文"]  # the tokenizer makes each a word of its own; kana and emoji are unknown to it
+CJK = ["日", "本", "中", "文"]  # each is a word of its own for the tokenizer; kana and emoji are unknown
 BERT_SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MPNET_SPECIAL = ("<s>", "<pad>", "</s>", "[UNK]", "<mask>")
 VOCABULARY = list(dict.fromkeys([*LETTERS, *(f"##{letter}" for letter in LETTERS), *SIGNS, *CJK, *WORDS, *SUBWORDS]))
@@ -38,6 +38,9 @@ SIZES = {
     "intermediate_size": 64,
     "initializer_range": 0.4,  # at the usual 0.02 the vectors of all texts are nearly the same
 }
+# A batch of three texts with padding on the right
+IDS = torch.tensor([[2, 40, 41, 42, 43, 3], [2, 50, 3, 0, 0, 0], [2, 3, 0, 0, 0, 0]])
+MASK = (IDS != 0).long()
 
 
 def wordpiece(kind, folder, special=BERT_SPECIAL):
@@ -49,13 +52,12 @@ def wordpiece(kind, folder, special=BERT_SPECIAL):
 
 
 def byte_pairs(folder):
-    """Save a byte-level BPE tokenizer, trained on our words, into `folder`."""
+    """Save a byte-level BPE tokenizer, trained on WORDS, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     trained = ByteLevelBPETokenizer()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    lines = [" ".join(WORDS)] * 3 + [
-        "a\u00a0 \u00a0b\u2003 \u2003c  \u00a0"
-    ] * 50  # some blanks have tokens of their own
+    # white space of several kinds gets tokens of its own
+    lines = [" ".join(WORDS)] * 3 + ["a\u00a0 \u00a0b\u2003 \u2003c  \u00a0"] * 50
     trained.train_from_iterator(lines, vocab_size=400, special_tokens=special, show_progress=False)
     trained.save_model(str(folder))
     RobertaTokenizerFast.from_pretrained(str(folder)).save_pretrained(str(folder))
@@ -74,13 +76,14 @@ def save(model, folder, **options):
 
 
 def roberta(folder):
-    """Positions are counted from pad_token_id + 1: 34 in the table are 32 tokens."""
+    """Save a RoBERTa. It counts positions from pad_token_id + 1: a table of 34 is enough for 32 tokens."""
     byte_pairs(folder)
     special = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
     return save(tiny(RobertaConfig, RobertaModel, 400, 34, **special), folder)
 
 
 def distilbert(folder):
+    """Save a DistilBERT of 32 positions."""
     wordpiece(BertTokenizerFast, folder)
     sizes = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "initializer_range": 0.4}
     torch.manual_seed(0)
@@ -88,11 +91,13 @@ def distilbert(folder):
 
 
 def electra(folder):
+    """Save an ELECTRA of 32 positions."""
     wordpiece(BertTokenizerFast, folder)
     return save(tiny(ElectraConfig, ElectraModel, positions=32, embedding_size=16), folder)
 
 
 def mpnet(folder):
+    """Save an MPNet. It counts positions as RoBERTa does."""
     wordpiece(MPNetTokenizerFast, folder, MPNET_SPECIAL)
     special = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
     return save(tiny(MPNetConfig, MPNetModel, positions=34, **special), folder)

@@ -1,4 +1,4 @@
-"""Small files beside an output: whole or not there, on this machine and in an object store alike."""
+"""Small files beside an output: complete or absent, on a local disk and in an object store."""
 
 import threading
 
@@ -10,20 +10,20 @@ from bert_spark.tables.storage import Folder
 
 @pytest.fixture(params=["local", "store"])
 def folder(request, tmp_path):
-    """Return a folder that is not there yet, of this machine, or of fsspec's store in memory."""
+    """Return a folder that does not exist yet, on the local disk or in fsspec's memory store."""
     if request.param == "local":
         return Folder(str(tmp_path / "state"))
     return Folder(f"memory://{tmp_path.name}")
 
 
-def test_a_folder_that_is_not_there_is_empty(folder):
+def test_a_folder_that_does_not_exist_is_empty(folder):
     assert folder.names() == []
     assert folder.read("a.json") is None
     assert not folder.exists("a.json")
     folder.remove("a.json")
 
 
-def test_what_is_written_is_read_and_written_over(folder):
+def test_a_file_can_be_read_and_overwritten(folder):
     folder.write("a.json", "one")
     folder.write("a.json", "zwei ü")
     assert folder.read("a.json") == "zwei ü"
@@ -37,20 +37,20 @@ def test_a_file_is_created_once(folder):
     assert folder.read("lock") == "first"
 
 
-def test_of_many_who_create_at_once_one_does(tmp_path):
-    folder, won, ready = Folder(str(tmp_path)), [], threading.Barrier(8)
+def test_only_one_of_many_threads_creates_a_file(tmp_path):
+    folder, winners, ready = Folder(str(tmp_path)), [], threading.Barrier(8)
 
     def run(number):
         ready.wait()
         if folder.create("lock", str(number)):
-            won.append(str(number))
+            winners.append(str(number))
 
     threads = [threading.Thread(target=run, args=[number]) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert won == [folder.read("lock")]
+    assert winners == [folder.read("lock")]
 
 
 def test_a_reader_never_sees_half_of_a_file(tmp_path):
@@ -65,14 +65,14 @@ def test_a_reader_never_sees_half_of_a_file(tmp_path):
 
     thread = threading.Thread(target=write)
     thread.start()
-    seen = {folder.read("state") for _ in range(300)}
+    texts_read = {folder.read("state") for _ in range(300)}
     end.set()
     thread.join()
-    assert seen <= set(texts)
+    assert texts_read <= set(texts)
     assert folder.names() == ["state"]
 
 
-def test_folders_are_named_and_removed_with_all_in_them(folder):
+def test_folders_are_listed_and_removed_with_their_content(folder):
     (folder / "a" / "b").write("c", "1")
     folder.write("d", "2")
     assert folder.names() == ["a", "d"]
@@ -80,23 +80,23 @@ def test_folders_are_named_and_removed_with_all_in_them(folder):
     assert folder.names() == ["d"]
 
 
-def test_a_kind_of_address_nobody_knows_is_named():
+def test_an_unknown_protocol_is_refused():
     with pytest.raises(SetupError, match=r"can't reach 'nowhere://x' from here .* or set --work"):
         Folder("nowhere://x")
 
 
 @pytest.mark.parametrize(
-    ("address", "path"),
+    ("uri", "path"),
     [
         ("dbfs:/Volumes/main/tweets/state", "/Volumes/main/tweets/state"),
         ("dbfs:/tweets/state", "/dbfs/tweets/state"),
         ("file:/tweets/state", "/tweets/state"),
     ],
 )
-def test_storage_of_databricks_is_reached_as_folders(address, path):
-    assert Folder(address)._path == path
+def test_databricks_storage_is_read_through_its_mounted_folders(uri, path):
+    assert Folder(uri)._path == path
 
 
-def test_an_address_that_would_become_a_folder_of_that_name_here_is_refused():
+def test_a_uri_that_fsspec_would_read_as_a_relative_path_is_refused():
     with pytest.raises(SetupError, match="set --work to a folder that can be reached"):
         Folder("wasbs:/container/state")

@@ -1,4 +1,4 @@
-"""Vectors of an earlier output are taken where the text is the same; BERT runs for the rest alone."""
+"""Vectors of an earlier output are reused for the same texts. BERT runs for the other texts only."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ SECOND = ["5,hello", "6,so happy", "7,so sad", "8,", "9,so happy"]
 
 @pytest.fixture
 def job(tiny_bert, tmp_path):
-    """Return a function that embeds lines of csv, by `id,text`, into a folder by name."""
+    """Return a function that embeds csv lines of id and text into a folder of that name."""
 
     def run(name, lines, *options):
         (tmp_path / f"{name}.csv").write_text("\n".join(["id,text", *lines, ""]))
@@ -44,13 +44,13 @@ def test_only_new_texts_are_encoded_and_every_row_has_its_own_vector(
         9: "so happy",
     }
     assert {key: row.error for key, row in found.items() if row.error} == {8: "missing text"}
-    assert [found[key].token_count for key in (5, 6, 9)] == [None] * 3  # BERT's tokenizer did not see them
+    assert [found[key].token_count for key in (5, 6, 9)] == [None] * 3  # the tokenizer did not run for reused texts
     expected = BertEncoder.from_config(EncoderConfig(model=str(tiny_bert))).encode(["hello", "so happy", "so sad"])
     np.testing.assert_allclose([found[key].embedding for key in (5, 6, 7)], expected, atol=1e-5)
-    assert job("third", FIRST, "--reuse", str(tmp_path / "second")) == 0  # its vectors say whose they are
+    assert job("third", FIRST, "--reuse", str(tmp_path / "second")) == 0  # the second output names its encoder too
 
 
-def test_a_dot_in_a_columns_name_names_no_field(spark, job, tiny_bert, tmp_path):
+def test_column_names_may_contain_dots(spark, job, tiny_bert, tmp_path):
     named = ["--embedding-column", "a.vector", "--error-column", "an.error"]
     assert job("first", FIRST, *named) == 0
     assert job("second", SECOND, *named, "--reuse", str(tmp_path / "first")) == 0
@@ -60,28 +60,28 @@ def test_a_dot_in_a_columns_name_names_no_field(spark, job, tiny_bert, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "said"),
+    ("options", "code", "message"),
     [
         (["--max-length", "9"], 1, "holds vectors of"),
         (["--incremental", "--checkpoint", "x"], 2, "got --reuse with --incremental"),
     ],
 )
-def test_another_encoders_vectors_are_refused_before_any_work(spark, job, tmp_path, caplog, options, code, said):
+def test_another_encoders_vectors_are_refused_before_any_work(spark, job, tmp_path, caplog, options, code, message):
     assert job("first", FIRST) == 0
     with rows_through_python(spark) as rows:
         assert job("second", SECOND, "--reuse", str(tmp_path / "first"), *options) == code
-    assert said in caplog.text
+    assert message in caplog.text
     assert rows == []
 
 
-def test_a_table_without_vectors_is_named(spark, job, tmp_path, caplog):
+def test_a_table_without_vectors_is_refused(spark, job, tmp_path, caplog):
     spark.createDataFrame([("1", "hello")], "id string, text string").write.parquet(str(tmp_path / "plain"))
     assert job("second", SECOND, "--reuse", str(tmp_path / "plain")) == 1
     assert "column 'embedding' not found; the table has ['id', 'text']" in caplog.text
 
 
 @pytest.mark.parametrize("inside", ["", "/", "/part=1"])
-def test_vectors_that_overwriting_would_remove_are_refused_before_any_work(spark, job, tmp_path, caplog, inside):
+def test_reuse_of_an_output_that_is_overwritten_is_refused(spark, job, tmp_path, caplog, inside):
     assert job("first", FIRST) == 0
     by_another_name = f"file:{tmp_path}/first{inside}"
     assert job("first", SECOND, "--reuse", by_another_name, "--overwrite") == 2
@@ -89,7 +89,7 @@ def test_vectors_that_overwriting_would_remove_are_refused_before_any_work(spark
     assert spark.read.parquet(str(tmp_path / "first")).count() == len(FIRST)
 
 
-def test_vectors_are_taken_from_what_is_appended_to_or_lies_beside_what_is_overwritten(spark, job, tmp_path, capfd):
+def test_vectors_are_reused_from_an_appended_output_and_beside_an_overwritten_one(spark, job, tmp_path, capfd):
     assert job("first", FIRST) == job("first2", FIRST) == 0
     assert job("first", SECOND, "--reuse", str(tmp_path / "first"), "--append") == 0
     assert spark.read.parquet(str(tmp_path / "first")).count() == len(FIRST) + len(SECOND)
@@ -98,14 +98,14 @@ def test_vectors_are_taken_from_what_is_appended_to_or_lies_beside_what_is_overw
     assert "texts reused 3" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize(("said", "code"), [("its own", 0), ("another's", 1)])
-def test_a_table_says_in_its_properties_whose_vectors_it_holds(spark, job, tmp_path, caplog, said, code):
+@pytest.mark.parametrize(("owner", "code"), [("this encoder", 0), ("another encoder", 1)])
+def test_a_table_without_column_metadata_names_its_encoder_in_its_properties(spark, job, tmp_path, caplog, owner, code):
     assert job("first", FIRST) == 0
     table = spark.read.parquet(str(tmp_path / "first"))
     fingerprint = table.schema["embedding"].metadata["bert_spark.fingerprint"]
-    names = {"its own": ("own", fingerprint), "another's": ("other", "0" * 64)}
-    name, marked = names[said]
-    plain = table.withColumn("embedding", F.col("embedding").alias("embedding", metadata={}))  # as Iceberg keeps it
+    name, marked = {"this encoder": ("own", fingerprint), "another encoder": ("other", "0" * 64)}[owner]
+    # Iceberg stores no column metadata
+    plain = table.withColumn("embedding", F.col("embedding").alias("embedding", metadata={}))
     plain.write.mode("overwrite").saveAsTable(name)
     spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('bert_spark.fingerprint' = '{marked}')")
     assert not spark.table(name).schema["embedding"].metadata

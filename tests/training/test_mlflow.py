@@ -1,4 +1,4 @@
-"""train.py --mlflow: what is logged, and the model that MLflow gives back, in pandas and on Spark."""
+"""jobs/train.py --mlflow: what is logged, and the model that MLflow loads, in pandas and on Spark."""
 
 import sys
 from pathlib import Path
@@ -9,10 +9,13 @@ from fsspec.core import url_to_fs
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
-from bert_spark import BertTransformer, load_artefact, save_artefact
+from bert_spark import BertTransformer, EncoderConfig, load_artefact, save_artefact
+from bert_spark.errors import SetupError
+from bert_spark.training.examples import TrainingData
 from bert_spark.training.mlflow_model import TextClassifier
 from bert_spark.training.mlflow_tracking import log_training
 from jobs import train
+from tests.support.separable_examples import EXAMPLES
 
 mlflow = pytest.importorskip("mlflow", reason="MLflow missing: pip install 'bert-spark[mlflow]'")
 pytest.importorskip("alembic", reason="MLflow's sqlite store missing: pip install alembic sqlalchemy")
@@ -25,11 +28,11 @@ def files_of(folder):
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """Point MLflow at a new store of SQLite."""
+    """Point MLflow at a new SQLite store and return its folder."""
     folder = tmp_path_factory.mktemp("mlflow")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-        patch.chdir(folder)  # its artefacts lie in ./mlruns
+        patch.chdir(folder)  # MLflow writes its artefacts to ./mlruns
         before = mlflow.get_tracking_uri()
         mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
         yield folder
@@ -54,7 +57,7 @@ def address(logged):
     return model.model_uri
 
 
-def test_parameters_and_figures_are_the_artefacts(logged, tiny_bert):
+def test_parameters_and_metrics_are_those_of_the_artefact(logged, tiny_bert):
     run, folder = logged
     metadata = load_artefact(folder).metadata
     assert run.data.params["encoder.model"] == str(tiny_bert)
@@ -65,12 +68,12 @@ def test_parameters_and_figures_are_the_artefacts(logged, tiny_bert):
     assert {"test.accuracy", "test.f1_weighted", "test_majority.accuracy", "seconds.fit"} <= set(run.data.metrics)
 
 
-def test_report_lies_beside_the_run(logged):
+def test_reports_are_stored_with_the_run(logged):
     names = {file.path for file in mlflow.MlflowClient().list_artifacts(logged[0].info.run_id)}
     assert {"report.html", "README.md", "metrics.json"} <= names
 
 
-def test_the_model_is_the_artefact_and_this_package_without_code_or_pickle(address, logged):
+def test_logged_model_is_the_artefact_without_code_or_pickle(address, logged):
     folder = mlflow.artifacts.download_artifacts(address)
     files = {path.name for path in files_of(folder)}
     assert {path.name for path in logged[1].iterdir()} <= files
@@ -79,7 +82,7 @@ def test_the_model_is_the_artefact_and_this_package_without_code_or_pickle(addre
     assert flavour["loader_module"] == "bert_spark.training.mlflow_model"
 
 
-def test_pyfunc_gives_the_pipelines_own_labels_and_none_for_a_missing_text(address, logged):
+def test_pyfunc_predicts_as_the_pipeline_and_nothing_for_a_missing_text(address, logged):
     pipeline = load_artefact(logged[1]).pipeline
     found = mlflow.pyfunc.load_model(address).predict(pd.DataFrame({"text": [*TEXTS, None]}, index=[9, 8, 7, 6, 5]))
     assert found["label"][:-1].tolist() == pipeline.predict(TEXTS).tolist()
@@ -88,7 +91,7 @@ def test_pyfunc_gives_the_pipelines_own_labels_and_none_for_a_missing_text(addre
     assert found.index.tolist() == [9, 8, 7, 6, 5]
 
 
-def test_table_of_missing_texts_alone_gives_no_labels(address):
+def test_frame_of_missing_texts_gives_no_labels(address):
     found = mlflow.pyfunc.load_model(address).predict(pd.DataFrame({"text": pd.Series([None, None], dtype="object")}))
     assert found.shape == (2, 2)
     assert found.isna().all(axis=None)
@@ -111,7 +114,7 @@ def test_changed_artefact_is_refused_on_loading(address, tmp_path):
         mlflow.pyfunc.load_model(folder)
 
 
-def test_artefact_elsewhere_is_logged_from_a_copy(store, tiny_bert):
+def test_artefact_in_remote_storage_is_logged_from_a_copy(store, tiny_bert):
     pipeline = Pipeline([("bert", BertTransformer(model=str(tiny_bert))), ("head", LinearSVC())])
     save_artefact("memory://elsewhere/artefact", pipeline.fit(TEXTS, [0, 1, 0, 1]))
     facts = {"about": {"features": "bert"}, "split": {}, "encoder": None, "timings": {}}
@@ -120,10 +123,10 @@ def test_artefact_elsewhere_is_logged_from_a_copy(store, tiny_bert):
     finally:
         url_to_fs("memory://elsewhere")[0].rm("/elsewhere", recursive=True)
     found = mlflow.pyfunc.load_model(address).predict(pd.DataFrame({"text": TEXTS}))
-    assert set(found["label"]) <= {"0", "1"}  # of a signature's types, string holds every label
+    assert set(found["label"]) <= {"0", "1"}  # the model's signature has strings, whatever the type of the labels
 
 
-def test_store_that_refuses_ends_the_job_before_any_work(monkeypatch, tmp_path, caplog):
+def test_unusable_store_stops_the_job_before_any_work(monkeypatch, tmp_path, caplog):
     monkeypatch.setattr("jobs.train.load_training_data", lambda *_: pytest.fail("work was done"))
     before = mlflow.get_tracking_uri()
     (tmp_path / "file").touch()
@@ -135,12 +138,25 @@ def test_store_that_refuses_ends_the_job_before_any_work(monkeypatch, tmp_path, 
     assert "set MLFLOW_TRACKING_URI, or leave --mlflow out" in caplog.text
 
 
-def test_absent_mlflow_is_said_before_any_work(monkeypatch, tmp_path, caplog):
+def test_summary_is_printed_before_a_failing_mlflow(store, monkeypatch, tmp_path, caplog, capsys):
+    def fail(*_):
+        raise SetupError("the store is gone")
+
+    data = TrainingData(EXAMPLES, EncoderConfig(), {"counts": {}, "warnings": []}, {})
+    monkeypatch.setattr("jobs.train.load_training_data", lambda _: data)
+    monkeypatch.setattr("bert_spark.training.train_run.log_training", fail)
+    options = ["--input", "tweets.csv", "--features", "tfidf", "--output", str(tmp_path / "artefact"), "--mlflow"]
+    assert train.main(options) == 3
+    assert f"artefact: {tmp_path / 'artefact'}" in capsys.readouterr().out
+    assert "the store is gone" in caplog.text
+
+
+def test_absent_mlflow_stops_the_job_before_any_work(monkeypatch, tmp_path, caplog):
     monkeypatch.setitem(sys.modules, "mlflow", None)
     assert train.main(["--input", "tweets.csv", "--output", str(tmp_path / "artefact"), "--mlflow"]) == 3
     assert "pip install 'bert-spark[mlflow]'" in caplog.text
 
 
-def test_table_without_rows_gives_a_table_without_rows(logged):
+def test_empty_frame_gives_an_empty_frame(logged):
     found = TextClassifier(load_artefact(logged[1])).predict(pd.DataFrame({"text": pd.Series([], dtype="object")}))
     assert found.shape == (0, 2)

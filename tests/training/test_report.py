@@ -1,4 +1,4 @@
-"""The report is one self-contained page that says the figures it was given, and the texts only when asked to."""
+"""The report is one self-contained page with all metrics; texts are on it only on request."""
 
 import re
 from html.parser import HTMLParser
@@ -10,18 +10,18 @@ from bert_spark.training.report import model_card, render_report
 
 LABELS = ["joy", "<b>sad</b>", "calm"]
 TRUTH = ["joy"] * 6 + ["<b>sad</b>"] * 3 + ["calm"]
-GUESS = ["joy"] * 5 + ["calm"] + ["<b>sad</b>"] * 2 + ["joy"] * 2  # 7 of 10 right
+PREDICTED = ["joy"] * 5 + ["calm"] + ["<b>sad</b>"] * 2 + ["joy"] * 2  # 7 of 10 right
 
 
 @pytest.fixture
 def figures():
-    good = evaluate_predictions(TRUTH, TRUTH, LABELS)
-    mine = evaluate_predictions(TRUTH, GUESS, LABELS)
-    guess = evaluate_predictions(TRUTH, ["joy"] * 10, LABELS)
+    perfect = evaluate_predictions(TRUTH, TRUTH, LABELS)
+    held_out = evaluate_predictions(TRUTH, PREDICTED, LABELS)
+    majority = evaluate_predictions(TRUTH, ["joy"] * 10, LABELS)
     return {
-        **{"train": good, "validation": mine, "test": mine},
-        **{f"{name}_majority": guess for name in ("train", "validation", "test")},
-        **{f"{name}_tfidf": mine for name in ("train", "validation", "test")},
+        **{"train": perfect, "validation": held_out, "test": held_out},
+        **{f"{name}_majority": majority for name in ("train", "validation", "test")},
+        **{f"{name}_tfidf": held_out for name in ("train", "validation", "test")},
     }
 
 
@@ -33,7 +33,7 @@ def facts():
         "created": "2020-01-01T00:00:00+00:00",
         "split": {"seed": 0},
         "counts": {"rows": 12345, "truncated": 22, "unknown_token_share": 0.0123, "missing_or_malformed_text": 4},
-        "warnings": ["class 'calm' has 1 rows in test: its figures say little"],
+        "warnings": ["class 'calm' has 1 row in test: its metrics there are unreliable"],
         "timings": {"fit": 1.5},
         "pairs": {"validation": [], "test": [pair]},
         "encoder": {"model": "packaged:minilm-l6", "max_length": 60},
@@ -42,17 +42,17 @@ def facts():
 
 
 class Page(HTMLParser):
-    """Collects tags that were not closed, links to elsewhere, and the text."""
+    """Collects tags that are not closed, links to other documents, and the text."""
 
     def __init__(self, source):
         super().__init__()
-        self.open, self.elsewhere, self.text = [], [], []
+        self.open, self.external_links, self.text = [], [], []
         self.feed(source)
 
     def handle_starttag(self, tag, attrs):
         if tag not in ("meta", "path", "use", "rect", "image", "br", "link"):
             self.open.append(tag)
-        self.elsewhere += [v for k, v in attrs if k in ("src", "href") and not v.startswith(("#", "data:"))]
+        self.external_links += [v for k, v in attrs if k in ("src", "href") and not v.startswith(("#", "data:"))]
 
     def handle_endtag(self, tag):
         if tag in ("path", "use", "rect", "image"):
@@ -63,39 +63,39 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-def test_the_page_is_whole_and_loads_nothing_from_elsewhere(figures, facts):
+def test_page_is_well_formed_and_loads_nothing_from_outside(figures, facts):
     source = render_report(figures, facts)
     page = Page(source)
     assert page.open == []
-    assert page.elsewhere == []
+    assert page.external_links == []
     assert not re.search(r"@import|url\((?!#)", source)
 
 
-def test_the_page_says_the_figures(figures, facts):
+def test_page_shows_the_metrics(figures, facts):
     text = " ".join(" ".join(Page(render_report(figures, facts)).text).split())
-    assert "this model is right 70.0 times in 100" in text
-    assert "Always answering the most frequent class would be right 60.0 times" in text
+    assert "this model predicts the right label for 70.0 % of the rows" in text
+    assert "Always predicting the most frequent class is right for 60.0 %" in text
     assert "accuracy, test 0.700" in text
     assert "weighted F1, training 1.000" in text
-    assert "it knows those by heart" in text  # 1.0 on training rows, about .7 on the others
+    assert "The model is over-fitted" in text  # weighted F1 1.0 on training rows, about 0.7 on the others
     assert "truncated 22" in text
     assert "unknown token share 1.23 %" in text
     assert "missing or malformed text 4" in text
     assert "rows 12,345" in text
-    assert "class 'calm' has 1 rows in test" in text
+    assert "class 'calm' has 1 row in test" in text
     assert "f" * 64 in text
 
 
-def test_no_warning_of_over_fitting_where_there_is_none(figures, facts):
+def test_over_fitting_is_warned_of_only_above_the_gap(figures, facts):
     figures["train"] = figures["test"]
-    assert "by heart" not in render_report(figures, facts)
+    assert "over-fitted" not in render_report(figures, facts)
 
 
 def test_heat_map_has_counts_and_row_shares(figures, facts):
-    picture = re.search(r"<svg[^>]*confusion matrix.*?</svg>", render_report(figures, facts), re.DOTALL).group()
-    shown = [text for text in re.findall(r">([^<>\n]+)</text>", picture) if re.search(r"[0-9]", text)]
+    chart = re.search(r"<svg[^>]*confusion matrix.*?</svg>", render_report(figures, facts), re.DOTALL).group()
+    shown = [text for text in re.findall(r">([^<>\n]+)</text>", chart) if re.search(r"[0-9]", text)]
     assert {"5", "83%", "2", "67%", "33%", "100%"} <= set(shown)
-    assert "currentColor" in picture  # one picture for dark and light
+    assert "currentColor" in chart  # one chart fits dark and light pages
 
 
 def test_labels_and_texts_are_escaped(figures, facts):
@@ -106,7 +106,7 @@ def test_labels_and_texts_are_escaped(figures, facts):
     assert "<b>sad" not in source
 
 
-def test_a_page_without_baseline_and_without_encoder(figures, facts):
+def test_page_without_baseline_and_encoder(figures, facts):
     for name in ("train", "validation", "test"):
         del figures[f"{name}_tfidf"]
     facts["encoder"] = None
@@ -115,15 +115,15 @@ def test_a_page_without_baseline_and_without_encoder(figures, facts):
     assert "packaged:minilm-l6" not in source
 
 
-def test_the_model_card_has_the_held_out_figures_and_its_limits(figures, facts):
+def test_model_card_shows_test_metrics_and_limits(figures, facts):
     card = model_card(figures, facts)
     assert "| this model | 0.700 | 0.702 |" in re.sub(r" +", " ", card)
     assert "| always the most frequent class | 0.600 |" in card
-    assert "no basis for decisions about people" in card
+    assert "Do not base decisions about people on it" in card
     assert "packaged:minilm-l6" in card
 
 
-def test_dark_light_phone_and_paper_have_rules(figures, facts):
+def test_page_has_style_rules_for_dark_phone_and_print(figures, facts):
     source = render_report(figures, facts)
     for rule in ("prefers-color-scheme: dark", "@media print", "width=device-width", "max-width: 42rem"):
         assert rule in source

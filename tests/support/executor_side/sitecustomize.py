@@ -1,12 +1,12 @@
-"""Read by each Python that finds this folder on its PYTHONPATH: arms `faults` when it imports bert_spark.encoding.encoder_cache."""
+"""Imported by each Python that has this folder on its PYTHONPATH: installs `faults` into the encoder's cache."""
 
 import importlib.abc
 import importlib.util
 import sys
 
 
-class Arm(importlib.abc.MetaPathFinder):
-    """Find bert_spark.encoding.encoder_cache as everybody does, and let `faults` change it when it is loaded."""
+class FaultInstaller(importlib.abc.MetaPathFinder):
+    """Find bert_spark.encoding.encoder_cache in the usual way, and let `faults` change it once it is loaded."""
 
     def find_spec(self, name, path, target=None):
         if name != "bert_spark.encoding.encoder_cache":
@@ -17,13 +17,13 @@ class Arm(importlib.abc.MetaPathFinder):
 
         def exec_module(module):
             load(module)
-            if module.__name__ == name:  # a zip's loader serves all its modules
+            if module.__name__ == name:  # a zip archive has one loader for all its modules
                 import faults
 
-                faults.arm(module)
+                faults.install(module)
 
         spec.loader.exec_module = exec_module
         return spec
 
 
-sys.meta_path.insert(0, Arm())
+sys.meta_path.insert(0, FaultInstaller())

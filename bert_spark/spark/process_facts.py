@@ -1,0 +1,106 @@
+"""What the driver and an executor report about themselves: versions, artefact, model and device."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Any
+
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.model_files import folder_digest, weight_files
+from bert_spark.encoding.model_resolver import resolve_model
+from bert_spark.errors import ArtefactError, BertSparkError
+
+if TYPE_CHECKING:
+    from bert_spark.artefact.artefact import Artefact
+
+
+def driver_facts(config: EncoderConfig | None, artefact: Artefact | None = None) -> dict[str, Any]:
+    """Return the driver's versions, artefact and model.
+
+    Raises
+    ------
+    ModelError
+        If the driver cannot load the model.
+    """
+    import torch
+    import transformers
+
+    facts = {
+        "where": "driver",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+    if artefact is not None:
+        facts["artefact"] = artefact.digest[:12]
+    if config is None:
+        return facts
+    folder = resolve_model(config.model, config.revision)
+    size = sum(path.stat().st_size for path in weight_files(folder))
+    return facts | {"model": folder_digest(folder)[:12], "model_bytes": size}
+
+
+def executor_facts(settings: dict[str, Any] | None, artefact: tuple[str, str] | None) -> dict[str, Any]:
+    """Return the artefact, model and device of the executor that calls this.
+
+    Parameters
+    ----------
+    settings
+        Of the encoder; None if BERT does not run.
+    artefact
+        Path and digest of the artefact that a task would load.
+
+    Returns
+    -------
+    dict
+        The facts. "problems" lists what would make a task fail, "warnings" what would make it slow.
+    """
+    config = EncoderConfig(**settings) if settings else None
+    facts: dict[str, Any] = {"problems": []}
+    try:
+        if artefact is not None:
+            config = _artefact_encoder(*artefact, facts)
+    except BertSparkError as err:
+        facts["problems"].append(str(err))
+        return facts
+    return facts if config is None else _encoder_facts(config, facts)
+
+
+def _artefact_encoder(path: str, digest: str, facts: dict[str, Any]) -> EncoderConfig | None:
+    """Load an artefact as a task does; return the settings of its encoder, whose model may be inside the artefact."""
+    from bert_spark.artefact.loading import cached_artefact
+    from bert_spark.spark.artefact_shipping import artefact_folder_here
+
+    try:
+        folder = artefact_folder_here(path, digest)
+    except ArtefactError:
+        facts["artefact"] = "missing"
+        raise
+    facts["artefact"] = digest[:12]
+    artefact = cached_artefact(folder, digest)
+    return artefact.config if artefact.uses_bert else None
+
+
+def _encoder_facts(config: EncoderConfig, facts: dict[str, Any]) -> dict[str, Any]:
+    import torch
+
+    from bert_spark.encoding.device import pick_device, task_gpu_addresses
+
+    try:
+        facts["model"] = folder_digest(resolve_model(config.model, config.revision))[:12]
+    except BertSparkError as err:
+        facts["problems"].append(
+            f"{err}; executors read the model from their own disk: put it on a path that every executor can read"
+        )
+    try:
+        facts["device"] = pick_device(config.device)
+        if facts["device"].startswith("cuda"):
+            facts["card_bytes"] = int(torch.cuda.get_device_properties(facts["device"]).total_memory)
+    except BertSparkError as err:
+        facts["problems"].append(str(err).splitlines()[0])
+    except (RuntimeError, AssertionError) as err:  # torch asserts that a GPU of that number exists
+        reason = (str(err).splitlines() or [type(err).__name__])[0]
+        facts["problems"].append(f"device {facts.get('device', config.device)!r} can't be used ({reason})")
+    if config.device == "auto" and facts.get("device") == "cpu" and task_gpu_addresses():
+        facts["warnings"] = ["Spark gives this executor a GPU, but torch sees none: BERT will run on its CPU"]
+    return facts

@@ -1,0 +1,38 @@
+"""Settings are read from the command line and a TOML file, and wrong ones are refused."""
+
+import pytest
+
+from bert_spark.cli.command_line import parse_job
+from bert_spark.errors import ConfigError
+from jobs import embed, train
+
+
+def test_unknown_toml_key_is_refused_with_the_known_keys(tmp_path, caplog):
+    (tmp_path / "x.toml").write_text('[encoder]\nmodle = "x"\n')
+    assert embed.main(["--config", str(tmp_path / "x.toml")]) == 2
+    assert "[encoder]: unknown ['modle']; known are ['model', 'revision', 'max_length'" in caplog.text
+
+
+def test_unknown_option_raises_instead_of_ending_the_process():
+    with pytest.raises(ConfigError, match="unrecognized arguments: --poling"):
+        embed.embed(["--poling", "cls"])
+    assert embed.main(["--format", "xls"]) == 2
+
+
+def test_options_override_the_toml_file_and_the_file_overrides_defaults(tmp_path):
+    (tmp_path / "x.toml").write_text("[encoder]\nmax_length = 9\npooling = 'mean'\n[spark]\n'spark.task.cpus' = 2\n")
+    job = parse_job(embed.__file__, None, ["--config", str(tmp_path / "x.toml"), "--max-length", "7"])
+    assert (job.encoder.max_length, job.encoder.pooling, job.encoder.long_text) == (7, "mean", "truncate")
+    assert (job.name, job.check, job.spark) == ("embed", False, {"spark.task.cpus": "2"})
+
+
+def test_relative_path_in_toml_starts_at_the_folder_of_the_file(tmp_path):
+    (tmp_path / "x.toml").write_text('[input]\npath = "./tweets.csv"\n')
+    job = parse_job(embed.__file__, None, ["--config", str(tmp_path / "x.toml")])
+    assert job.input.path == str(tmp_path / "tweets.csv")
+
+
+def test_required_setting_is_refused_with_its_option(tmp_path):
+    job = parse_job(train.__file__, None, ["--input", "tweets.csv"])
+    with pytest.raises(ConfigError, match="--output is not set; pass it"):
+        job.required("train.artefact", "--output")
