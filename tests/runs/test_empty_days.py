@@ -84,9 +84,9 @@ ERROR_PAGE = "<html>\n<body>502 Bad Gateway</body>\n</html>\n" * 50
 @pytest.mark.parametrize(
     ("file_format", "name", "text", "message"),
     [
-        ("json", "a.json", ERROR_PAGE, "no record in"),
-        ("json", "a.json", "{}\n" * 50, "no record in"),
-        ("json", "a.json", "[{}]", "no record in"),
+        ("json", "a.json", ERROR_PAGE, "has a column; is it json"),
+        ("json", "a.json", "{}\n" * 50, "has a column; is it json"),
+        ("json", "a.json", "[{}]", "has a column; is it json"),
         ("parquet", "_temporary/0/task/part-0.parquet", "half", "holds no parquet files"),  # still being written
         ("parquet", "00/part-0.parquet", "", "holds no parquet files"),  # one folder too deep
     ],

@@ -85,7 +85,7 @@ def test_reuse_of_an_output_that_is_overwritten_is_refused(spark, job, tmp_path,
     assert job("first", FIRST) == 0
     by_another_name = f"file:{tmp_path}/first{inside}"
     assert job("first", SECOND, "--reuse", by_another_name, "--overwrite") == 2
-    assert "which is removed before its vectors are read; pass another --output" in caplog.text
+    assert "which would remove the vectors before they are read; pass another --output" in caplog.text
     assert spark.read.parquet(str(tmp_path / "first")).count() == len(FIRST)
 
 
