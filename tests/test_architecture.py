@@ -44,6 +44,11 @@ def test_importing_the_package_loads_no_heavy_module(run_fresh):
     assert run_fresh(code) == ""
 
 
+def test_importing_the_package_imports_none_of_its_modules(run_fresh):
+    code = "import bert_spark, sys; print(*[name for name in sys.modules if name.startswith('bert_spark.')])"
+    assert run_fresh(code) == ""
+
+
 def test_every_public_name_exists(run_fresh):
     code = "import bert_spark; print(*[name for name in bert_spark.__all__ if not callable(getattr(bert_spark, name))])"
     assert run_fresh(code) == ""

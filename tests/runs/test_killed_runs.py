@@ -19,7 +19,7 @@ from tests.support.row_counter import rows_through_python
 APP = ROOT / "tests" / "support" / "kill_app.py"
 DAY = "2026-11-24"
 FILES = {"a": 40, "b": 50, "c": 60, "d": 30}
-TIMEOUT_S = 600  # only for a process that hangs: nothing below depends on how fast the machine is
+TIMEOUT_S = 1200  # only for a process that hangs: nothing below depends on how fast the machine is
 COUNTED = pyspark.__version__ >= "4"  # Spark 3.5 shows no counts of a stream's micro-batches
 
 
@@ -70,6 +70,20 @@ def four_files(nightly):
 
 
 @pytest.fixture
+def start_job(four_files):
+    """Return a function that starts a job on the four files; processes that a failed test leaves are killed."""
+    jobs = []
+
+    def start(point, options):
+        jobs.append(JobProcess(point, four_files.command(*options), four_files.folder))
+        return jobs[-1]
+
+    yield start
+    for job in jobs:
+        job.process.kill()
+
+
+@pytest.fixture
 def incremental(four_files):
     """Return the options of an incremental run with one file a micro-batch."""
     return ["--format", "json", "--incremental", "--checkpoint", four_files.folder / "seen", "--max-files", "1"]
@@ -92,10 +106,10 @@ def check_output(nightly):
     assert not list((nightly.folder / "_staging" / "scores").iterdir())
 
 
-def test_a_run_killed_in_any_micro_batch_is_completed_by_the_next(spark, four_files, incremental, caplog):
+def test_a_run_killed_in_any_micro_batch_is_completed_by_the_next(spark, four_files, incremental, start_job, caplog):
     """While the first run is alive, even stopped, a second one ends at once and names it."""
     batch = random.randrange(len(FILES))
-    job = JobProcess(f"batch={batch}", four_files.command(*incremental), four_files.folder)
+    job = start_job(f"batch={batch}", incremental)
     job.wait_until_stopped()
     assert four_files.score(*incremental) == 1
     assert f"(process {job.process.pid} on" in caplog.messages[-1]
@@ -108,17 +122,19 @@ def test_a_run_killed_in_any_micro_batch_is_completed_by_the_next(spark, four_fi
 
 
 @pytest.mark.parametrize("point", ["between audit and publish", "during publish", "during removal"])
-def test_an_incremental_run_killed_after_its_audit_is_published_without_bert(spark, four_files, incremental, point):
-    JobProcess(point, four_files.command(*incremental), four_files.folder).wait_until_killed()
+def test_an_incremental_run_killed_after_its_audit_is_published_without_bert(
+    spark, four_files, incremental, start_job, point
+):
+    start_job(point, incremental).wait_until_killed()
     with rows_through_python(spark) as rows:
         assert four_files.score(*incremental) == 0
     assert rows == []
     check_output(four_files)
 
 
-def test_a_day_killed_while_it_is_encoded_is_encoded_again(spark, four_files):
+def test_a_day_killed_while_it_is_encoded_is_encoded_again(spark, four_files, start_job):
     options = ["--format", "json", "--run-date", DAY]
-    job = JobProcess(f"run_date={DAY}", four_files.command(*options), four_files.folder)
+    job = start_job(f"run_date={DAY}", options)
     job.wait_until_stopped()
     job.kill()
     assert len(list((four_files.folder / "_staging" / "scores").glob("day-*"))) == 1
@@ -130,9 +146,9 @@ def test_a_day_killed_while_it_is_encoded_is_encoded_again(spark, four_files):
 
 
 @pytest.mark.parametrize("point", ["between audit and publish", "during publish"])
-def test_a_day_killed_after_its_audit_is_published_without_bert(spark, four_files, point):
+def test_a_day_killed_after_its_audit_is_published_without_bert(spark, four_files, start_job, point):
     options = ["--format", "json", "--run-date", DAY]
-    JobProcess(point, four_files.command(*options), four_files.folder).wait_until_killed()
+    start_job(point, options).wait_until_killed()
     with rows_through_python(spark) as rows:
         assert four_files.score(*options) == 0
     assert rows == []
