@@ -39,7 +39,7 @@ def input_signature(df: DataFrame) -> str | None:
 
 
 def literal_paths(uris: Iterable[str]) -> list[str]:
-    """Return URIs that Spark reported as paths that it reads as exactly these files: a * or [ in a name is not read as a pattern."""
+    """Return the URIs that Spark reported as paths of exactly these files: a * or [ in a name is not a pattern."""
     return [re.sub(r"([\\{}\[\]*?])", r"\\\1", unquote(uri)) for uri in uris]
 
 
