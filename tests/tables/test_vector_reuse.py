@@ -105,10 +105,10 @@ def test_a_table_without_column_metadata_names_its_encoder_in_its_properties(spa
     fingerprint = table.schema["embedding"].metadata["bert_spark.fingerprint"]
     name, marked = {"this encoder": ("own", fingerprint), "another encoder": ("other", "0" * 64)}[owner]
     # Iceberg stores no column metadata
-    plain = table.withColumn("embedding", F.col("embedding").alias("embedding", metadata={}))
+    plain = table.withColumn("embedding", F.col("embedding").alias("embedding", metadata={"other": "value"}))
     plain.write.mode("overwrite").saveAsTable(name)
     spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('bert_spark.fingerprint' = '{marked}')")
-    assert not spark.table(name).schema["embedding"].metadata
+    assert spark.table(name).schema["embedding"].metadata == {"other": "value"}
     as_table = ["--output-format", "table", "--output", f"{name}_second", "--overwrite"]
     assert job("second", SECOND, "--reuse", name, *as_table) == code
     assert ("holds vectors of 000000000000, this run makes" in caplog.text) == (code == 1)
