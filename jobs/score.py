@@ -7,7 +7,8 @@ The sample tweets of the checkout, after jobs/train.py:
 Texts, or the output of jobs/embed.py without running BERT again:
 
     ./spark-submit.sh jobs/score.py --artefact artefact --input tweets.csv --text-column content --output scores
-    ./spark-submit.sh jobs/score.py --artefact artefact --input embeddings --embedding-column embedding --output scores
+    ./spark-submit.sh jobs/score.py --artefact artefact --input ./embeddings --text-column content \
+        --embedding-column embedding --output scores
 
 Every night, one day or the files that are new:
 
