@@ -140,7 +140,8 @@ class in the decision function, or its probability if the artefact is calibrated
 
     ./spark-submit.sh jobs/score.py
     ./spark-submit.sh jobs/score.py --artefact artefact --input tweets.csv --text-column content --output scores
-    ./spark-submit.sh jobs/score.py --artefact artefact --input embeddings --embedding-column embedding --output scores
+    ./spark-submit.sh jobs/score.py --artefact artefact --input ./embeddings --text-column content \\
+        --embedding-column embedding --output scores
     ./spark-submit.sh jobs/score.py --artefact artefact --input tweets --date-column day --output daily \\
         --run-date 2026-11-24
 
