@@ -7,6 +7,7 @@ import pytest
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.errors import ConfigError
+from tests.support.embedding_functions import LayerState
 
 
 def test_defaults():
@@ -87,19 +88,8 @@ def test_openvino_refuses_float16_and_embedding_func():
         EncoderConfig(engine="openvino", embedding_func=len)
 
 
-class StateOfLayer:
-    def __init__(self, number):
-        self.number = number
-
-    def __call__(self, output):
-        return output[self.number]
-
-    def take(self, output):
-        return output[self.number]
-
-
 def test_settings_pickle_small_and_equal():
-    config = EncoderConfig(max_length=7, embedding_func=StateOfLayer(1))
+    config = EncoderConfig(max_length=7, embedding_func=LayerState(1))
     data = pickle.dumps(config)
     assert len(data) < 1000
     assert pickle.loads(data) == config

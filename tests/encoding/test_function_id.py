@@ -7,21 +7,11 @@ import pytest
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.function_id import function_id
+from tests.support.embedding_functions import LayerState
 
 
 def layer(number):
     return lambda output: output[number]
-
-
-class Layer:
-    def __init__(self, number):
-        self.number = number
-
-    def __call__(self, output):
-        return output[self.number]
-
-    def take(self, output):
-        return output[self.number]
 
 
 def with_default(number):
@@ -38,8 +28,8 @@ def nested(number):
 
 DIFFERENT = {
     "closure": layer,
-    "instance": Layer,
-    "bound method": lambda number: Layer(number).take,
+    "instance": LayerState,
+    "bound method": lambda number: LayerState(number).take,
     "partial": lambda number: functools.partial(layer(0), number),
     "partial of a builtin": lambda number: functools.partial(operator.getitem, number),
     "operator": operator.itemgetter,
@@ -81,6 +71,7 @@ def test_a_recursive_function_has_an_id():
 def test_the_id_of_a_function_with_a_set_is_the_same_in_every_process(run_fresh):
     code = """
 from bert_spark.encoding.function_id import function_id
+from tests.support.embedding_functions import LayerState
 print(function_id(lambda x: x in {'a', 'b', 'c', 'd', 'e', 'f'}))
 """
     ids = {run_fresh(code, PYTHONHASHSEED=str(seed)) for seed in range(3)}
