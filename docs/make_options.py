@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bert_spark import errors  # noqa: E402
-from bert_spark.cli.sections import JOB_SECTIONS  # noqa: E402
+from bert_spark.cli.job_sections import JOB_SECTIONS  # noqa: E402
 
 PAGE = ROOT / "docs" / "jobs-and-options.md"
 

@@ -15,7 +15,7 @@ from sklearn.svm import LinearSVC
 
 from bert_spark import BertTransformer, save_artefact
 from bert_spark.cli.command_line import parse_job
-from bert_spark.cli.sections import JOB_SECTIONS
+from bert_spark.cli.job_sections import JOB_SECTIONS
 from tests.support.paths import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -9,7 +9,7 @@ import typing
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bert_spark.cli.sections import ALL_SECTIONS, JOB_SECTIONS
+from bert_spark.cli.job_sections import ALL_SECTIONS, JOB_SECTIONS
 from bert_spark.errors import ConfigError
 from bert_spark.settings import JobSettings, from_mapping, read_toml
 

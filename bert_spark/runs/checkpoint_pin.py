@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import types as T
 
 from bert_spark.errors import ConfigError, DataError, FingerprintError
-from bert_spark.runs.file_columns import column_differences, columns_from_ddl
+from bert_spark.runs.new_file_columns import column_differences, columns_from_ddl
+from bert_spark.runs.new_files import NewFiles, find_new_files
 from bert_spark.runs.stream_source import StreamSource
-from bert_spark.runs.unread_files import UnreadFiles, find_unread
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.outputs import output_is_empty, path_exists
@@ -56,12 +56,12 @@ def pinned_source(run: ScheduledRun, checkpoint: Folder, output: str) -> StreamS
     source = run.task.source
     pin = json.loads(checkpoint.read(PIN_FILE) or "{}")
     _check_owner(pin, {"input": source.path, "output": output}, run.task.identity, checkpoint)
-    unread = find_unread(run.spark, source, checkpoint / SPARK_FOLDER)
+    new = find_new_files(run.spark, source, checkpoint / SPARK_FOLDER)
     from_option = pin.get("given", run.schedule.schema is not None)
-    schema = T.StructType.fromJson(pin["schema"]) if pin else _first_columns(run, unread)
+    schema = T.StructType.fromJson(pin["schema"]) if pin else _first_columns(run, new)
     empty = rename_text_value(run.spark.createDataFrame([], schema), source, input_format(source))
     check_text_column(empty, source.text_column)
-    _check_columns(source, schema, unread, from_option=from_option)
+    _check_columns(source, schema, new, from_option=from_option)
     pin = {
         "input": source.path,
         "output": output,
@@ -73,7 +73,7 @@ def pinned_source(run: ScheduledRun, checkpoint: Folder, output: str) -> StreamS
         "given": from_option,
     }
     checkpoint.write(PIN_FILE, json.dumps(pin, indent=2))
-    return StreamSource(source, schema, unread, pin)
+    return StreamSource(source, schema, new, pin)
 
 
 def mark_publishing_begun(checkpoint: Folder) -> None:
@@ -121,9 +121,9 @@ def check_checkpoint_and_output(run: ScheduledRun, checkpoint: Folder, source: S
         )
 
 
-def _first_columns(run: ScheduledRun, unread: UnreadFiles) -> T.StructType:
+def _first_columns(run: ScheduledRun, new: NewFiles) -> T.StructType:
     source = run.task.source
-    schema = columns_from_ddl(run.spark, run.schedule.schema, source) or unread.schema
+    schema = columns_from_ddl(run.spark, run.schedule.schema, source) or new.schema
     if schema is None:
         raise DataError(
             f"input {source.path!r} holds no records that show its columns; set --schema, or run again when the first "
@@ -132,12 +132,12 @@ def _first_columns(run: ScheduledRun, unread: UnreadFiles) -> T.StructType:
     return schema
 
 
-def _check_columns(source: InputConfig, pinned: T.StructType, unread: UnreadFiles, *, from_option: bool) -> None:
-    """Raise DataError if unread files have other columns than the pinned ones."""
-    differences = column_differences(unread.schema, pinned, source, unread.files, compare_types=not from_option)
+def _check_columns(source: InputConfig, pinned: T.StructType, new: NewFiles, *, from_option: bool) -> None:
+    """Raise DataError if new files have other columns than the pinned ones."""
+    differences = column_differences(new.schema, pinned, source, new.files, compare_types=not from_option)
     if differences:
         raise DataError(
-            f"new files of {source.path!r}{_file_names(unread.files)} have other columns than "
+            f"new files of {source.path!r}{_file_names(new.files)} have other columns than "
             f"{'--schema says' if from_option else 'the first run saw'}: {'; '.join(differences)}. Nothing was read. "
             "Correct the files and run again, or pass a new --checkpoint and --output for the new columns"
         )

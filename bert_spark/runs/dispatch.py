@@ -19,8 +19,8 @@ from bert_spark.runs.staging_area import StagingArea, staging_area_for
 from bert_spark.runs.summary import COMPARED_RUNS, run_summary
 from bert_spark.runs.task import Task
 from bert_spark.tables.output_checks import check_output_path
+from bert_spark.tables.output_partitions import check_partition_column
 from bert_spark.tables.output_versions import matching_version
-from bert_spark.tables.partitions import check_partition_column
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -27,7 +27,7 @@ from bert_spark.runs.run_record import RunRecord
 from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.staging_area import StagedRun, qualified_path
 from bert_spark.runs.stream_source import FILE_COLUMN, StreamSource
-from bert_spark.tables.partitioning import DEFAULT_PARTITIONS, partition_count
+from bert_spark.tables.repartitioning import DEFAULT_PARTITIONS, partition_count
 from bert_spark.tables.row_counts import INPUT_COUNTS, input_counts
 from bert_spark.tables.schema import MALFORMED_COLUMN, check_columns_free
 from bert_spark.tables.storage import Folder
@@ -133,7 +133,7 @@ def _stage_micro_batches(run: ScheduledRun, source: StreamSource, stage: StagedR
 
 def _tasks_per_batch(run: ScheduledRun, source: StreamSource) -> int:
     """Return over how many tasks the rows of one micro-batch are spread, by its bytes of text."""
-    size, files = source.unread.size, len(source.unread.files)
+    size, files = source.new.size, len(source.new.files)
     if size is None:
         return DEFAULT_PARTITIONS
     if run.schedule.max_bytes is not None:
@@ -148,7 +148,7 @@ def _without_batch_folders(source: StreamSource, rows: DataFrame) -> DataFrame:
 
     The column is dropped if it only holds the names of another job's batch folders. A column of the data is refused.
     """
-    only_folders = all(f"/{BATCH_PARTITION}=" in file for file in source.unread.files)
+    only_folders = all(f"/{BATCH_PARTITION}=" in file for file in source.new.files)
     if BATCH_PARTITION not in rows.columns or source.kind in ("table", "delta") or not only_folders:
         check_columns_free(rows, [BATCH_PARTITION])
         return rows

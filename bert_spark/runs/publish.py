@@ -10,7 +10,7 @@ from bert_spark.errors import DataError, FingerprintError, LimitError
 from bert_spark.runs.config import LimitsConfig
 from bert_spark.runs.quality_limits import limit_violations
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.partitions import count_partition_rows, replace_partition
+from bert_spark.tables.output_partitions import count_partition_rows, replace_partition
 
 if TYPE_CHECKING:
     from bert_spark.runs.scheduled_run import ScheduledRun

@@ -11,8 +11,8 @@ from pyspark.sql import types as T
 
 from bert_spark.errors import ConfigError
 from bert_spark.runs.config import ScheduleConfig
-from bert_spark.runs.file_columns import column_differences, columns_of_files
-from bert_spark.runs.unread_files import UnreadFiles
+from bert_spark.runs.new_file_columns import column_differences, columns_of_files
+from bert_spark.runs.new_files import NewFiles
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import literal_paths
@@ -29,7 +29,7 @@ MAX_FILE_AGE = "36500d"  # Spark's default, 7 days, would skip a file that arriv
 
 @dataclass(frozen=True)
 class StreamSource:
-    """What an incremental run reads: the input, its columns, and what is unread in it.
+    """What an incremental run reads: the input, its columns, and what is new in it.
 
     Parameters
     ----------
@@ -37,15 +37,15 @@ class StreamSource:
         The settings of the input.
     schema
         Its pinned columns.
-    unread
-        What was unread when its columns were checked. Files may arrive after that.
+    new
+        What was new when its columns were checked. Files may arrive after that.
     pin
         What the checkpoint stores besides Spark's own files.
     """
 
     input: InputConfig
     schema: T.StructType
-    unread: UnreadFiles
+    new: NewFiles
     pin: Mapping[str, Any]
 
     @property
@@ -94,7 +94,7 @@ class StreamSource:
 
         Only files that arrived after the check of the columns can have such columns.
         """
-        late = [] if self.kind in ("table", "delta") else sorted(set(files) - self.unread.files)
+        late = [] if self.kind in ("table", "delta") else sorted(set(files) - self.new.files)
         if not late:
             return []
         late_columns = columns_of_files(spark, self.input, late)

@@ -10,7 +10,7 @@ from bert_spark.encoding.config import EncoderConfig
 from bert_spark.runs.quality_limits import label_shift
 from bert_spark.runs.run_record import RunRecord
 from bert_spark.tables.config import InputConfig, OutputConfig
-from bert_spark.tables.partitioning import spread_by_bytes
+from bert_spark.tables.repartitioning import spread_by_bytes
 from bert_spark.tables.row_counts import output_counts
 
 if TYPE_CHECKING:

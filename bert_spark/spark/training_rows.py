@@ -23,7 +23,7 @@ from bert_spark.spark.collect import collect_arrow, collect_batches
 from bert_spark.spark.transforms import with_embedding
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.diagnostics import DIAGNOSTICS
-from bert_spark.tables.partitioning import spread_by_bytes
+from bert_spark.tables.repartitioning import spread_by_bytes
 from bert_spark.tables.schema import HIDDEN_PREFIX, check_text_column, exact_column, usable_text
 from bert_spark.training.config import TrainConfig
 

@@ -20,7 +20,7 @@ from bert_spark.training.grid_search import Candidate, search_grid
 from bert_spark.training.pipelines import build_pipeline
 from bert_spark.training.splits import split_examples
 from bert_spark.training.stopwatch import Stopwatch
-from bert_spark.training.text_reports import search_summary
+from bert_spark.training.text_summaries import search_summary
 
 if TYPE_CHECKING:
     from bert_spark.settings import JobSettings

@@ -14,13 +14,13 @@ from bert_spark.encoding.fingerprint import config_fingerprint
 from bert_spark.training.evaluation import confused_pairs_of_split, evaluate_splits
 from bert_spark.training.examples import Examples, TrainingData
 from bert_spark.training.fitting import fit_pipeline
+from bert_spark.training.html_report import model_card, render_report
 from bert_spark.training.labels import label_shares
 from bert_spark.training.mlflow_tracking import check_store, log_training
 from bert_spark.training.pipelines import build_pipeline
-from bert_spark.training.report import model_card, render_report
 from bert_spark.training.splits import HELD_OUT_SPLITS, SPLITS, split_examples
 from bert_spark.training.stopwatch import Stopwatch
-from bert_spark.training.text_reports import training_summary
+from bert_spark.training.text_summaries import training_summary
 from bert_spark.versions import versions
 
 if TYPE_CHECKING:

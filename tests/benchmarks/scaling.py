@@ -14,7 +14,7 @@ from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.encoder import BertEncoder
 from bert_spark.encoding.model_resolver import resolve_model
 from bert_spark.spark.transforms import with_embedding
-from bert_spark.tables.partitioning import spread_by_bytes
+from bert_spark.tables.repartitioning import spread_by_bytes
 from tests.benchmarks.harness import MAX_LENGTH, MODEL, parse_arguments, read_tweets, report
 from tests.benchmarks.sessions import PeakMemory, local_session, seconds, write_csv
 

@@ -17,7 +17,7 @@ import tempfile
 
 from pyspark.sql import types as T
 
-from bert_spark.tables.partitioning import spread_by_bytes
+from bert_spark.tables.repartitioning import spread_by_bytes
 from jobs.embed import embed
 from tests.benchmarks.harness import MAX_LENGTH, MODEL, alternate, parse_arguments, rate, ratio, read_tweets, report
 from tests.benchmarks.sessions import local_session, write_csv

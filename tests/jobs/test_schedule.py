@@ -13,7 +13,7 @@ import tomllib
 
 import pytest
 
-from bert_spark.cli.sections import ALL_SECTIONS, JOB_SECTIONS
+from bert_spark.cli.job_sections import ALL_SECTIONS, JOB_SECTIONS
 from bert_spark.settings import from_mapping, read_toml
 from jobs import score
 from tests.support.paths import ROOT

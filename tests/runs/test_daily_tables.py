@@ -3,7 +3,7 @@
 import pytest
 
 from bert_spark.runs import publish
-from bert_spark.tables import partitions
+from bert_spark.tables import output_partitions
 from tests.support.nightly_runs import BY_COLUMN, DAYS, keys_of_day
 from tests.support.row_counter import rows_through_python
 
@@ -27,7 +27,7 @@ def test_an_interrupted_publication_into_a_table_is_completed_without_bert(spark
     three_days.output = "broken_scores"
     options = ["--run-date", DAYS[1], *BY_COLUMN, "--output-format", "table", "--work", three_days.folder / "work"]
     with monkeypatch.context() as patch:
-        patch.setattr(publish, "replace_partition", lambda *args: [partitions.replace_partition(*args), 1 / 0])
+        patch.setattr(publish, "replace_partition", lambda *args: [output_partitions.replace_partition(*args), 1 / 0])
         with pytest.raises(ZeroDivisionError):
             three_days.score(*options)
     assert spark.table("broken_scores").count() == 6

@@ -1,4 +1,4 @@
-"""Incremental runs publish what is new, once, in bounded micro-batches. Other columns: see test_unread_files.py."""
+"""Incremental runs publish what is new, once, in bounded micro-batches. Other columns: see test_new_files.py."""
 
 import shutil
 
@@ -7,9 +7,9 @@ import pytest
 
 from bert_spark import load_artefact
 from bert_spark.runs import incremental, publish
+from bert_spark.runs.new_files import NewFiles
 from bert_spark.runs.stream_source import FILE_COLUMN, StreamSource
-from bert_spark.runs.unread_files import UnreadFiles
-from bert_spark.tables import partitions
+from bert_spark.tables import output_partitions
 from bert_spark.tables.config import InputConfig
 from jobs import embed
 from tests.support.nightly_runs import keys_of_files, texts
@@ -153,7 +153,7 @@ def test_a_table_whose_files_were_rewritten_is_counted_by_its_staged_rows(spark,
     spark.sql("DROP TABLE IF EXISTS rewritten")
     spark.createDataFrame([("hi",), ("so",)], "text string").coalesce(1).write.saveAsTable("rewritten")
     source = InputConfig(path="rewritten", format="table")
-    stream_source = StreamSource(source, spark.table("rewritten").schema, UnreadFiles(None, None), {})
+    stream_source = StreamSource(source, spark.table("rewritten").schema, NewFiles(None, None), {})
     files = [row[0] for row in spark.table("rewritten").select("_metadata.file_path").distinct().collect()]
     rows = spark.createDataFrame([(file,) for file in [*files, *missing_files]], f"{FILE_COLUMN} string")
     counts = incremental._recount_input(spark, stream_source, rows)
@@ -209,7 +209,7 @@ def test_an_incremental_run_reads_each_row_of_another_runs_output_once(spark, st
         return stream.nightly.score(*base, "--incremental", "--checkpoint", stream.nightly.folder / "seen")
 
     def die_after_last_partition(*args):
-        count = partitions.replace_partition(*args)
+        count = output_partitions.replace_partition(*args)
         if args[-1] == "batch=1":
             raise ZeroDivisionError
         return count

@@ -27,7 +27,9 @@ from tests.support.paths import ROOT
 
 SIDE = ROOT / "tests" / "support" / "executor_side"
 SPARK_HOME = Path(importlib.util.find_spec("pyspark").origin).parent
+JVM_OPTIONS = os.environ["SPARK_SUBMIT_OPTS"]
 SETTINGS = {
+    "spark.executor.extraJavaOptions": JVM_OPTIONS,
     "spark.executor.resource.gpu.amount": "1",
     "spark.task.resource.gpu.amount": "1",
     "spark.executor.cores": "1",
@@ -60,7 +62,8 @@ def environment(**variables):
         name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK", "SPARK", "PYTHONPATH"))
     }
     path = f"{Path(sys.executable).parent}:{inherited['PATH']}"
-    return inherited | {"PATH": path, "SPARK_HOME": str(SPARK_HOME), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
+    daemons = {"SPARK_HOME": str(SPARK_HOME), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_JAVA_OPTS": JVM_OPTIONS}
+    return inherited | {"PATH": path} | daemons | variables
 
 
 @dataclass
@@ -195,7 +198,7 @@ class Cluster:
         """Run a job with ./spark-submit.sh in the cluster's folder; return its output."""
         flags = [part for pair in (SETTINGS | (conf or {})).items() for part in ("--conf", "=".join(pair))]
         command = [str(ROOT / "spark-submit.sh"), "--master", self.master, *flags, str(job), *map(str, options)]
-        job_environment = environment(HF_HUB_OFFLINE="1", **variables)
+        job_environment = environment(HF_HUB_OFFLINE="1", SPARK_SUBMIT_OPTS=JVM_OPTIONS, **variables)
         done = subprocess.run(
             command, capture_output=True, text=True, cwd=self.folder, env=job_environment, timeout=seconds
         )

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bert_spark.training.evaluation import evaluate_predictions
-from bert_spark.training.report import model_card, render_report
+from bert_spark.training.html_report import model_card, render_report
 
 LABELS = ["joy", "<b>sad</b>", "calm"]
 TRUTH = ["joy"] * 6 + ["<b>sad</b>"] * 3 + ["calm"]

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from bert_spark.errors import ConfigError, DataError
-from bert_spark.runs.file_columns import columns_of_files
+from bert_spark.runs.new_file_columns import columns_of_files
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_bytes, text_bytes
@@ -29,13 +29,13 @@ _SOURCE_LOG = "sources/0"  # in Spark's checkpoint: the files that its only sour
 
 
 @dataclass(frozen=True)
-class UnreadFiles:
+class NewFiles:
     """What a stream has not read yet.
 
     Parameters
     ----------
     schema
-        Its columns; None if there is nothing unread.
+        Its columns; None if there is nothing new.
     size
         Its approximate bytes of text; None if they cannot be known.
     files
@@ -47,7 +47,7 @@ class UnreadFiles:
     files: frozenset[str] = frozenset()
 
 
-def find_unread(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> UnreadFiles:
+def find_new_files(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> NewFiles:
     """Return what Spark's checkpoint does not list of an input.
 
     Files are identified by name, as Spark's stream identifies them, and not by date: a file may arrive with any date.
@@ -63,11 +63,11 @@ def find_unread(spark: SparkSession, source: InputConfig, checkpoint: Folder) ->
     try:
         if kind in ("table", "delta"):
             table = spark.table(path) if kind == "table" else spark.read.format(kind).load(path)
-            return UnreadFiles(table.schema, input_bytes(table))
-        return _unread_files(spark, source, checkpoint)
+            return NewFiles(table.schema, input_bytes(table))
+        return _new_files(spark, source, checkpoint)
     except AnalysisException as err:
         if "PATH_NOT_FOUND" in str(err):
-            return UnreadFiles(None, 0)
+            return NewFiles(None, 0)
         raise DataError(f"can't read {path!r} as {kind}: {spark_reason(err)}") from err
     except (PySparkException, Py4JJavaError) as err:
         raise DataError(
@@ -76,19 +76,19 @@ def find_unread(spark: SparkSession, source: InputConfig, checkpoint: Folder) ->
         ) from err
 
 
-def _unread_files(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> UnreadFiles:
+def _new_files(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> NewFiles:
     path = str(source.path)
     files = spark.read.format("binaryFile").load(path)
     existing = files.select(F.col("_metadata.file_path").alias("file"), text_bytes().alias("size")).collect()
     already_read = _files_read(spark, checkpoint)
-    unread = {row.file: row.size for row in existing if row.file not in already_read}
+    new = {row.file: row.size for row in existing if row.file not in already_read}
     if len(existing) == 1 and _is_input_itself(existing[0].file, path):
         raise ConfigError(
             f"input {path!r} is one file; --incremental needs a folder, a pattern such as "
             f"{posixpath.dirname(path) or '.'}/*, or a table, in which new files or rows arrive"
         )
-    columns = columns_of_files(spark, source, sorted(unread) if already_read else None) if unread else None
-    return UnreadFiles(columns, int(sum(unread.values())), frozenset(unread))
+    columns = columns_of_files(spark, source, sorted(new) if already_read else None) if new else None
+    return NewFiles(columns, int(sum(new.values())), frozenset(new))
 
 
 def _is_input_itself(file: str, path: str) -> bool:

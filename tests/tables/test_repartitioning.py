@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from bert_spark.tables.input_size import input_bytes
-from bert_spark.tables.partitioning import partition_count, spread_by_bytes
+from bert_spark.tables.repartitioning import partition_count, spread_by_bytes
 
 
 @pytest.mark.parametrize(
