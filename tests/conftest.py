@@ -9,9 +9,7 @@ from tests.support.paths import ROOT
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # huggingface_hub reads it once, on import
 # The JVM's second compiler does not pay off within minutes, and takes a core from the tests: a fifth of the time.
-FAST_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-if FAST_JVM not in os.environ.get("SPARK_SUBMIT_OPTS", ""):
-    os.environ["SPARK_SUBMIT_OPTS"] = f"{os.environ.get('SPARK_SUBMIT_OPTS', '')} {FAST_JVM}".strip()
+os.environ["SPARK_SUBMIT_OPTS"] = os.environ.get("SPARK_SUBMIT_OPTS", "") + " -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest

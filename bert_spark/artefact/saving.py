@@ -8,9 +8,10 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from fsspec.core import url_to_fs
@@ -29,7 +30,11 @@ from bert_spark.estimators.pipeline_introspection import (
     label_sql_type,
     temporary_settings,
 )
+from bert_spark.storage import replace_folder
 from bert_spark.versions import versions
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 
 def save_artefact(
@@ -45,7 +50,8 @@ def save_artefact(
     Parameters
     ----------
     folder
-        New or empty local folder, or a URL that fsspec supports.
+        New or empty local folder, or a URL that fsspec supports. An artefact that is there is replaced once the new one
+        is complete.
     pipeline
         A fitted Pipeline that ends with a classifier. The saved copy has no remote encoder and no cache, and its device
         is "auto". The pipeline itself is not changed.
@@ -89,11 +95,23 @@ def save_artefact(
     }
     contents[METADATA_FILE] = json.dumps(metadata, indent=2, sort_keys=True).encode()
     fs, root = url_to_fs(str(folder))
-    fs.makedirs(f"{root}/{MODEL_FOLDER}" if model else root, exist_ok=True)
-    for name, path in model.items():
-        fs.put_file(str(path), f"{root}/{name}")
-    for name, data in contents.items():
-        fs.pipe_file(f"{root}/{name}", data)
+    root = root.rstrip("/")
+    replaces = bool(fs.exists(f"{root}/{METADATA_FILE}"))
+    written = f"{root}.new-{secrets.token_hex(3)}" if replaces else root
+    try:
+        fs.makedirs(f"{written}/{MODEL_FOLDER}" if model else written, exist_ok=True)
+        for name, path in model.items():
+            fs.put_file(str(path), f"{written}/{name}")
+        for name, data in contents.items():
+            fs.pipe_file(f"{written}/{name}", data)
+    except BaseException:
+        if replaces and fs.exists(written):
+            fs.rm(written, recursive=True)
+        raise
+    if replaces:
+        replace_folder(fs, root, written)
+        for rest in filter(fs.exists, (written, f"{written}.old")):
+            fs.rm(rest, recursive=True)
     return hashlib.sha256(contents[METADATA_FILE]).hexdigest()
 
 
@@ -103,12 +121,27 @@ def check_folder_free(folder: str | Path, *, overwrite: bool) -> None:
     Raises
     ------
     ArtefactError
-        If the folder is not empty; with `overwrite`, if it is not empty and does not hold an artefact.
+        If the folder is not empty; with `overwrite`, if it holds anything but an artefact.
     """
     fs, root = url_to_fs(str(folder))
     if not fs.exists(root) or not fs.ls(root):
         return
     if not overwrite:
         raise ArtefactError(f"{str(folder)!r} already exists; pass --overwrite or another --output")
+    foreign = {PurePosixPath(path).name for path in fs.ls(root, detail=False)} - _artefact_names(fs, root)
+    if foreign:
+        raise ArtefactError(
+            f"got --overwrite, but {str(folder)!r} holds {min(foreign)!r}, which is not of an artefact; pass another "
+            "--output"
+        )
+
+
+def _artefact_names(fs: AbstractFileSystem, root: str) -> set[str]:
+    """Return the names that the artefact in a folder consists of; none if there is no artefact."""
     if not fs.exists(f"{root}/{METADATA_FILE}"):
-        raise ArtefactError(f"{str(folder)!r} holds files that are not an artefact; pass another --output")
+        return set()
+    try:
+        written = json.loads(fs.cat_file(f"{root}/{METADATA_FILE}")).get("sha256", {})
+    except ValueError:  # a full disk cut the file short
+        written = {}
+    return {METADATA_FILE, PIPELINE_FILE, MODEL_FOLDER} | {name.partition("/")[0] for name in written}

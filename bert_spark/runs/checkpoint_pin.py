@@ -16,12 +16,12 @@ from bert_spark.errors import ConfigError, DataError, FingerprintError
 from bert_spark.runs.new_file_columns import column_differences, columns_from_ddl
 from bert_spark.runs.new_files import NewFiles, find_new_files
 from bert_spark.runs.stream_source import StreamSource
+from bert_spark.storage import Folder
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.outputs import output_is_empty, path_exists
 from bert_spark.tables.reader_options import rename_text_value
 from bert_spark.tables.schema import check_text_column
-from bert_spark.tables.storage import Folder
 
 if TYPE_CHECKING:
     from bert_spark.runs.scheduled_run import ScheduledRun

@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 
 from bert_spark.errors import DataError
 from bert_spark.runs.run_record import RunRecord
-from bert_spark.tables.config import InputConfig
+from bert_spark.tables.config import DATE_PLACEHOLDER, InputConfig
 from bert_spark.tables.outputs import path_exists
 from bert_spark.tables.schema import exact_column
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 DAY_PARTITION = "run_date"
-DATE_PLACEHOLDER = "{run_date}"
 
 
 def has_path_per_day(source: InputConfig) -> bool:

@@ -37,9 +37,9 @@ def run_task(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: 
         Before any work, if settings contradict each other or the output belongs to another kind of run or another
         model. After the work, if the result is outside the limits.
     """
+    check_output_path(spark, task.output, task.source)
     if not schedule.is_scheduled:
         return run_plain(spark, task)
-    check_output_path(task.output, task.source)
     check_schedule(task, schedule)
     check_label_shift_known(limits, task.trained_label_shares)
     output = matching_version(spark, task.output, task.identity, new=schedule.new_version)

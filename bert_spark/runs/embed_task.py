@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from bert_spark.encoding.fingerprint import config_fingerprint
 from bert_spark.errors import ConfigError
-from bert_spark.runs.staging_area import qualified_path
 from bert_spark.runs.task import Task
 from bert_spark.spark.transforms import with_embedding
 from bert_spark.tables.diagnostics import counted_diagnostics
-from bert_spark.tables.outputs import read_output
+from bert_spark.tables.outputs import qualified_path, read_output
 from bert_spark.tables.ownership import table_properties
 from bert_spark.tables.provenance import FINGERPRINT_KEY
 from bert_spark.tables.vector_reuse import check_reusable, join_known_vectors, merge_known_vectors

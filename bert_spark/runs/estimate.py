@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from bert_spark.errors import ConfigError, NoInputError
-from bert_spark.runs.day_filter import DATE_PLACEHOLDER, has_path_per_day
+from bert_spark.runs.day_filter import has_path_per_day
 from bert_spark.runs.staging_area import staging_area_for
 from bert_spark.runs.task import Task
+from bert_spark.storage import Folder
+from bert_spark.tables.config import DATE_PLACEHOLDER
 from bert_spark.tables.input_size import input_bytes
 from bert_spark.tables.readers import read_input
 from bert_spark.tables.schema import drop_hidden
-from bert_spark.tables.storage import Folder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -25,12 +25,13 @@ from bert_spark.runs.progress import show_progress
 from bert_spark.runs.publish import audit_and_publish, check_same_model, mark_staged
 from bert_spark.runs.run_record import RunRecord
 from bert_spark.runs.scheduled_run import ScheduledRun
-from bert_spark.runs.staging_area import StagedRun, qualified_path
+from bert_spark.runs.staging_area import StagedRun
 from bert_spark.runs.stream_source import FILE_COLUMN, StreamSource
+from bert_spark.storage import Folder
+from bert_spark.tables.outputs import qualified_path
 from bert_spark.tables.repartitioning import DEFAULT_PARTITIONS, partition_count
 from bert_spark.tables.row_counts import INPUT_COUNTS, input_counts
 from bert_spark.tables.schema import MALFORMED_COLUMN, check_columns_free
-from bert_spark.tables.storage import Folder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

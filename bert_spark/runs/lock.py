@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_spark.errors import LockedError
-from bert_spark.tables.storage import Folder
+from bert_spark.storage import Folder
 
 logger = logging.getLogger(__name__)
 

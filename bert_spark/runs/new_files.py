@@ -15,11 +15,11 @@ from pyspark.sql import types as T
 
 from bert_spark.errors import ConfigError, DataError
 from bert_spark.runs.new_file_columns import columns_of_files
+from bert_spark.storage import Folder
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_bytes, text_bytes
 from bert_spark.tables.readers import spark_reason
-from bert_spark.tables.storage import Folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

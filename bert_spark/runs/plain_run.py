@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from bert_spark.errors import DataError
 from bert_spark.runs.progress import show_progress
+from bert_spark.runs.replaced_output import finish_killed_replacement, replaced_output
 from bert_spark.runs.run_record import save_record
 from bert_spark.runs.summary import run_summary
 from bert_spark.runs.task import Task
+from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.output_checks import check_output_free
 from bert_spark.tables.readers import read_input
 from bert_spark.tables.schema import drop_hidden
@@ -29,16 +32,26 @@ def run_plain(spark: SparkSession, task: Task) -> str:
         If rows are to be appended to another model's output.
     """
     tweets = read_input(spark, task.source)
-    check_output_free(spark, task.output, task.source, task.identity)
+    finish_killed_replacement(spark, task.output)
+    check_output_free(spark, task.output, tweets, task.identity)
     record = task.record()
     counted = record.count_input(tweets, task.source.text_column)
     result = record.observe(task.apply(counted, task.source.partition_mb), task.output_counts())
-    with show_progress(spark, task.job):
-        write_output(drop_hidden(result), task.output)
-    content = record.finish()
-    if content["rows_in"] != content["rows_out"]:
-        raise DataError(
-            f"{content['rows_in']} records went in and {content['rows_out']} rows came out of {task.output.path!r}. Do "
-            "not use the output; check that the input does not change during a run, and run again with --overwrite"
-        )
+    with replaced_output(spark, task.output) as target:
+        with show_progress(spark, task.job):
+            write_output(drop_hidden(result), target)
+        content = record.finish()
+        _check_row_counts(content, task.output, replaces=target != task.output)
     return run_summary(content, save_record(spark, content, task.output.format))
+
+
+def _check_row_counts(content: Mapping[str, Any], output: OutputConfig, *, replaces: bool) -> None:
+    """Raise DataError if the number of rows out differs from the number of records in."""
+    rows_in, rows_out = content["rows_in"], content["rows_out"]
+    if rows_in == rows_out:
+        return
+    state = "It is unchanged" if replaces else "Do not use it"
+    raise DataError(
+        f"{rows_in} records went in and {rows_out} rows came out for output {output.path!r}. {state}; check that the "
+        "input does not change during a run, and run again with --overwrite"
+    )

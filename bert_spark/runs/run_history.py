@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bert_spark.runs.run_record import RECORDS_FOLDER
-from bert_spark.tables.storage import Folder
+from bert_spark.storage import Folder
 
 logger = logging.getLogger(__name__)
 

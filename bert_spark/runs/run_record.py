@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from bert_spark.errors import SetupError
-from bert_spark.tables.storage import Folder
+from bert_spark.storage import Folder
 from bert_spark.versions import versions
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from bert_spark.errors import ConfigError
 from bert_spark.runs.config import LimitsConfig, ScheduleConfig
-from bert_spark.runs.day_filter import DATE_PLACEHOLDER, has_path_per_day
+from bert_spark.runs.day_filter import has_path_per_day
 from bert_spark.runs.lock import Lock
 from bert_spark.runs.staging_area import StagingArea
 from bert_spark.runs.task import Task
+from bert_spark.tables.config import DATE_PLACEHOLDER
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyspark.errors import AnalysisException
-
 from bert_spark.errors import ConfigError, SetupError
 from bert_spark.runs.run_history import records_of_output
 from bert_spark.runs.run_record import RECORDS_FOLDER, record_as_json
+from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.storage import Folder
+from bert_spark.tables.outputs import qualified_path
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -92,20 +90,6 @@ def staging_area_for(spark: SparkSession, output: OutputConfig, work: str | None
         return StagingArea(Folder(posixpath.dirname(address)), posixpath.basename(path), path)
     address_hash = hashlib.sha256(address.encode()).hexdigest()[:8]  # outputs of the same name may share --work
     return StagingArea(Folder(qualified_path(spark, work)), f"{posixpath.basename(path)}-{address_hash}", path)
-
-
-def qualified_path(spark: SparkSession, path: str) -> str:
-    """Return a path with its scheme, as Spark's default file system resolves it.
-
-    Spark names the resolved path in the error for a missing file, so a missing file below `path` is loaded.
-    """
-    missing = f"{path.rstrip('/')}/{uuid.uuid4().hex}"
-    try:
-        spark.read.format("binaryFile").load(missing).schema  # noqa: B018 - Spark Connect resolves the path only here
-    except AnalysisException as err:
-        resolved = (err.getMessageParameters() or {}).get("path", missing)
-        return posixpath.dirname(resolved)
-    return path
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from bert_spark.errors import ConfigError
 from bert_spark.settings import check_fields, option
 
 INPUT_FORMATS = ("auto", "csv", "json", "parquet", "text", "table", "delta", "orc")
+DATE_PLACEHOLDER = "{run_date}"  # in the path of an input that has one path for each day
 IF_EXISTS = ("error", "overwrite", "append")
 
 

@@ -1,43 +1,48 @@
-"""Refuse an output before any work: one that is not named, equals the input, exists, or belongs to another model."""
+"""Refuse an output before any work: one that is not named, overlaps the input, exists, or belongs to another model."""
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from bert_spark.errors import ConfigError, DataError, FingerprintError
-from bert_spark.tables.config import InputConfig, OutputConfig
-from bert_spark.tables.outputs import path_exists
+from bert_spark.tables.config import DATE_PLACEHOLDER, InputConfig, OutputConfig
+from bert_spark.tables.input_format import input_format
+from bert_spark.tables.outputs import path_exists, qualified_path, read_output
 from bert_spark.tables.ownership import conflicting_owner
+from bert_spark.tables.path_overlap import literal_prefix, paths_overlap, split_address
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
 def check_output_free(
-    spark: SparkSession, output: OutputConfig, source: InputConfig, identity: Mapping[str, str]
+    spark: SparkSession, output: OutputConfig, tweets: DataFrame, identity: Mapping[str, str]
 ) -> None:
-    """Check that this run may write to `output`.
+    """Check that a plain run may write to `output`, whose address `check_output_path` has checked.
 
     Parameters
     ----------
     spark
         The session.
-    output, source
-        The output and the input.
+    output
+        The output.
+    tweets
+        The rows of the input.
     identity
         As in `conflicting_owner`.
 
     Raises
     ------
     ConfigError
-        As `check_output_path` raises.
+        If files of the input are files of an output that is to be overwritten.
     DataError
         If the output exists and `if_exists` is "error".
     FingerprintError
         If rows are to be appended to another model's output.
     """
-    check_output_path(output, source)
     if not path_exists(spark, str(output.path), output.format):
         return
     if output.if_exists == "error":
@@ -45,19 +50,49 @@ def check_output_free(
     conflict = conflicting_owner(spark, output, identity) if output.if_exists == "append" else None
     if conflict:
         raise FingerprintError(f"{conflict}; pass another --output, or --overwrite")
+    if output.if_exists == "overwrite":
+        _check_no_common_file(spark, output, tweets)
 
 
-def check_output_path(output: OutputConfig, source: InputConfig) -> None:
-    """Check the name of the output.
+def _check_no_common_file(spark: SparkSession, output: OutputConfig, tweets: DataFrame) -> None:
+    """Raise ConfigError if the output holds a file of the input, which may come by a link, a view or a table."""
+    files = {split_address(unquote(file)) for file in tweets.inputFiles()}
+    if output.format == "table":
+        common = files & {split_address(unquote(file)) for file in read_output(spark, output).inputFiles()}
+    else:
+        storage, folder = split_address(qualified_path(spark, str(output.path)))
+        common = {file for file in files if file[0] == storage and file[1].startswith(f"{folder}/")}
+    if common:
+        raise ConfigError(
+            f"got --overwrite, but output {output.path!r} holds files of the input; pass another --output"
+        )
+
+
+def check_output_path(spark: SparkSession, output: OutputConfig, source: InputConfig) -> None:
+    """Check the address of the output.
 
     Raises
     ------
     ConfigError
-        If there is none, if it is not a table name where one is needed, or if it is the input's.
+        If there is none, if it is not a table name where one is needed, or if it is the input, holds it, or lies in it.
     """
     if output.path is None:
         raise ConfigError("no output given; pass --output, or set [output] path")
-    if output.format == "table" and "/" in output.path:
-        raise ConfigError(f"output {output.path!r} is not a table name; expected a name such as main.tweets.scores")
-    if output.path.rstrip("/") == (source.path or "").rstrip("/"):
-        raise ConfigError(f"output {output.path!r} is the input; pass another --output")
+    if output.format == "table":
+        if "/" in output.path:
+            raise ConfigError(f"output {output.path!r} is not a table name; expected a name such as main.tweets.scores")
+        if output.path == source.path:
+            raise ConfigError(f"output {output.path!r} is the input; pass another --output")
+        return
+    if posixpath.basename(output.path.rstrip("/")) in ("", ".", ".."):
+        raise ConfigError(f"output {output.path!r} does not end with the name of a folder; pass a new folder's path")
+    if source.path is None or input_format(source) == "table":
+        return
+    pattern = source.path.replace(DATE_PLACEHOLDER, "*")
+    folder = literal_prefix(pattern) or "."
+    address = qualified_path(spark, folder).rstrip("/") + "/" + pattern[len(folder) if folder != "." else 0 :]
+    if paths_overlap(qualified_path(spark, output.path), address):
+        raise ConfigError(
+            f"output {output.path!r} is the input {source.path!r}, holds it, or lies in it; pass an --output outside "
+            "the input"
+        )

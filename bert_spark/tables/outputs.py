@@ -1,7 +1,9 @@
-"""Whether an output exists, and what it holds."""
+"""Whether an output exists, what it holds, and its full address."""
 
 from __future__ import annotations
 
+import posixpath
+import uuid
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
@@ -39,3 +41,17 @@ def read_output(spark: SparkSession, output: OutputConfig) -> DataFrame:
         if output.format == "table"
         else spark.read.format(output.format).load(output.path)
     )
+
+
+def qualified_path(spark: SparkSession, path: str) -> str:
+    """Return a path with its scheme, as Spark's default file system resolves it.
+
+    Spark names the resolved path in the error for a missing file, so a missing file below `path` is loaded.
+    """
+    missing = f"{path.rstrip('/')}/{uuid.uuid4().hex}"
+    try:
+        spark.read.format("binaryFile").load(missing).schema  # noqa: B018 - Spark Connect resolves the path only here
+    except AnalysisException as err:
+        resolved = (err.getMessageParameters() or {}).get("path", missing)
+        return posixpath.dirname(resolved)
+    return path

@@ -4,12 +4,13 @@ import json
 import tomllib
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from transformers import AutoModel, AutoTokenizer
 
 from bert_spark.artefact.loading import load_artefact
-from bert_spark.artefact.saving import save_artefact
+from bert_spark.artefact.saving import check_folder_free, save_artefact
 from bert_spark.errors import ArtefactError
 from bert_spark.estimators.bert_transformer import BertTransformer
 from bert_spark.estimators.linear_svc import FastLinearSVC
@@ -78,3 +79,34 @@ def test_two_different_encoders_are_refused(bert, tmp_path):
     pipeline = make_pipeline(FeatureUnion([("a", bert), ("b", other)]), FastLinearSVC()).fit(TEXTS, LABELS)
     with pytest.raises(ArtefactError, match="2 different encoders; an artefact holds one"):
         save_artefact(tmp_path / "a", pipeline)
+
+
+def test_an_artefact_is_replaced_once_the_new_one_is_complete(fitted, saved, monkeypatch):
+    (saved / "model").mkdir()  # of an older artefact with bundled weights
+    old = {path.name: path.read_bytes() for path in saved.iterdir() if path.is_file()}
+
+    def no_space(*_, **__):
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFileSystem, "pipe_file", no_space)
+        with pytest.raises(OSError, match="no space left"):
+            save_artefact(saved, fitted)
+    assert {path.name: path.read_bytes() for path in saved.iterdir() if path.is_file()} == old
+    digest = save_artefact(saved, fitted, {"note": "new"})
+    assert load_artefact(saved, digest=digest).metadata["note"] == "new"
+    assert not (saved / "model").exists()
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_overwrite_refuses_a_folder_with_files_of_others(saved):
+    check_folder_free(saved, overwrite=True)
+    (saved / "notes.txt").write_text("mine")
+    with pytest.raises(ArtefactError, match=r"holds 'notes\.txt', which is not of an artefact"):
+        check_folder_free(saved, overwrite=True)
+
+
+def test_an_artefact_in_a_store_is_replaced(fitted):
+    save_artefact("memory://replaced/a", fitted)
+    digest = save_artefact("memory://replaced/a", fitted, {"note": "new"})
+    assert load_artefact("memory://replaced/a", digest=digest).metadata["note"] == "new"

@@ -11,7 +11,7 @@ import pytest
 from bert_spark.errors import LockedError
 from bert_spark.runs import lock
 from bert_spark.runs.lock import acquired
-from bert_spark.tables.storage import Folder
+from bert_spark.storage import Folder
 
 HANGS_AFTER_S = 60  # far more than a heartbeat takes on the slowest machine
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from pyspark.sql import DataFrameWriter
 
 from bert_spark.runs import publish
-from bert_spark.tables.storage import Folder
+from bert_spark.storage import Folder
 from jobs import score
 
 write_parquet = DataFrameWriter.parquet

@@ -1,11 +1,12 @@
 """Small files beside an output: complete or absent, on a local disk and in an object store."""
 
+import contextlib
 import threading
 
 import pytest
 
 from bert_spark.errors import SetupError
-from bert_spark.tables.storage import Folder
+from bert_spark.storage import Folder
 
 
 @pytest.fixture(params=["local", "store"])
@@ -100,3 +101,30 @@ def test_databricks_storage_is_read_through_its_mounted_folders(uri, path):
 def test_a_uri_that_fsspec_would_read_as_a_relative_path_is_refused():
     with pytest.raises(SetupError, match="set --work to a folder that can be reached"):
         Folder("wasbs:/container/state")
+
+
+class Broken(Exception):
+    """The process that replaced a folder has ended."""
+
+
+@pytest.mark.parametrize("killed_in", [None, "mv", "copy", "rm"])
+def test_a_folder_takes_the_place_of_another_also_after_a_kill(folder, monkeypatch, killed_in):
+    (folder / "out").write("a", "old")
+    (folder / "out/part").write("b", "old")
+    (folder / "staged/rows").write("a", "new")
+    filesystem = type(folder._fs)
+    if killed_in:
+        original = getattr(filesystem, killed_in)
+
+        def die_after(*args, **kwargs):
+            original(*args, **kwargs)
+            raise Broken
+
+        with monkeypatch.context() as patch:
+            patch.setattr(filesystem, killed_in, die_after)
+            with contextlib.suppress(Broken):
+                folder.replace("out", "staged/rows")
+    if folder.exists("staged") and (folder / "staged").exists("rows"):
+        folder.replace("out", "staged/rows")
+    assert (folder / "out").names() == ["a"]
+    assert (folder / "out").read("a") == "new"

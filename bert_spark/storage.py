@@ -1,12 +1,19 @@
-"""Small files beside an output, on any file system of fsspec. Knows nothing of Spark."""
+"""Small files beside an output, and whole folders that take another's place, on any file system of fsspec.
+
+Knows nothing of Spark.
+"""
 
 from __future__ import annotations
 
 import posixpath
 import re
 import secrets
+from typing import TYPE_CHECKING
 
 from bert_spark.errors import SetupError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 
 def _driver_path(uri: str) -> str:
@@ -44,7 +51,7 @@ class Folder:
                 f"can't reach {uri!r} from here ({err}); a scheduled run stores its state beside its output: install "
                 "the package for that storage (s3fs, gcsfs, adlfs), or set --work to a folder that can be reached"
             ) from err
-        self._local = "file" in (self._fs.protocol if isinstance(self._fs.protocol, tuple) else [self._fs.protocol])
+        self._local = "file" in _protocols(self._fs)
 
     def __truediv__(self, name: str) -> Folder:
         return Folder(f"{self.uri}/{name}")
@@ -100,3 +107,28 @@ class Folder:
             self._fs.rm(f"{self._path}/{name}", recursive=True)
         except FileNotFoundError:
             return
+
+    def replace(self, name: str, new: str) -> None:
+        """Put the folder `new` in the place of the folder `name`, as `replace_folder` does; both are in this folder."""
+        replace_folder(self._fs, f"{self._path}/{name}", f"{self._path}/{new}")
+
+
+def replace_folder(fs: AbstractFileSystem, target: str, new: str) -> None:
+    """Put the folder `new` in the place of the folder `target`, which need not exist.
+
+    Where the storage can rename folders, a reader sees the old folder or the new one, and none for an instant; the old
+    one stays as `new` + ".old". An object store removes the old files and copies the new ones, and `new` stays. As long
+    as `new` exists, the call may be repeated after a kill.
+    """
+    if _protocols(fs) & {"file", "hdfs"}:
+        if fs.exists(target):
+            fs.mv(target, f"{new}.old", recursive=True)
+        fs.mv(new, target, recursive=True)
+        return
+    if fs.exists(target):
+        fs.rm(target, recursive=True)
+    fs.copy(f"{new}/", f"{target}/", recursive=True)
+
+
+def _protocols(fs: AbstractFileSystem) -> set[str]:
+    return {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)

@@ -1,0 +1,80 @@
+"""conf/class_archive.py: Java's archive of Spark's classes is made once, and a start without it still works."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.checkouts import fake_python, fake_spark, start, write
+from tests.support.paths import ROOT
+
+# A Python environment whose Spark is a folder, and a Java that is never run: the session itself is replaced below.
+SESSION = """
+if __name__ == "__main__" and sys.argv[1:2] == ["session"]:
+    Path(sys.argv[2]).parent.joinpath("sessions").open("a").write("x")
+    draft = os.environ["SPARK_SUBMIT_OPTS"].split()[0].partition("=")[2]
+    sys.exit(1) if os.environ.get("BROKEN") else Path(draft).write_text("classes")
+    sys.exit(0)
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Return a checkout whose session writes a file in place of Spark's classes."""
+    root = tmp_path / "checkout"
+    (root / "conf").mkdir(parents=True)
+    for name in ("launch.py", "class_archive.py"):
+        shutil.copy(ROOT / "conf" / name, root / "conf" / name)
+    program = root / "conf" / "class_archive.py"
+    head, start_of_main, main = program.read_text().partition('if __name__ == "__main__":')
+    program.write_text(head + SESSION + start_of_main + main)
+    write(tmp_path / "java" / "bin" / "java", "#!/bin/sh\n")
+    return root
+
+
+def archive_of(root, tmp_path, **variables):
+    command = [sys.executable, str(root / "conf" / "class_archive.py")]
+    environment = os.environ | {"JAVA_HOME": str(tmp_path / "java")} | variables
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_the_archive_is_made_once_and_again_for_another_java(checkout, tmp_path):
+    first, second = (archive_of(checkout, tmp_path) for _ in range(2))
+    assert first.stdout == second.stdout
+    assert first.stdout.startswith(f"{checkout}/temp/spark-classes-")
+    assert "archiving Spark's classes" in first.stderr
+    assert second.stderr == ""
+    os.utime(tmp_path / "java" / "bin" / "java", (1, 1))
+    (checkout / "temp" / "sessions").unlink()
+    third = archive_of(checkout, tmp_path)
+    assert third.stdout not in ("", first.stdout)
+    assert (checkout / "temp" / "sessions").read_text() == "x"
+
+
+def test_a_session_that_fails_is_told_once_and_jobs_start_without_an_archive(checkout, tmp_path):
+    failed = archive_of(checkout, tmp_path, BROKEN="1")
+    assert (failed.returncode, failed.stdout) == (0, "")
+    assert "could not be archived (CalledProcessError); starts take a few seconds longer" in failed.stderr
+    again = archive_of(checkout, tmp_path)
+    assert (again.stdout, again.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("own_spark", [False, True])
+def test_spark_submit_uses_the_archive_with_its_own_spark_only(tmp_path, machine, own_spark):
+    root = tmp_path / "with archive"
+    (root / "conf").mkdir(parents=True)
+    shutil.copy(ROOT / "spark-submit.sh", root)
+    fake_python(machine / "python3")
+    text = (machine / "python3").read_text()
+    write(machine / "python3", text.replace('*"class_archive.py") ;;', '*"class_archive.py") echo /built/x.jsa ;;'))
+    (machine / "java").symlink_to(shutil.which("java"))
+    write(root / "job.py", "")
+    for folder in (machine / "spark", tmp_path / "spark"):
+        fake_spark(folder)
+        write(folder / "bin" / "spark-submit", '#!/usr/bin/env bash\necho "$SPARK_SUBMIT_OPTS"\n')
+    variables = {"SPARK_SUBMIT_OPTS": "-Dmine=1"} | ({"SPARK_HOME": str(tmp_path / "spark")} if own_spark else {})
+    done = start(root / "spark-submit.sh", root / "job.py", path=machine, **variables)
+    assert ("-XX:SharedArchiveFile=/built/x.jsa" in done.stdout) is not own_spark
+    assert done.stdout.rstrip().endswith("-Dmine=1")
