@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 from bert_spark.artefact.format_versions import METADATA_FILE
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.estimators.bert_transformer import BertTransformer
-from bert_spark.estimators.pipeline_introspection import decision_values
+from bert_spark.estimators.pipeline_introspection import bert_transformers_in, decision_values
 from bert_spark.settings import from_mapping
 
 
@@ -68,6 +68,11 @@ class Artefact:
     def needs_text(self) -> bool:
         """Whether scoring stored vectors also needs their texts, as TF-IDF features do."""
         return not isinstance(self.pipeline[0], BertTransformer)
+
+    @property
+    def vector_width(self) -> int:
+        """How many numbers the encoder's vectors hold; 0 if the pipeline has no encoder."""
+        return max((int(step.n_features_out_) for step in bert_transformers_in(self.pipeline)), default=0)
 
     @property
     def gives_probabilities(self) -> bool:

@@ -116,7 +116,8 @@ def _stage_micro_batches(run: ScheduledRun, source: StreamSource, stage: StagedR
         rows.write.mode("overwrite").parquet(f"{target}/batch={number}")
 
     rows = _without_batch_folders(source, source.read_stream(run.spark, run.schedule))
-    result = run.task.transform(rows.repartition(_tasks_per_batch(run, source)))
+    spread = run.task.runs_bert or run.task.source.partition_mb is not None
+    result = run.task.transform(rows.repartition(_tasks_per_batch(run, source)) if spread else rows)
     writer = result.writeStream.foreachBatch(write_batch).option("checkpointLocation", (checkpoint / SPARK_FOLDER).uri)
     try:
         with show_progress(run.spark, run.task.job):

@@ -45,6 +45,9 @@ class Task:
         Further entries of the run's record.
     prepare
         Applied to the input's rows before they are spread over tasks.
+    runs_bert
+        Whether BERT runs. Its rows are spread over all cores. Vectors that are there stay in the tasks in which Spark
+        reads them.
     """
 
     job: str
@@ -59,6 +62,7 @@ class Task:
     trained_label_shares: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     prepare: Callable[[DataFrame], DataFrame] = _unchanged
+    runs_bert: bool = True
 
     def with_label_shift(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return a record with the distance of its labels to those of the training rows; None if either is unknown."""
@@ -74,13 +78,15 @@ class Task:
         return output_counts(self.output.error_column, self.diagnostics, self.config.max_length, self.labels)
 
     def apply(self, rows: DataFrame, partition_mb: float | None) -> DataFrame:
-        """Return `rows` with this task's columns. The rows are spread over all cores before BERT runs.
+        """Return `rows` with this task's columns. If BERT runs, its rows are spread over all cores.
 
         Parameters
         ----------
         rows
             The input's rows.
         partition_mb
-            Megabytes of text in one Spark task; None for the default.
+            Megabytes of text in one Spark task; None for the default. If it is set, the rows are spread in any case.
         """
-        return self.transform(spread_by_bytes(self.prepare(rows), partition_mb))
+        prepared = self.prepare(rows)
+        spread = self.runs_bert or partition_mb is not None
+        return self.transform(spread_by_bytes(prepared, partition_mb) if spread else prepared)

@@ -6,17 +6,45 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from bert_spark.encoding.error_reasons import MISSING_VECTOR, NOT_FINITE
 from bert_spark.errors import ConfigError
 
 MAX_NUMBERS = 2**31 - 1  # an Arrow list array has 32-bit offsets, and Spark accepts no others
 
 
-def list_array_to_matrix(vectors: pa.Array) -> np.ndarray:
-    """Return the non-null lists of an Arrow list array as float32, shape (n_valid, width)."""
-    width = len(vectors.flatten()) // max(1, len(vectors) - vectors.null_count)
-    flat = vectors.flatten().to_numpy(zero_copy_only=False)
-    return np.ascontiguousarray(flat, dtype=np.float32).reshape(-1, max(1, width))
+def usable_vectors(vectors: pa.Array, width: int) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+    """Return the vectors of a column that a classifier can score, and why the others cannot be scored.
+
+    Parameters
+    ----------
+    vectors
+        A list array of numbers.
+    width
+        How many numbers the classifier expects in a vector.
+
+    Returns
+    -------
+    rows
+        Numbers of the usable rows, shape (n_usable,).
+    matrix
+        Their vectors, float32, shape (n_usable, width).
+    reasons
+        Row number -> reason, for every other row.
+    """
+    lengths = pc.fill_null(pc.list_value_length(vectors), -1).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(lengths == width)
+    fitting = vectors if len(rows) == len(vectors) else vectors.take(pa.array(rows))
+    numbers = fitting.flatten().to_numpy(zero_copy_only=False)  # a null among the numbers becomes NaN
+    matrix = np.ascontiguousarray(numbers, dtype=np.float32).reshape(len(rows), width)
+    finite = np.isfinite(matrix).all(axis=1)
+    reasons = {int(row): MISSING_VECTOR for row in np.flatnonzero(lengths == -1)}
+    for row in np.flatnonzero((lengths != width) & (lengths != -1)):
+        reasons[int(row)] = f"vector of {lengths[row]} numbers, expected {width}"
+    if finite.all():
+        return rows, matrix, reasons
+    return rows[finite], matrix[finite], reasons | {int(row): NOT_FINITE for row in rows[~finite]}
 
 
 def matrix_to_list_array(matrix: np.ndarray, present: np.ndarray, rows: int) -> pa.Array:

@@ -18,11 +18,11 @@ from bert_spark.encoding.error_reasons import MISSING_TEXT
 from bert_spark.encoding.threads import limit_threads
 from bert_spark.spark.arrow_arrays import (
     absent_mask,
-    list_array_to_matrix,
     matrix_to_list_array,
     null_diagnostics,
     reason_array,
     struct_array,
+    usable_vectors,
 )
 from bert_spark.spark.udf_wrapping import wrap_as_udf
 from bert_spark.spark.windowing import Window
@@ -72,7 +72,10 @@ def scoring_udf(
         from bert_spark.artefact.loading import cached_artefact
         from bert_spark.spark.artefact_shipping import artefact_folder_here
 
+        loaded_before = cached_artefact.cache_info().misses
         artefact = cached_artefact(artefact_folder_here(path, digest), digest)
+        if cached_artefact.cache_info().misses != loaded_before:
+            _freeze_loaded_objects()
         return score_windows(artefact, windows, from_vectors=from_vectors, vectors_too=vectors_too)
 
     fields = f"{EMBEDDING_FIELDS}, winner int, scores array<double>"
@@ -113,8 +116,18 @@ def _score_texts(artefact: Artefact, windows: Iterator[Window]) -> Iterator[dict
 
 def _score_vectors(artefact: Artefact, windows: Iterator[Window]) -> Iterator[dict[str, pa.Array]]:
     for texts, vectors in windows:
-        columns = _score_columns(artefact, texts, _present_rows(vectors), list_array_to_matrix(vectors))
-        yield {"embedding": vectors, **_columns_without_bert(texts), **columns}
+        rows, matrix, reasons = usable_vectors(vectors, artefact.vector_width)
+        columns = _score_columns(artefact, texts, rows, matrix)
+        missing_texts = texts.is_null().to_numpy(zero_copy_only=False)
+        for row in np.flatnonzero(missing_texts):
+            if artefact.needs_text or int(row) in reasons:
+                reasons[int(row)] = MISSING_TEXT
+        yield {
+            "embedding": vectors,
+            "error": reason_array(reasons, len(texts)),
+            **null_diagnostics(len(texts)),
+            **columns,
+        }
 
 
 def _score_without_bert(artefact: Artefact, windows: Iterator[Window]) -> Iterator[dict[str, pa.Array]]:
@@ -139,7 +152,8 @@ def _score_columns(
     matrix
         Their vectors, float32, shape (n, width); None if the artefact does not use BERT.
     """
-    known = texts.take(pa.array(rows)).to_pylist()
+    needs_text = matrix is None or artefact.needs_text
+    known = texts.take(pa.array(rows)).to_pylist() if needs_text else [""] * len(rows)
     decision = artefact.decision([text or "" for text in known], matrix)
     winner = np.zeros(len(texts), dtype=np.int32)
     winner[rows] = decision.argmax(axis=1) if len(rows) else 0
@@ -157,11 +171,18 @@ def _worker_encoder(config: EncoderConfig) -> BertEncoder:
     before = model_loads()
     encoder = get_encoder(config)
     if model_loads() != before:
-        # PySpark's worker collects garbage after every task: 0.17 s over the 420,000 objects of torch and transformers
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
+        _freeze_loaded_objects()
     return encoder
+
+
+def _freeze_loaded_objects() -> None:
+    """Take everything that is loaded out of garbage collection, which PySpark's worker runs after every task.
+
+    Over the 420,000 objects of torch and transformers it takes 0.17 s.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _encode_windows(windows: Iterator[Window], encoder: BertEncoder) -> Iterator[tuple[pa.Array, EncodedTexts]]:

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from pyspark.sql import functions as F
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from bert_spark import BertTransformer, SparkEncoder, load_artefact, save_artefact, with_embedding, with_score
 from bert_spark.estimators.linear_svc import FastLinearSVC
+from bert_spark.tables.provenance import vector_metadata
 from tests.support.row_counter import rows_through_python
 
 TEXTS = ["happy today", "i hate this", "like it", "so sad", "love you", "no good"] * 3
@@ -52,3 +54,25 @@ def test_stored_vectors_give_the_same_labels_under_any_column_name(spark, distri
     scored = embedded.transform(with_score(folder, embedding_column="a.`vector`")).orderBy("id").collect()
     assert [row.label for row in scored] == [*load_artefact(distributed[2]).pipeline.predict(TEXTS[:6]), None]
     assert scored[-1].error == "missing text"
+
+
+def test_stored_vectors_that_cannot_be_scored_get_their_reason_and_no_label(spark, distributed):
+    """Vectors of 16 and 48 numbers together hold as many as two of 32: they must not be scored as if they did."""
+    artefact = load_artefact(distributed[2])
+    good = artefact.pipeline[0].transformer_list[1][1].transform(TEXTS[:1])[0].tolist()
+    vectors = [good, None, good[:16], good + good[:16], [float("nan"), *good[1:]], good]
+    rows = [(n, TEXTS[0], vector) for n, vector in enumerate(vectors)]
+    df = spark.createDataFrame(rows, "id int, text string, embedding array<float>").coalesce(1)
+    df = df.withColumn("embedding", F.col("embedding").alias("embedding", metadata=vector_metadata(artefact.config)))
+    scored = df.transform(with_score(str(distributed[2]), embedding_column="embedding")).orderBy("id").collect()
+    (label,) = artefact.pipeline.predict(TEXTS[:1])
+    assert [row.label for row in scored] == [label, None, None, None, None, label]
+    assert [row.margin is None for row in scored] == [False, True, True, True, True, False]
+    assert [row.error for row in scored] == [
+        None,
+        "missing vector",
+        "vector of 16 numbers, expected 32",
+        "vector of 48 numbers, expected 32",
+        "vector is not finite",
+        None,
+    ]
