@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import uuid
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ def read_output(spark: SparkSession, output: OutputConfig) -> DataFrame:
     )
 
 
+@functools.lru_cache(maxsize=64)  # a session does not change its default file system, and asking it takes 0.1 s
 def qualified_path(spark: SparkSession, path: str) -> str:
     """Return a path with its scheme, as Spark's default file system resolves it.
 

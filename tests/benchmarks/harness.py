@@ -23,7 +23,7 @@ from tests.support.paths import ROOT
 
 PEERS = ("sentence-transformers", "optimum-intel", "optimum-onnx", "onnxruntime", "openvino")
 MAX_LENGTH = 60
-MODEL = "packaged:minilm-l6"
+MODEL = os.environ.get("BENCHMARK_MODEL", "packaged:minilm-l6")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16")
 
 
