@@ -156,9 +156,10 @@ choose_python() { # extras -> sets PYTHON and the variables that pyspark reads
   export PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH}
 }
 
-use_class_archive() { # let Java map Spark's classes from an archive; see conf/class_archive.py
-  local archive
-  archive=$("$PYTHON" "$ROOT/conf/class_archive.py") && [ -n "$archive" ] || return 0
+use_class_archive() { # let Java map Spark's classes from an archive; made only in the environment made here
+  local archive mode='find'
+  [ "$PYTHON" != "$VENV/bin/python" ] || mode='make'
+  archive=$("$PYTHON" "$ROOT/conf/class_archive.py" "$mode") && [ -n "$archive" ] || return 0
   export SPARK_SUBMIT_OPTS="-XX:SharedArchiveFile=$archive -Xlog:cds*=off ${SPARK_SUBMIT_OPTS:-}"
 }
 

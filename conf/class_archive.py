@@ -1,21 +1,23 @@
-"""Print the path of Java's archive of Spark's classes, which halves the start of Spark. Make it if it is missing.
+"""Print the path of Java's archive of Spark's classes, which halves the start of Spark: `find` it, or `make` it.
 
 Java maps the classes of an archive into memory instead of reading and verifying each (class data sharing). An archive
-belongs to one Java and one set of jars. It is made once, by a small Spark session that runs what jobs run first. Java
-ignores an archive that does not fit. If it cannot be made, nothing is printed, and jobs start without it.
+belongs to one Java and one set of jars, and is kept in the Python environment that holds Spark. It is made by a small
+Spark session that runs what jobs run first. Java ignores an archive that does not fit. If there is none, nothing is
+printed, and jobs start without it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from launch import build_folder, spark_home
+from launch import spark_home
 
 SECONDS = 600  # a slow machine takes a minute
 
@@ -23,8 +25,9 @@ SECONDS = 600  # a slow machine takes a minute
 def archive_path(jars: Path, java: Path) -> Path:
     """Return the path of the archive for these jars and this Java."""
     files = [java, *sorted(jars.glob("*.jar"))]
-    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return build_folder() / f"spark-classes-{hashlib.sha256(repr(facts).encode()).hexdigest()[:12]}.jsa"
+    # In whole seconds, as Java compares them: a container image keeps no more of a file's time.
+    facts = [(str(path), path.stat().st_size, int(path.stat().st_mtime)) for path in files]
+    return Path(sys.prefix) / f"spark-classes-{hashlib.sha256(repr(facts).encode()).hexdigest()[:12]}.jsa"
 
 
 def make(archive: Path) -> None:
@@ -75,16 +78,18 @@ def run_session(folder: str) -> None:
     spark.stop()
 
 
-def main() -> None:
+def main(makes: bool) -> None:
     """Print the archive's path, if there is one for this Python's Spark and this Java."""
     home = os.environ.get("JAVA_HOME")
     java = shutil.which(f"{home}/bin/java" if home else "java")
     if java is None:
         return
     archive = archive_path(Path(spark_home()) / "jars", Path(java).resolve())
-    if not archive.exists():
+    if not re.fullmatch(r"[A-Za-z0-9/._-]+", str(archive)):  # Java splits its options at blanks
+        return
+    if makes and not archive.exists() and os.access(archive.parent, os.W_OK):
         make(archive)
-    if archive.stat().st_size:
+    if archive.exists() and archive.stat().st_size:
         print(archive)
 
 
@@ -92,4 +97,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["session"]:
         run_session(sys.argv[2])
     else:
-        main()
+        main(makes=sys.argv[1:] == ["make"])

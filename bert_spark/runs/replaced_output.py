@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 _STAGE_PREFIX = "whole-"
 _ROWS = "rows"
 _COMPLETE = "complete.json"  # written once all rows are there: from then on they only have to take their place
-_ATOMIC = ("delta", "iceberg", "hudi")  # table formats that replace all rows of a table in one step
+_ATOMIC = ("delta", "iceberg", "hudi")  # formats that replace all rows of a table in one step, and keep its history
 
 
 @contextmanager
@@ -78,11 +78,16 @@ def finish_killed_replacement(spark: SparkSession, output: OutputConfig) -> None
 
 def _replaced_folder(spark: SparkSession, output: OutputConfig) -> Iterator[OutputConfig]:
     area = _area(spark, output)
+    if area is not None and not area.base.exists(area.name):
+        area = None  # a folder of the server's machine, seen from a client of Spark Connect
     _check_own(spark, output, area)
+    if output.format in _ATOMIC:
+        yield output
+        return
     if area is None:
         logger.warning(
-            "the output %s is replaced in place, since this process cannot reach its storage: if the run fails, the "
-            "old rows are lost. Install the package for that storage (s3fs, gcsfs, adlfs)",
+            "the output %s is replaced in place, since this process cannot reach it: if the run fails, the old rows "
+            "are lost. On an object store, install the package for it (s3fs, gcsfs, adlfs)",
             output.path,
         )
         yield output

@@ -10,8 +10,9 @@ import pytest
 from tests.support.checkouts import fake_python, fake_spark, start, write
 from tests.support.paths import ROOT
 
-# A Python environment whose Spark is a folder, and a Java that is never run: the session itself is replaced below.
+# In place of the session that starts Spark.
 SESSION = """
+sys.prefix = str(Path(__file__).parent.parent / "environment")
 if __name__ == "__main__" and sys.argv[1:2] == ["session"]:
     Path(sys.argv[2]).parent.joinpath("sessions").open("a").write("x")
     draft = os.environ["SPARK_SUBMIT_OPTS"].split()[0].partition("=")[2]
@@ -22,9 +23,10 @@ if __name__ == "__main__" and sys.argv[1:2] == ["session"]:
 
 @pytest.fixture
 def checkout(tmp_path):
-    """Return a checkout whose session writes a file in place of Spark's classes."""
+    """Return a checkout whose session writes a file in place of Spark's classes, and an empty environment."""
     root = tmp_path / "checkout"
-    (root / "conf").mkdir(parents=True)
+    for folder in ("conf", "environment"):
+        (root / folder).mkdir(parents=True)
     for name in ("launch.py", "class_archive.py"):
         shutil.copy(ROOT / "conf" / name, root / "conf" / name)
     program = root / "conf" / "class_archive.py"
@@ -34,31 +36,37 @@ def checkout(tmp_path):
     return root
 
 
-def archive_of(root, tmp_path, **variables):
-    command = [sys.executable, str(root / "conf" / "class_archive.py")]
-    environment = os.environ | {"JAVA_HOME": str(tmp_path / "java")} | variables
+def archive_of(root, *options, **variables):
+    command = [sys.executable, str(root / "conf" / "class_archive.py"), *options]
+    environment = os.environ | {"JAVA_HOME": str(root.parent / "java")} | variables
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
-def test_the_archive_is_made_once_and_again_for_another_java(checkout, tmp_path):
-    first, second = (archive_of(checkout, tmp_path) for _ in range(2))
-    assert first.stdout == second.stdout
-    assert first.stdout.startswith(f"{checkout}/temp/spark-classes-")
+def test_the_archive_is_made_on_request_once_and_again_for_another_java(checkout):
+    assert archive_of(checkout, "find").stdout == ""
+    first, second, third = archive_of(checkout, "make"), archive_of(checkout, "make"), archive_of(checkout, "find")
+    assert first.stdout == second.stdout == third.stdout
+    assert first.stdout.startswith(f"{checkout}/environment/spark-classes-")
     assert "archiving Spark's classes" in first.stderr
-    assert second.stderr == ""
-    os.utime(tmp_path / "java" / "bin" / "java", (1, 1))
-    (checkout / "temp" / "sessions").unlink()
-    third = archive_of(checkout, tmp_path)
-    assert third.stdout not in ("", first.stdout)
-    assert (checkout / "temp" / "sessions").read_text() == "x"
+    assert (second.stderr, third.stderr) == ("", "")
+    assert (checkout / "environment" / "sessions").read_text() == "x"
+    os.utime(checkout.parent / "java" / "bin" / "java", (1, 1))
+    assert archive_of(checkout, "make").stdout not in ("", first.stdout)
+    assert (checkout / "environment" / "sessions").read_text() == "xx"
 
 
-def test_a_session_that_fails_is_told_once_and_jobs_start_without_an_archive(checkout, tmp_path):
-    failed = archive_of(checkout, tmp_path, BROKEN="1")
+def test_a_session_that_fails_is_told_once_and_jobs_start_without_an_archive(checkout):
+    failed = archive_of(checkout, "make", BROKEN="1")
     assert (failed.returncode, failed.stdout) == (0, "")
     assert "could not be archived (CalledProcessError); starts take a few seconds longer" in failed.stderr
-    again = archive_of(checkout, tmp_path)
+    again = archive_of(checkout, "make")
     assert (again.stdout, again.stderr) == ("", "")
+
+
+def test_a_path_that_java_would_split_gets_no_archive(checkout, tmp_path):
+    odd = shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name} with blanks") / "checkout"
+    done = archive_of(odd, "make")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("own_spark", [False, True])
@@ -68,7 +76,7 @@ def test_spark_submit_uses_the_archive_with_its_own_spark_only(tmp_path, machine
     shutil.copy(ROOT / "spark-submit.sh", root)
     fake_python(machine / "python3")
     text = (machine / "python3").read_text()
-    write(machine / "python3", text.replace('*"class_archive.py") ;;', '*"class_archive.py") echo /built/x.jsa ;;'))
+    write(machine / "python3", text.replace('*"class_archive.py"*) ;;', '*"class_archive.py"*) echo /built/x.jsa ;;'))
     (machine / "java").symlink_to(shutil.which("java"))
     write(root / "job.py", "")
     for folder in (machine / "spark", tmp_path / "spark"):

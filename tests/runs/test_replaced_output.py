@@ -1,5 +1,6 @@
 """`--overwrite` of a plain run: the input is never touched, and a run that dies leaves the old rows or the new ones."""
 
+import dataclasses
 import itertools
 import json
 import os
@@ -7,10 +8,12 @@ import shutil
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
+from pyspark.sql import types as T
 
 from bert_spark.errors import DataError
 from bert_spark.runs import plain_run
 from bert_spark.runs.replaced_output import finish_killed_replacement, replaced_output
+from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.provenance import FINGERPRINT_KEY
 from bert_spark.tables.writers import write_output
@@ -220,6 +223,33 @@ def test_a_kill_at_any_step_leaves_the_old_rows_or_the_new_ones(spark, tmp_path,
     assert number >= 6
     assert found == sorted(found, reverse=True)  # the old rows up to one step, the new ones from there on
     assert set(found) == {("old", 5), ("new", 7)}
+
+
+@pytest.fixture
+def own_output(spark, tmp_path):
+    """Return the settings to overwrite an output that has a record."""
+    spark.range(3).write.parquet(str(tmp_path / "out"))
+    (tmp_path / "_manifests").mkdir()
+    (tmp_path / "_manifests" / "a.json").write_text(json.dumps({"output": "out"}))
+    return OutputConfig(path=str(tmp_path / "out"), if_exists="overwrite")
+
+
+def test_a_format_that_replaces_rows_in_one_step_does_so_itself(spark, own_output):
+    output = dataclasses.replace(own_output, format="delta")
+    with replaced_output(spark, output) as target:
+        assert target is output
+
+
+def test_an_output_that_this_process_does_not_see_is_replaced_in_place_with_a_warning(
+    spark, own_output, monkeypatch, caplog
+):
+    """As from a client of Spark Connect on another machine."""
+    fields = [T.StructField("embedding", T.LongType(), metadata={FINGERPRINT_KEY: "a"})]
+    spark.createDataFrame([(1,)], T.StructType(fields)).write.mode("overwrite").parquet(own_output.path)
+    monkeypatch.setattr(Folder, "names", lambda folder: [])
+    with replaced_output(spark, own_output) as target:
+        assert target is own_output
+    assert "is replaced in place, since this process cannot reach it" in caplog.text
 
 
 def test_the_metadata_of_vectors_makes_an_output_without_records_ours(spark, run, tmp_path):

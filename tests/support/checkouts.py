@@ -29,7 +29,7 @@ case "$*" in
   *"launch.py meets"*) echo '{path}' ;;
   *"launch.py zip") echo /built/package.zip ;;
   *"launch.py spark-home") echo '{path.parent}/spark' ;;
-  *"class_archive.py") ;;
+  *"class_archive.py"*) ;;
   *) echo "JAVA_HOME=$JAVA_HOME python $*" ;;
 esac
 """,
