@@ -1,4 +1,4 @@
-"""Print the path of Java's archive of Spark's classes, which halves the start of Spark: `find` it, or `make` it.
+"""Print the path of Java's archive of Spark's classes, which shortens the start of Spark: `find` it, or `make` it.
 
 Java maps the classes of an archive into memory instead of reading and verifying each (class data sharing). An archive
 belongs to one Java and one set of jars, and is kept in the Python environment that holds Spark. It is made by a small
