@@ -116,8 +116,9 @@ def _stage_micro_batches(run: ScheduledRun, source: StreamSource, stage: StagedR
         rows.write.mode("overwrite").parquet(f"{target}/batch={number}")
 
     rows = _without_batch_folders(source, source.read_stream(run.spark, run.schedule))
-    spread = run.task.runs_bert or run.task.source.partition_mb is not None
-    result = run.task.transform(rows.repartition(_tasks_per_batch(run, source)) if spread else rows)
+    if run.task.spreads_rows:
+        rows = rows.repartition(_tasks_per_batch(run, source))
+    result = run.task.transform(rows)
     writer = result.writeStream.foreachBatch(write_batch).option("checkpointLocation", (checkpoint / SPARK_FOLDER).uri)
     try:
         with show_progress(run.spark, run.task.job):

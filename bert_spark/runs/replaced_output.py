@@ -71,9 +71,8 @@ def finish_killed_replacement(spark: SparkSession, output: OutputConfig) -> None
             stage = area.staging / name
             if stage.exists(_COMPLETE) and stage.exists(_ROWS):
                 logger.warning("putting the complete rows of a killed run in place: %s", output.path)
-                area.base.replace(area.name, f"_staging/{area.name}/{name}/{_ROWS}")
-            stage.remove(_COMPLETE)
-            area.staging.remove(name)
+                _put_in_place(area, name)
+            _remove_stage(area, name)
 
 
 def _replaced_folder(spark: SparkSession, output: OutputConfig) -> Iterator[OutputConfig]:
@@ -99,13 +98,22 @@ def _replaced_folder(spark: SparkSession, output: OutputConfig) -> Iterator[Outp
             yield dataclasses.replace(output, path=f"{stage.uri}/{_ROWS}", if_exists="error")
             lock.check()
             stage.write(_COMPLETE, json.dumps({"output": output.path}))
-            area.base.replace(area.name, f"_staging/{area.name}/{name}/{_ROWS}")
+            _put_in_place(area, name)
         except BaseException:
             if not stage.exists(_COMPLETE):
                 area.staging.remove(name)
             raise
-        stage.remove(_COMPLETE)
-        area.staging.remove(name)
+        _remove_stage(area, name)
+
+
+def _put_in_place(area: StagingArea, name: str) -> None:
+    area.base.replace(area.name, f"_staging/{area.name}/{name}/{_ROWS}")
+
+
+def _remove_stage(area: StagingArea, name: str) -> None:
+    """Remove a stage. Its rows may then be incomplete, so the mark that they are complete goes first."""
+    (area.staging / name).remove(_COMPLETE)
+    area.staging.remove(name)
 
 
 def _replaced_table(spark: SparkSession, output: OutputConfig) -> Iterator[OutputConfig]:

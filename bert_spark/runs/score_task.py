@@ -45,5 +45,5 @@ def score_task(job: JobSettings, artefact: Artefact) -> Task:
             "artefact_digest": artefact.digest,
             "score": dataclasses.asdict(job.score),
         },
-        runs_bert=job.score.embedding_column is None,
+        reads_vectors=job.score.embedding_column is not None,
     )

@@ -45,9 +45,8 @@ class Task:
         Further entries of the run's record.
     prepare
         Applied to the input's rows before they are spread over tasks.
-    runs_bert
-        Whether BERT runs. Its rows are spread over all cores. Vectors that are there stay in the tasks in which Spark
-        reads them.
+    reads_vectors
+        Whether the vectors are there already, so that BERT does not run.
     """
 
     job: str
@@ -62,7 +61,12 @@ class Task:
     trained_label_shares: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     prepare: Callable[[DataFrame], DataFrame] = _unchanged
-    runs_bert: bool = True
+    reads_vectors: bool = False
+
+    @property
+    def spreads_rows(self) -> bool:
+        """Whether rows are spread over all cores. Vectors stay in the tasks in which Spark reads them."""
+        return not self.reads_vectors or self.source.partition_mb is not None
 
     def with_label_shift(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return a record with the distance of its labels to those of the training rows; None if either is unknown."""
@@ -88,5 +92,4 @@ class Task:
             Megabytes of text in one Spark task; None for the default. If it is set, the rows are spread in any case.
         """
         prepared = self.prepare(rows)
-        spread = self.runs_bert or partition_mb is not None
-        return self.transform(spread_by_bytes(prepared, partition_mb) if spread else prepared)
+        return self.transform(spread_by_bytes(prepared, partition_mb) if self.spreads_rows else prepared)
