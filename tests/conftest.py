@@ -17,6 +17,7 @@ import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from tests.support import tiny_models, transformers_oracle
+from tests.support.forked_python import ForkedPython
 
 torch.set_num_threads(1)  # the models are tiny: on a busy machine two threads mostly wait for each other
 
@@ -31,6 +32,16 @@ def run_fresh():
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout.strip()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_forked(tmp_path_factory):
+    """Return `run_fresh` for code that needs torch: its process is forked from one that has torch loaded."""
+
+    def run(code, **variables):
+        return ForkedPython(code, os.environ | variables, tmp_path_factory.mktemp("forked")).printed()
 
     return run
 

@@ -26,7 +26,7 @@ def test_every_package_is_in_the_wheel():
 
 
 @pytest.mark.parametrize("package", WITHOUT_SPARK)
-def test_package_without_spark_imports_without_pyspark(run_fresh, package):
+def test_package_without_spark_imports_without_pyspark(run_forked, package):
     names = [name for name in MODULES if name.startswith(f"bert_spark.{package}")]
     assert len(names) > 3
     code = f"""
@@ -36,7 +36,7 @@ for name in {names!r}:
     importlib.import_module(name)
 print("done")
 """
-    assert run_fresh(code) == "done"
+    assert run_forked(code) == "done"
 
 
 def test_importing_the_package_loads_no_heavy_module(run_fresh):
@@ -49,12 +49,12 @@ def test_importing_the_package_imports_none_of_its_modules(run_fresh):
     assert run_fresh(code) == ""
 
 
-def test_every_public_name_exists(run_fresh):
+def test_every_public_name_exists(run_forked):
     code = "import bert_spark; print(*[name for name in bert_spark.__all__ if not callable(getattr(bert_spark, name))])"
-    assert run_fresh(code) == ""
+    assert run_forked(code) == ""
 
 
-def test_bert_transformer_works_without_pyspark(run_fresh, tiny_bert):
+def test_bert_transformer_works_without_pyspark(run_forked, tiny_bert):
     code = f"""
 import sys
 sys.modules["pyspark"] = None  # any import of it now fails
@@ -64,7 +64,7 @@ from sklearn.svm import LinearSVC
 model = make_pipeline(BertTransformer(model={str(tiny_bert)!r}), LinearSVC())
 print(*model.fit(["happy", "sad"] * 3, ["+", "-"] * 3).predict(["happy", "sad"]))
 """
-    assert run_fresh(code) == "+ -"
+    assert run_forked(code) == "+ -"
 
 
 def test_task_gpus_and_cpus_are_none_without_pyspark(run_fresh):
@@ -78,7 +78,7 @@ print(task_gpu_addresses(), task_cpus())
     assert run_fresh(code) == "None None"
 
 
-def test_importing_every_module_does_not_touch_cuda(run_fresh):
+def test_importing_every_module_does_not_touch_cuda(run_forked):
     """PySpark's daemon forks its workers. CUDA that is initialised before a fork cannot be used after it."""
     names = [name for name in MODULES if name != "jobs.notebook"]  # a script: an import runs it
     code = f"""
@@ -89,7 +89,7 @@ for name in {names!r}:
     importlib.import_module(name)
 print(len(touched), torch.cuda.is_initialized())
 """
-    assert run_fresh(code) == "0 False"
+    assert run_forked(code) == "0 False"
 
 
 # The modules that may use what Spark Connect lacks. They use it on classic sessions only.

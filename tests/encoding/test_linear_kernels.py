@@ -104,9 +104,9 @@ def test_an_encoder_gives_the_same_vectors_without_onednn(tmp_path, monkeypatch,
 
 
 @needs_onednn
-def test_cached_kernels_do_not_grow_with_the_number_of_shapes(run_fresh):
+def test_cached_kernels_do_not_grow_with_the_number_of_shapes(run_forked):
     """With the libraries' own limits of 1,024 shapes the 500 shapes take 390 MB."""
-    megabytes = run_fresh("""
+    megabytes = run_forked("""
 import psutil, torch
 from bert_spark.encoding.linear_kernels import ONEDNN_KERNELS
 layer = torch.nn.Linear(384, 384)

@@ -1,15 +1,13 @@
 """A model on the hub is fetched by the hub's own client, here from a server on this machine."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.fingerprint import config_fingerprint
 from tests.support.fake_hub import COMMIT, hub
-from tests.support.paths import ROOT
+from tests.support.forked_python import ForkedPython
 
 NAME = "someone/tiny-bert"
 # The code that each worker of an executor runs on its first task.
@@ -27,28 +25,29 @@ def fake_hub(tiny_bert):
         yield address, fetched
 
 
-def load_at_once(processes, home, **variables):
-    """Load the model in several processes at once, over one cache. Return the set of their outputs."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HOME": str(home), "PYTHONWARNINGS": "ignore"} | variables
-    command = [sys.executable, "-c", LOAD]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen(command, env=environment, **pipes) for _ in range(processes)]
-    printed = [process.communicate(timeout=300) for process in started]
-    assert [process.returncode for process in started] == [0] * processes, printed[0][1][-2000:]
-    return {out.strip() for out, _ in printed}
+@pytest.fixture
+def load_at_once(tmp_path_factory):
+    """Return a function that loads the model in several processes at once and returns the set of their outputs."""
+
+    def load(processes, home, **variables):
+        environment = os.environ | {"HF_HOME": str(home), "PYTHONWARNINGS": "ignore"} | variables
+        started = [ForkedPython(LOAD, environment, tmp_path_factory.mktemp("worker")) for _ in range(processes)]
+        return {process.printed() for process in started}
+
+    return load
 
 
 def expected(tiny_bert):
     return {config_fingerprint(EncoderConfig(model=str(tiny_bert), device="cpu"))}
 
 
-def test_workers_that_start_together_on_an_empty_cache_all_get_the_model(fake_hub, tiny_bert, tmp_path):
+def test_workers_that_start_together_on_an_empty_cache_all_get_the_model(fake_hub, load_at_once, tiny_bert, tmp_path):
     address, fetched = fake_hub
     assert load_at_once(8, tmp_path, HF_ENDPOINT=address, HF_HUB_OFFLINE="0") == expected(tiny_bert)
     assert "model.safetensors" in fetched
 
 
-def test_a_staged_cache_is_only_read(fake_hub, tiny_bert, tmp_path):
+def test_a_staged_cache_is_only_read(fake_hub, load_at_once, tiny_bert, tmp_path):
     """Locks on NFS may not exclude each other. Offline workers need no lock on a staged cache, and do not change it."""
     load_at_once(1, tmp_path, HF_ENDPOINT=fake_hub[0], HF_HUB_OFFLINE="0")
     staged = modification_times(tmp_path)
@@ -62,14 +61,14 @@ def modification_times(folder):
     return {str(path): path.lstat().st_mtime_ns for path in folder.rglob("*")}
 
 
-def test_a_staged_folder_is_only_read(tiny_bert, run_fresh):
+def test_a_staged_folder_is_only_read(tiny_bert, run_forked):
     before = modification_times(tiny_bert)
-    run_fresh(LOAD.replace(NAME, str(tiny_bert)))
+    run_forked(LOAD.replace(NAME, str(tiny_bert)))
     assert modification_times(tiny_bert) == before
 
 
 @pytest.mark.parametrize(("revision", "exists"), [(COMMIT, True), ("0" * 40, False)])
-def test_the_revision_is_requested(fake_hub, tiny_bert, tmp_path, run_fresh, revision, exists):
+def test_the_revision_is_requested(fake_hub, tiny_bert, tmp_path, run_forked, revision, exists):
     code = f"""
 from bert_spark.errors import ModelError
 from bert_spark.encoding.model_resolver import resolve_model
@@ -78,5 +77,5 @@ try:
 except ModelError as err:
     print(err)
 """
-    printed = run_fresh(code, HF_ENDPOINT=fake_hub[0], HF_HUB_OFFLINE="0", HF_HOME=str(tmp_path))
+    printed = run_forked(code, HF_ENDPOINT=fake_hub[0], HF_HUB_OFFLINE="0", HF_HOME=str(tmp_path))
     assert printed.startswith(COMMIT if exists else f"model {NAME!r} (revision {revision}) not found")

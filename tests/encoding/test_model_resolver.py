@@ -62,13 +62,13 @@ def test_weights_under_another_name_are_refused(model_copy):
         resolve_model(str(model_copy))
 
 
-def test_a_home_that_cannot_be_written_is_tolerated(tiny_bert, run_fresh):
+def test_a_home_that_cannot_be_written_is_tolerated(tiny_bert, run_forked):
     code = f"""
 from bert_spark import BertEncoder, EncoderConfig
 print(BertEncoder.from_config(EncoderConfig(model={str(tiny_bert)!r})).encode(["hi"]).shape)
 """
     nowhere = "/proc/nowhere"  # not even root can create it
-    assert run_fresh(code, HOME=nowhere, HF_HOME=nowhere).endswith("(1, 32)")
+    assert run_forked(code, HOME=nowhere, HF_HOME=nowhere).endswith("(1, 32)")
 
 
 def test_an_unknown_packaged_model_lists_the_known_ones():

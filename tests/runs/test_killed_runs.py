@@ -12,7 +12,7 @@ import threading
 import pyspark
 import pytest
 
-from tests.support.nightly_runs import texts
+from tests.support.nightly_runs import NightlyRuns, texts
 from tests.support.paths import ROOT
 from tests.support.row_counter import rows_through_python
 
@@ -27,10 +27,11 @@ class JobProcess:
     """A job in a process of its own that stops or dies at `point`; see kill_app.py."""
 
     def __init__(self, point, options, folder):
-        variables = os.environ | {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable}
+        daemon = "--conf spark.python.daemon.module=tests.support.preloaded_daemon pyspark-shell"
+        variables = {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable, "PYSPARK_SUBMIT_ARGS": daemon}
         command = [sys.executable, str(APP), point, *options]
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=variables, cwd=folder
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | variables, cwd=folder
         )
         self._log = threading.Thread(target=self._copy_log, args=(folder / "killed.log",), daemon=True)
         self._log.start()
@@ -59,14 +60,27 @@ class JobProcess:
         self.wait_until_killed()
 
 
-@pytest.fixture
-def four_files(nightly):
-    """Return scheduled runs whose input is the four json files of FILES."""
+def write_files(nightly):
+    """Write the four json files of FILES as the input, and return the runs."""
     nightly.input.mkdir()
     for name, rows in FILES.items():
         lines = [json.dumps({"key": key, "text": text}) for key, _, text in texts(name, rows)]
         (nightly.input / f"{name}.json").write_text("\n".join([*lines, ""]))
     return nightly
+
+
+@pytest.fixture
+def four_files(nightly):
+    """Return scheduled runs whose input is the four json files of FILES."""
+    return write_files(nightly)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted_labels(spark, artefact, tmp_path_factory):
+    """Return the sorted (key, label) of a run that nothing interrupts."""
+    nightly = write_files(NightlyRuns(spark, artefact, tmp_path_factory.mktemp("uninterrupted")))
+    assert nightly.score("--format", "json", "--run-date", DAY) == 0
+    return nightly.rows()[DAY]
 
 
 @pytest.fixture
@@ -89,24 +103,22 @@ def incremental(four_files):
     return ["--format", "json", "--incremental", "--checkpoint", four_files.folder / "seen", "--max-files", "1"]
 
 
-def uninterrupted_labels(nightly):
-    """Return the labels of a run that nothing interrupts."""
-    output, nightly.output = nightly.output, nightly.folder / "uninterrupted"
-    assert nightly.score("--format", "json", "--run-date", DAY) == 0
-    labels = nightly.rows()[DAY]
-    nightly.output = output
-    return labels
+@pytest.fixture
+def check_output(four_files, uninterrupted_labels):
+    """Return a function that checks every key and label, the records' counts, and that nothing is staged any more."""
+
+    def check():
+        assert sorted(row for rows in four_files.rows().values() for row in rows) == uninterrupted_labels
+        published = four_files.records(status="published")
+        assert sum(r["rows_out"] for r in published) == sum(r["rows_in"] for r in published) == sum(FILES.values())
+        assert not list((four_files.folder / "_staging" / "scores").iterdir())
+
+    return check
 
 
-def check_output(nightly):
-    """Check every key and label, the counts of the records, and that nothing is staged any more."""
-    assert sorted(row for rows in nightly.rows().values() for row in rows) == uninterrupted_labels(nightly)
-    published = [r for r in nightly.records(status="published") if r["output"] == str(nightly.output)]
-    assert sum(r["rows_out"] for r in published) == sum(r["rows_in"] for r in published) == sum(FILES.values())
-    assert not list((nightly.folder / "_staging" / "scores").iterdir())
-
-
-def test_a_run_killed_in_any_micro_batch_is_completed_by_the_next(spark, four_files, incremental, start_job, caplog):
+def test_a_run_killed_in_any_micro_batch_is_completed_by_the_next(
+    spark, four_files, incremental, start_job, check_output, caplog
+):
     """While the first run is alive, even stopped, a second one ends at once and names it."""
     batch = random.randrange(len(FILES))
     job = start_job(f"batch={batch}", incremental)
@@ -118,21 +130,21 @@ def test_a_run_killed_in_any_micro_batch_is_completed_by_the_next(spark, four_fi
         assert four_files.score(*incremental) == 0
     if COUNTED:
         assert len(rows) == len(FILES) - batch, f"killed in micro-batch {batch}"
-    check_output(four_files)
+    check_output()
 
 
 @pytest.mark.parametrize("point", ["between audit and publish", "during publish", "during removal"])
 def test_an_incremental_run_killed_after_its_audit_is_published_without_bert(
-    spark, four_files, incremental, start_job, point
+    spark, four_files, incremental, start_job, check_output, point
 ):
     start_job(point, incremental).wait_until_killed()
     with rows_through_python(spark) as rows:
         assert four_files.score(*incremental) == 0
     assert rows == []
-    check_output(four_files)
+    check_output()
 
 
-def test_a_day_killed_while_it_is_encoded_is_encoded_again(spark, four_files, start_job):
+def test_a_day_killed_while_it_is_encoded_is_encoded_again(spark, four_files, start_job, check_output):
     options = ["--format", "json", "--run-date", DAY]
     job = start_job(f"run_date={DAY}", options)
     job.wait_until_stopped()
@@ -142,14 +154,14 @@ def test_a_day_killed_while_it_is_encoded_is_encoded_again(spark, four_files, st
     with rows_through_python(spark) as rows:
         assert four_files.score(*options) == 0
     assert sum(rows) == sum(FILES.values())
-    check_output(four_files)
+    check_output()
 
 
 @pytest.mark.parametrize("point", ["between audit and publish", "during publish"])
-def test_a_day_killed_after_its_audit_is_published_without_bert(spark, four_files, start_job, point):
+def test_a_day_killed_after_its_audit_is_published_without_bert(spark, four_files, start_job, check_output, point):
     options = ["--format", "json", "--run-date", DAY]
     start_job(point, options).wait_until_killed()
     with rows_through_python(spark) as rows:
         assert four_files.score(*options) == 0
     assert rows == []
-    check_output(four_files)
+    check_output()

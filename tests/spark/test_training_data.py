@@ -27,7 +27,7 @@ def test_examples_from_files_equal_those_through_spark(spark, source, stored, tr
     np.testing.assert_array_equal(from_files.vectors[order], through_spark.vectors[expected_order])
 
 
-def test_training_from_files_starts_no_spark(stored, tmp_path, run_fresh):
+def test_training_from_files_starts_no_spark(stored, tmp_path, run_forked):
     code = f"""
 import sys
 from pyspark import SparkContext
@@ -37,7 +37,7 @@ sys.modules[SparkContext.__module__].launch_gateway = None
 options = ["--text-column", "my.text", "--max-rows", "200", "--output", {str(tmp_path / "artefact")!r}]
 raise SystemExit(train.main(["--embeddings", {stored!r}, *options]))
 """
-    assert "artefact: " in run_fresh(code)
+    assert "artefact: " in run_forked(code)
 
 
 def test_vectors_of_a_model_that_has_changed_are_refused(source, train, monkeypatch):

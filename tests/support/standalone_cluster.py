@@ -45,8 +45,8 @@ SETTINGS = {
 }
 
 
-def until(condition, seconds=120.0):
-    """Return the first true value of condition(). Fail after `seconds`."""
+def until(condition, seconds=1200.0):
+    """Return the first true value of condition(). Fail after `seconds`: only if something hangs."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -194,7 +194,7 @@ class Cluster:
         victim.send_signal(signal.SIGKILL)
         return victim.pid
 
-    def submit(self, job, *options, conf=None, seconds=240, code=0, **variables):
+    def submit(self, job, *options, conf=None, seconds=1200, code=0, **variables):
         """Run a job with ./spark-submit.sh in the cluster's folder; return its output."""
         flags = [part for pair in (SETTINGS | (conf or {})).items() for part in ("--conf", "=".join(pair))]
         command = [str(ROOT / "spark-submit.sh"), "--master", self.master, *flags, str(job), *map(str, options)]
