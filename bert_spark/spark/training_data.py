@@ -23,7 +23,7 @@ from bert_spark.tables.readers import read_input
 from bert_spark.training.config import HeadConfig, TrainConfig
 from bert_spark.training.examples import Examples, TrainingData
 from bert_spark.training.heads import try_head
-from bert_spark.training.labels import check_labels
+from bert_spark.training.labels import as_classes, check_labels
 from bert_spark.training.splits import check_splits, count_conflicting_texts, split_numbers
 from bert_spark.training.stopwatch import Stopwatch
 
@@ -116,7 +116,7 @@ def labelled_examples(
         "left_out_by_max_rows": usable - pairs.num_rows,
     }
     facts: dict[str, Any] = {"counts": counts, "warnings": _check_labels(pairs, train, head)}
-    counts["texts_with_conflicting_labels"] = count_conflicting_texts(*_columns(pairs, "text", "label"))
+    counts["texts_with_conflicting_labels"] = count_conflicting_texts(*_texts_and_labels(pairs))
     if train.features == "tfidf":
         return _examples(pairs, np.empty((pairs.num_rows, 0), np.float32)), config, facts
     matrix, with_vector = fill_matrix(rows.vectors(share), pairs.num_rows)
@@ -126,22 +126,26 @@ def labelled_examples(
 
 
 def _examples(table: pa.Table, matrix: np.ndarray) -> Examples:
-    texts, labels = _columns(table, "text", "label")
+    texts, labels = _texts_and_labels(table)
     return Examples(texts, matrix, np.array(labels))
 
 
 def _check_labels(table: pa.Table, train: TrainConfig, head: HeadConfig) -> list[str]:
     """Check labels, split and classifier; return warnings."""
-    texts, labels = _columns(table, "text", "label")
+    import pyarrow as pa
+
+    texts, labels = _texts_and_labels(table)
     check_labels(labels)
     warnings = check_splits(texts, labels, train.seed)
+    if pa.types.is_floating(table["label"].type) or pa.types.is_decimal(table["label"].type):
+        warnings.append(f"the labels of column {train.label_column!r} are whole {table['label'].type}s, read as ints")
     numbers = split_numbers(texts, train.seed)
     try_head(train.features, head, [label for label, number in zip(labels, numbers, strict=True) if number == 0])
     return warnings
 
 
-def _columns(table: pa.Table, *names: str) -> list[list[Any]]:
-    return [column_values(table[name]) for name in names]
+def _texts_and_labels(table: pa.Table) -> tuple[list[str], list[Any]]:
+    return column_values(table["text"]), as_classes(column_values(table["label"]))
 
 
 def _token_counts(table: pa.Table, max_length: int) -> Mapping[str, Any]:

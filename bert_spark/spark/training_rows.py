@@ -17,9 +17,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.errors import DataError
 from bert_spark.spark.arrow_arrays import column_values
 from bert_spark.spark.collect import collect_arrow, collect_batches
+from bert_spark.spark.label_column import check_label_column, usable_label, usable_labels
 from bert_spark.spark.transforms import with_embedding
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.diagnostics import DIAGNOSTICS
@@ -74,7 +74,8 @@ class SparkRows:
         _check_columns(table, source, train)
         self.columns, self.schema = table.columns, table.schema
         self._table, self._source, self._train, self._encoder = table, source, train, encoder
-        self._text, self._label = usable_text(table, source.text_column), exact_column(train.label_column)
+        self._text = usable_text(table, source.text_column)
+        self._label = usable_label(table, train.label_column, trim=train.trim_labels)
 
     def counts(self) -> tuple[int, int, int]:
         """Return the number of rows, of rows with a label, and of rows with a label and a text. Runs no BERT."""
@@ -139,6 +140,7 @@ class ParquetRows:
         in_files = T.StructType.fromJson(json.loads((self._files.schema.metadata or {})[_SPARK_SCHEMA]))
         in_paths = [T.StructField(name, T.StringType()) for name in self.columns if name not in in_files.names]
         self.schema = T.StructType([*in_files.fields, *in_paths])
+        self._trim = train.trim_labels
         self._names = {"text": source.text_column, "label": train.label_column, "vector": train.embedding_column}
 
     def counts(self) -> tuple[int, int, int]:
@@ -155,11 +157,17 @@ class ParquetRows:
         """Yield text, label, vector and diagnostics, batch by batch."""
         names = self._names | {name: name for name in _stored_diagnostics(self.columns)}
         for batch in self._files.to_batches(columns=self._fields(names), batch_size=8192):
-            yield _take_share(batch.filter(batch["label"].is_valid()), share)
+            usable = self._with_usable_labels(batch)
+            yield _take_share(usable.filter(usable["label"].is_valid()), share)
 
     @cached_property
     def _texts_and_labels(self) -> pa.Table:
-        return self._files.to_table(columns=self._fields({name: self._names[name] for name in ("text", "label")}))
+        names = {name: self._names[name] for name in ("text", "label")}
+        return self._with_usable_labels(self._files.to_table(columns=self._fields(names)))
+
+    def _with_usable_labels(self, rows: Any) -> Any:
+        labels = usable_labels(rows["label"], trim=self._trim)
+        return rows.set_column(rows.schema.get_field_index("label"), "label", labels)
 
     def _fields(self, names: Mapping[str, str]) -> dict[str, Any]:
         from pyarrow import dataset
@@ -188,8 +196,7 @@ def parquet_rows(source: InputConfig, train: TrainConfig) -> ParquetRows | None:
 
 def _check_columns(rows: Any, source: InputConfig, train: TrainConfig) -> None:
     check_text_column(rows, source.text_column)
-    if train.label_column not in rows.columns:
-        raise DataError(f"column {train.label_column!r} not found; the table has {rows.columns}; set --label-column")
+    check_label_column(rows, train.label_column)
 
 
 def _stored_diagnostics(columns: list[str]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ class TrainConfig:
     artefact: str | None = option(None, "folder for the artefact, or for the result of a search", flag="--output")
     overwrite: bool = option(False, "replace an existing artefact")
     label_column: str = option("label", "column of labels")
+    trim_labels: bool = option(False, "remove blanks around labels; a blank label counts as missing")
     embeddings: str | None = option(None, "output of jobs/embed.py to train on, instead of running BERT")
     embedding_column: str = option("embedding", "column of vectors in --embeddings")
     features: str = option("bert", "features of the classifier: bert, tfidf or bert+tfidf", choices=FEATURES)

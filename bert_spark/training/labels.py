@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,28 @@ from bert_spark.errors import DataError
 FEW_ROWS = 10  # below this many rows, the metrics of a class are mostly chance
 
 
+def as_classes(labels: list[Any]) -> list[Any]:
+    """Return float or decimal labels as ints if all of them are whole. pandas stores ints with a gap as floats."""
+    if not labels or not isinstance(labels[0], float | Decimal):
+        return labels
+    return [int(label) for label in labels] if all(label % 1 == 0 for label in labels) else labels
+
+
 def check_labels(labels: Sequence[Any]) -> None:
     """Refuse labels that no classifier can learn, before any costly work.
 
     Raises
     ------
     DataError
-        If there are fewer than two classes, if types are mixed, or if a label is blank or has blanks around it.
+        If there are fewer than two classes, if types are mixed, if labels are numbers that are not whole, or if one is
+        blank or has blanks around it.
     """
+    fractions = sorted({str(label) for label in labels if isinstance(label, float | Decimal)})
+    if fractions:
+        raise DataError(
+            f"labels are numbers such as {fractions[:3]}; expected classes: choose another column with --label-column, "
+            "or write the numbers as groups, as strings"
+        )
     kinds = sorted({type(label).__name__ for label in labels})
     if len(kinds) > 1:
         raise DataError(f"labels are of the types {kinds}; expected one: cast the column to string")
@@ -30,7 +45,7 @@ def check_labels(labels: Sequence[Any]) -> None:
     if kinds == ["str"]:
         padded = [label for label in classes if label != label.strip() or not label.strip()]
         if padded:
-            raise DataError(f"labels {padded} are blank or have blanks around them; trim the column first")
+            raise DataError(f"labels {padded} are blank or have blanks around them; set --trim-labels")
 
 
 def label_shares(labels: Sequence[Any]) -> dict[str, float]:

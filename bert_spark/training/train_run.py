@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bert_spark.artefact.saving import check_folder_free, save_artefact
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.fingerprint import config_fingerprint
+from bert_spark.errors import DataError
 from bert_spark.training.evaluation import confused_pairs_of_split, evaluate_splits
 from bert_spark.training.examples import Examples, TrainingData
 from bert_spark.training.fitting import fit_pipeline
@@ -98,8 +99,7 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
     with clock("fit"):
         pipeline = _fit(job, data.encoder, job.train.features, parts["train"])
     with clock("fit_baseline"):
-        has_baseline = job.train.baseline and job.train.features != "tfidf"
-        baseline = _fit(job, data.encoder, "tfidf", parts["train"]) if has_baseline else None
+        baseline, warnings = _fit_baseline(job, data.encoder, parts["train"])
     with clock("judge"):
         figures = evaluate_splits(pipeline, parts, baseline)
         pairs = {
@@ -107,6 +107,7 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
             for name in HELD_OUT_SPLITS
         }
     facts = {**data.facts, **_facts(job, data.encoder, parts, clock.seconds)}
+    facts["warnings"] = [*data.facts["warnings"], *warnings]
     report_facts = {**facts, "pairs": pairs, "versions": versions()}
     files = {
         "report.html": render_report(figures, report_facts),
@@ -120,6 +121,16 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
 def _fit(job: JobSettings, encoder: EncoderConfig, features: str, part: Examples) -> Pipeline:
     pipeline = build_pipeline(encoder, features, job.head, part.labels.tolist(), job.train.tfidf_weight)
     return fit_pipeline(pipeline, part)
+
+
+def _fit_baseline(job: JobSettings, encoder: EncoderConfig, part: Examples) -> tuple[Pipeline | None, list[str]]:
+    """Return the same classifier on TF-IDF alone, if there is to be one, and why it is missing."""
+    if not job.train.baseline or job.train.features == "tfidf":
+        return None, []
+    try:
+        return _fit(job, encoder, "tfidf", part), []
+    except DataError as err:
+        return None, [f"there is no TF-IDF baseline: {err}"]
 
 
 def _facts(
