@@ -5,6 +5,7 @@ Identical texts are encoded once. Texts are tokenised, run in batches, and poole
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,11 +23,14 @@ from bert_spark.encoding.fingerprint import encoder_fingerprint
 from bert_spark.encoding.lookahead import run_ahead
 from bert_spark.encoding.model_loader import LoadedModel, load_model
 from bert_spark.encoding.openvino_backend import openvino_embed_batch
+from bert_spark.encoding.pooling import TokenPooling
 from bert_spark.encoding.text_cleaning import prepare_text
 from bert_spark.encoding.text_validation import check_texts
 from bert_spark.encoding.token_budget import cpu_token_budget, gpu_token_budget
-from bert_spark.encoding.tokenization import TextTokenizer, TokenizedTexts
+from bert_spark.encoding.tokenization import TextTokenizer, TokenizedTexts, lower_casing
 from bert_spark.encoding.torch_backend import torch_embed_batch
+from bert_spark.encoding.vector_recipe import resolve_recipe
+from bert_spark.encoding.vector_steps import Normalize, VectorStep, build_steps
 from bert_spark.errors import ConfigError, ModelError
 
 logger = logging.getLogger(__name__)
@@ -34,8 +38,21 @@ logger = logging.getLogger(__name__)
 MAX_WINDOW_NUMBERS = 1 << 25  # float32 numbers in the vectors of one window: 128 MB; only flatten comes near
 
 
-def embed_batch_for(loaded: LoadedModel, config: EncoderConfig) -> EmbedBatch:
+def embed_batch_for(
+    loaded: LoadedModel, config: EncoderConfig, pooling: TokenPooling, steps: Sequence[VectorStep] = ()
+) -> EmbedBatch:
     """Return the function that embeds a batch with the engine of `config`: (ids, mask) -> vectors of any dtype.
+
+    Parameters
+    ----------
+    loaded
+        Model and tokenizer.
+    config
+        Settings.
+    pooling
+        How the token states become one vector.
+    steps
+        What follows the pooling, in float32.
 
     Raises
     ------
@@ -44,9 +61,17 @@ def embed_batch_for(loaded: LoadedModel, config: EncoderConfig) -> EmbedBatch:
     ConfigError
         If OpenVINO is asked for with an architecture other than BERT and RoBERTa.
     """
-    if config.engine == "openvino":
-        return openvino_embed_batch(loaded, config)
-    return torch_embed_batch(loaded, config)
+    embed = openvino_embed_batch if config.engine == "openvino" else torch_embed_batch
+    embed_batch = embed(loaded, config, pooling)
+    if not steps:
+        return embed_batch
+    finish = build_steps(steps, loaded.device)
+
+    def embed_and_finish(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            return finish(embed_batch(ids, mask).reshape(len(ids), -1).float())
+
+    return embed_and_finish
 
 
 @dataclass(frozen=True)
@@ -110,6 +135,8 @@ class BertEncoder:
 
     Attributes
     ----------
+    recipe
+        How a vector is made, with every setting resolved.
     width
         Numbers in one vector.
     texts_encoded
@@ -123,20 +150,25 @@ class BertEncoder:
     def __init__(self, loaded: LoadedModel, config: EncoderConfig) -> None:
         self.loaded = loaded
         self.config = config
-        self.max_length = min(config.max_length, loaded.positions or config.max_length)
-        if config.max_length > self.max_length:
+        self.recipe = recipe = resolve_recipe(config, loaded.source)
+        self.max_length = min(recipe.max_length, loaded.positions or recipe.max_length)
+        if (config.max_length or 0) > self.max_length:
             logger.warning("max_length=%d is more than the model's positions: %d", config.max_length, self.max_length)
         whole_text = config.long_text == "windows"
-        self.text_tokenizer = TextTokenizer(loaded.tokenizer, self.max_length, whole_text=whole_text)
+        tokenizer = lower_casing(copy.deepcopy(loaded.tokenizer)) if recipe.lower_case else loaded.tokenizer
+        self.text_tokenizer = TextTokenizer(tokenizer, self.max_length, whole_text=whole_text)
         if self.text_tokenizer.max_text_tokens < 1:
             least = self.max_length - self.text_tokenizer.max_text_tokens + 1
             raise ConfigError(f"max_length={self.max_length} leaves no token of a text; expected {least} or more")
         self.lookahead = on_gpu = loaded.device.startswith("cuda")
         if on_gpu and config.precision == "float32":
             check_no_tf32_override()
-        self._embed_batch = embed_batch_for(loaded, config)
+        if recipe.steps and config.embedding_func is None:
+            recipe.width(loaded.hidden)  # refuses steps that do not fit each other
+        pooling = TokenPooling(recipe.poolings, self._skipped_tokens())
+        self._embed_batch = embed_batch_for(loaded, config, pooling, recipe.steps)
         float32_config = dataclasses.replace(config, engine="torch", precision="float32")
-        self._embed_batch_float32 = torch_embed_batch(loaded, float32_config)
+        self._embed_batch_float32 = embed_batch_for(loaded, float32_config, pooling, recipe.steps)
         budget = config.token_budget or cpu_token_budget(config.precision)
         self.batch_runner = BatchRunner(loaded.device, self._layout(), self.text_tokenizer.pad_id, budget)
         one_token = self.batch_runner.pad([self._dummy_window(1)])
@@ -154,7 +186,7 @@ class BertEncoder:
     @property
     def fingerprint(self) -> str:
         """Identity of this encoder's vectors."""
-        return encoder_fingerprint(self.loaded.digest, self.config)
+        return encoder_fingerprint(self.loaded.digest, self.config, self.recipe)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of texts: float32, shape (n_texts, width).
@@ -207,7 +239,8 @@ class BertEncoder:
         index: dict[str, int] = {}
         inverse = np.empty(len(texts), dtype=np.int64)
         for row, text in enumerate(texts):
-            inverse[row] = index.setdefault(prepare_text(text, self.config.clean), len(index))
+            prepared = self.recipe.prompt + prepare_text(text, self.config.clean)
+            inverse[row] = index.setdefault(prepared, len(index))
         return _TokenizedWindow(self.text_tokenizer.tokenize(list(index)), inverse)
 
     def _encode(self, window: _TokenizedWindow) -> EncodedTexts:
@@ -219,6 +252,8 @@ class BertEncoder:
             starts = np.searchsorted(tokens.text_of_window, np.arange(len(tokens.token_count)))
             windows_per_text = np.bincount(tokens.text_of_window)[:, None].astype(np.float32)
             vectors = np.add.reduceat(vectors, starts) / windows_per_text
+            if self.recipe.steps[-1:] == (Normalize(),):  # a mean of vectors of length 1 is shorter
+                vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         by_text = {int(tokens.text_of_window[number]): reason for number, reason in failed.items()}
         errors = {row: by_text[i] for row, i in enumerate(inverse.tolist()) if i in by_text} if by_text else {}
         self.texts_encoded += len(tokens.token_count)
@@ -242,6 +277,18 @@ class BertEncoder:
         vectors[broken] = np.nan
         return vectors, dict.fromkeys(broken, NOT_FINITE) | failed
 
+    def _skipped_tokens(self) -> int:
+        """Return how many tokens of the prompt the poolings leave out: all but a special token at its end."""
+        if self.recipe.prompt_in_pooling or not self.recipe.prompt:
+            return 0
+        if self.config.long_text == "windows":
+            raise ConfigError(
+                "the model's own recipe leaves the prompt out of the pooling, which long_text='windows' can't do; set "
+                "long_text='truncate', or prompt=''"
+            )
+        ids = self.text_tokenizer.tokenize([self.recipe.prompt]).windows[0]
+        return len(ids) - (ids[-1] in self.text_tokenizer.tokenizer.all_special_ids)
+
     def _layout(self) -> BatchLayout:
         """Return the rules for the rows of one batch.
 
@@ -249,7 +296,7 @@ class BertEncoder:
         return one row per text: such a function runs on each text alone, padded to max_length.
         """
         if self.config.embedding_func is None:
-            return BatchLayout(padded_to=self.max_length if self.config.pooling == "flatten" else None)
+            return BatchLayout(padded_to=self.max_length if self.recipe.poolings == ("flatten",) else None)
         if self._func_is_row_wise():
             return BatchLayout(equal_lengths=True)
         return BatchLayout(padded_to=self.max_length, one_row=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.model_files import damage_as_model_error, folder_digest, has_vocabulary
+from bert_spark.encoding.model_recipe import ModelRecipe, RecipeSource, source_of_folder
 from bert_spark.encoding.model_resolver import resolve_model
 from bert_spark.encoding.pooling import pooling_parts
 from bert_spark.errors import ConfigError, ModelError
@@ -18,14 +19,39 @@ from bert_spark.errors import ConfigError, ModelError
 logger = logging.getLogger(__name__)
 
 
+def _no_recipe() -> ModelRecipe:
+    raise ConfigError(
+        "pooling='model' needs a model by name, or a live SentenceTransformer; a live transformers model has no "
+        "recipe: set a pooling by hand, such as pooling='mean'"
+    )
+
+
+NO_RECIPE = RecipeSource(_no_recipe, dict)
+
+
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in eval mode on `device`, its tokenizer, and the digest of both ("live" for objects passed by a user)."""
+    """A model on one device, with its tokenizer.
+
+    Attributes
+    ----------
+    model
+        The model, in eval mode.
+    tokenizer
+        Its tokenizer.
+    device
+        "cpu" or "cuda:N".
+    digest
+        Of the content of both; "live" for objects passed by a user.
+    source
+        The model's own recipe and prompts.
+    """
 
     model: Any
     tokenizer: Any
     device: str
     digest: str
+    source: RecipeSource = NO_RECIPE
 
     @property
     def hidden(self) -> int:
@@ -72,14 +98,10 @@ def load_model(config: EncoderConfig, device: str) -> LoadedModel:
         raise ModelError(f"pooling 'pooler': model {config.model!r} has no trained pooler; use 'cls' or 'mean'")
     if tokenizer is None or len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise ModelError(f"model {config.model!r} has no tokenizer vocabulary: save its tokenizer into {folder} too")
-    table_rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > table_rows:
-        raise ModelError(
-            f"model {config.model!r}: its tokenizer knows {len(tokenizer)} tokens, its embedding table {table_rows}: "
-            "the tokenizer belongs to another model, or grew without model.resize_token_embeddings; save both anew"
-        )
+    check_vocabulary(config.model, tokenizer, model)
     logger.info("loaded %s on %s", config.model, device)
-    return LoadedModel(model.eval().requires_grad_(False).to(device), tokenizer, device, folder_digest(folder))
+    model = model.eval().requires_grad_(False).to(device)
+    return LoadedModel(model, tokenizer, device, folder_digest(folder), source_of_folder(folder))
 
 
 def _load_tokenizer(folder: Path, local: dict[str, Any]) -> Any:
@@ -111,19 +133,11 @@ def _no_progress_bar() -> Iterator[None]:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def from_live_objects(tokenizer: Any, model: Any) -> LoadedModel:
-    """Wrap a live tokenizer and a live model, which is put into eval mode.
-
-    In train mode dropout would give the same text two different vectors.
-
-    Raises
-    ------
-    ConfigError
-        If the two were passed in the other order.
-    """
-    if not callable(getattr(model, "eval", None)) or not hasattr(tokenizer, "unk_token_id"):
-        raise ConfigError(
-            f"got tokenizer={type(tokenizer).__name__}, model={type(model).__name__}; "
-            "expected a transformers tokenizer first and a transformers model second"
+def check_vocabulary(name: str, tokenizer: Any, model: Any) -> None:
+    """Raise ModelError if the tokenizer knows more tokens than the model's embedding table has rows."""
+    table_rows = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    if table_rows is not None and len(tokenizer) > table_rows:
+        raise ModelError(
+            f"model {name!r}: its tokenizer knows {len(tokenizer)} tokens, its embedding table {table_rows}: "
+            "the tokenizer belongs to another model, or grew without model.resize_token_embeddings; save both anew"
         )
-    return LoadedModel(model.eval(), tokenizer, str(model.device), "live")

@@ -12,7 +12,7 @@ import torch
 from bert_spark.encoding.batching import EmbedBatch
 from bert_spark.encoding.bert_forward import bert_forward_for, is_bert_family
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.pooling import pooling_function
+from bert_spark.encoding.pooling import TokenPooling
 from bert_spark.errors import ConfigError, SetupError
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ logger = logging.getLogger(__name__)
 class _PooledForward(torch.nn.Module):
     """Forward pass and pooling as one module, for OpenVINO to convert."""
 
-    def __init__(self, model: Any, pooling: str) -> None:
+    def __init__(self, model: Any, pooling: TokenPooling) -> None:
         super().__init__()
         self.forward_pass = bert_forward_for(model, pooling)
-        self.pool = pooling_function(pooling)
+        self.pool = pooling.function()
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         return self.pool(self.forward_pass(input_ids, attention_mask), attention_mask)
 
 
-def openvino_embed_batch(loaded: LoadedModel, config: EncoderConfig) -> EmbedBatch:
+def openvino_embed_batch(loaded: LoadedModel, config: EncoderConfig, pooling: TokenPooling) -> EmbedBatch:
     """Compile the model and return the function that embeds a batch with it.
 
     Raises
@@ -58,7 +58,7 @@ def openvino_embed_batch(loaded: LoadedModel, config: EncoderConfig) -> EmbedBat
     example = torch.ones(2, 4, dtype=torch.int64)
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # OpenVINO traces with torch.jit, which torch has deprecated
-        model = openvino.convert_model(_PooledForward(loaded.model, config.pooling), example_input=(example, example))
+        model = openvino.convert_model(_PooledForward(loaded.model, pooling), example_input=(example, example))
     options = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[config.precision],

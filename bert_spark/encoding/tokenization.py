@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from bert_spark.errors import ModelError
+
 # A text of 10 MB in one call took 9 s and 1.6 GB. Pieces of this length, cut at white space, give the same tokens.
 _PIECE_CHARS = 10_000
 # A longer run without white space is cut inside: no tokenizer takes 10 MB of it in bounded memory.
@@ -131,6 +133,31 @@ class TextTokenizer:
 
     def _unknown_share(self, ids: list[int]) -> float:
         return ids.count(self.unknown_id) / len(ids) if ids and self.unknown_id is not None else 0.0
+
+
+def lower_casing(tokenizer: Any) -> Any:
+    """Return the tokenizer, changed to lower-case each text first, unless a step of its own does so already.
+
+    Raises
+    ------
+    ModelError
+        If the tokenizer is written in Python and does not offer it.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        if not hasattr(tokenizer, "do_lower_case"):
+            raise ModelError(
+                f"the model's own recipe lower-cases texts, which its {type(tokenizer).__name__} can't do; set a "
+                "pooling by hand, such as pooling='mean'"
+            )
+        tokenizer.do_lower_case = True
+        return tokenizer
+    from tokenizers.normalizers import Lowercase, Sequence
+
+    steps = list(backend.normalizer) if isinstance(backend.normalizer, Sequence) else [backend.normalizer]
+    if not any(isinstance(step, Lowercase) for step in steps):
+        backend.normalizer = Sequence([Lowercase(), *(step for step in steps if step is not None)])
+    return tokenizer
 
 
 def special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
