@@ -161,7 +161,7 @@ The job ignores some options of the sections that it shares with `jobs/train.py`
 `--tfidf-weight` (use `--search-tfidf-weight`), `--overwrite`, `--baseline`, `--examples`, `--bundle` and `--mlflow`.
 The grid replaces `C` and `class_weight` of `[head] options`.
 
-`best.toml` holds the model, the pooling, `max_length`, the features, the TF-IDF weight, the classifier, `C` and
+`best.toml` holds the model, the pooling, `max_length`, `normalize`, `dimensions`, `prompt`, the features, the TF-IDF weight, the classifier, `C` and
 `class_weight`. If the search had other settings, such as `--revision` or `--clean`, pass them to `jobs/train.py` again.
 """,
     "history": """\

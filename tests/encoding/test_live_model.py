@@ -79,7 +79,7 @@ def sentence_transformer():
     return lambda folder, **options: sentence_transformers.SentenceTransformer(str(folder), device="cpu", **options)
 
 
-@pytest.mark.parametrize("name", ["list", "residual", "layers", "truncated", "prompt left out"])
+@pytest.mark.parametrize("name", ["list", "gelu", "layers", "truncated", "prompt left out"])
 def test_the_recipe_of_a_sentence_transformer_is_followed(tmp_path, sentence_transformer, name):
     model = sentence_transformer(write_recipe(tmp_path / "model", **CASES[name]))
     found = BertTransformer(model=model).fit_transform(TEXTS)
