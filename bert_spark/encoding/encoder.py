@@ -16,14 +16,16 @@ import numpy as np
 import torch
 
 from bert_spark.encoding.batching import BatchLayout, BatchRunner, EmbedBatch
+from bert_spark.encoding.bert_forward import is_bert_family
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.device import check_no_tf32_override, pick_device
-from bert_spark.encoding.error_reasons import NOT_FINITE, OUT_OF_MEMORY
+from bert_spark.encoding.error_reasons import NO_TOKENS, NOT_FINITE, OUT_OF_MEMORY
 from bert_spark.encoding.fingerprint import encoder_fingerprint
 from bert_spark.encoding.lookahead import run_ahead
 from bert_spark.encoding.model_loader import LoadedModel, load_model
+from bert_spark.encoding.model_probe import ModelTraits, is_probed, probe_model
 from bert_spark.encoding.openvino_backend import openvino_embed_batch
-from bert_spark.encoding.pooling import TokenPooling
+from bert_spark.encoding.pooling import MODEL_POOLING, TokenPooling
 from bert_spark.encoding.text_cleaning import prepare_text
 from bert_spark.encoding.text_validation import check_texts
 from bert_spark.encoding.token_budget import cpu_token_budget, gpu_token_budget
@@ -163,6 +165,8 @@ class BertEncoder:
         self.lookahead = on_gpu = loaded.device.startswith("cuda")
         if on_gpu and config.precision == "float32":
             check_no_tf32_override()
+        self._traits = self._probe(loaded)
+        loaded = dataclasses.replace(loaded, types=self._traits.types)
         if recipe.steps and config.embedding_func is None:
             recipe.width(loaded.hidden)  # refuses steps that do not fit each other
         pooling = TokenPooling(recipe.poolings, self._skipped_tokens())
@@ -173,6 +177,8 @@ class BertEncoder:
         self.batch_runner = BatchRunner(loaded.device, self._layout(), self.text_tokenizer.pad_id, budget)
         one_token = self.batch_runner.pad([self._dummy_window(1)])
         self.width = self._embed_batch_float32(*one_token).reshape(1, -1).shape[1]
+        if config.precision != "float32" and not is_bert_family(loaded.model):
+            self._check_precision(self._dummy_batch(1))
         if not config.token_budget and on_gpu:
             budget = gpu_token_budget(self._dummy_batch, self._embed_batch, loaded.device)
             self.batch_runner.token_budget = budget
@@ -266,6 +272,12 @@ class BertEncoder:
 
         A row that overflows in half precision is run again in float32.
         """
+        rows = [row for row, window in enumerate(windows) if window]
+        if len(rows) < len(windows):  # a text without tokens, of a tokenizer without special tokens
+            vectors = np.full((len(windows), self.width), np.nan, dtype=np.float32)
+            vectors[rows], failed = self._run([windows[row] for row in rows])
+            without = dict.fromkeys(set(range(len(windows))) - set(rows), NO_TOKENS)
+            return vectors, without | {rows[i]: reason for i, reason in failed.items()}
         vectors, no_memory = self.batch_runner.run(windows, self._embed_batch, self.width)
         failed = dict.fromkeys(no_memory, OUT_OF_MEMORY)
         broken = [row for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist() if row not in failed]
@@ -276,6 +288,40 @@ class BertEncoder:
             broken = [row for row in broken if row not in failed and not np.isfinite(vectors[row]).all()]
         vectors[broken] = np.nan
         return vectors, dict.fromkeys(broken, NOT_FINITE) | failed
+
+    def _probe(self, loaded: LoadedModel) -> ModelTraits:
+        """Return how the model must be run.
+
+        Raises
+        ------
+        ConfigError
+            If "cls" is to be read, and the first token does not read the text.
+        """
+        if not is_probed(loaded) or (self.config.embedding_func is None and is_bert_family(loaded.model)):
+            return ModelTraits()
+        traits = probe_model(loaded, self.text_tokenizer)
+        kind = type(loaded.model).__name__
+        if traits.depends_on_padding:
+            logger.info("a row's states in %s depend on padding: only rows of one length make a batch", kind)
+        reads_cls = "cls" in self.recipe.poolings and self.config.pooling != MODEL_POOLING
+        if reads_cls and self.config.embedding_func is None and not traits.first_token_reads_text:
+            raise ConfigError(
+                f"pooling={self.config.pooling!r}: the first token of a {kind} reads no other token, so that its state "
+                "says nothing of a text; set pooling='last', or 'mean'"
+            )
+        return traits
+
+    def _check_precision(self, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+        """Raise ConfigError if the model fails in the precision of the settings."""
+        try:
+            self._embed_batch(*batch)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError) as err:
+            raise ConfigError(
+                f"a {type(self.loaded.model).__name__} can't compute in precision={self.config.precision!r} "
+                f"({str(err).splitlines()[0]}); set precision='float32'"
+            ) from err
 
     def _skipped_tokens(self) -> int:
         """Return how many tokens of the prompt the poolings leave out: all but a special token at its end."""
@@ -296,7 +342,9 @@ class BertEncoder:
         return one row per text: such a function runs on each text alone, padded to max_length.
         """
         if self.config.embedding_func is None:
-            return BatchLayout(padded_to=self.max_length if self.recipe.poolings == ("flatten",) else None)
+            if self.recipe.poolings == ("flatten",):
+                return BatchLayout(padded_to=self.max_length)
+            return BatchLayout(equal_lengths=self._traits.depends_on_padding)
         if self._func_is_row_wise():
             return BatchLayout(equal_lengths=True)
         return BatchLayout(padded_to=self.max_length, one_row=True)

@@ -15,6 +15,7 @@ from bert_spark.encoding.batching import EmbedBatch
 from bert_spark.encoding.bert_forward import BertForward, bert_forward_for, is_bert_family
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.linear_kernels import OneDNNLinearMode, has_onednn, kernels_for
+from bert_spark.encoding.own_forward import OwnForward
 from bert_spark.encoding.pooling import TokenPooling
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ def torch_embed_batch(loaded: LoadedModel, config: EncoderConfig, pooling: Token
     model, embedding_func, device = loaded.model, config.embedding_func, loaded.device
     pool = pooling.function()
     in_precision: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    forward: Callable[..., Any]
     if embedding_func is None and is_bert_family(model):
         forward = _bert_forward(model, config, pooling, device)
     else:
-        forward = model if device == "cpu" else _with_weights_in(config.precision, model)
+        own = model if device == "cpu" else _with_weights_in(config.precision, model)
+        forward = OwnForward(own, loaded.types)
         in_precision = functools.partial(precision_context, device, config.precision)
 
     def embed_batch(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
