@@ -51,7 +51,8 @@ class EncoderConfig:
         is replaced at once by what `bert_spark.encoding.precision` picks on the machine that creates this object.
         Fingerprint, run record and executors see the picked name, never "auto".
     engine
-        "torch", or "openvino": BERT and RoBERTa models compiled for CPUs, with the same vectors within 1e-5.
+        "torch", or "openvino": the model compiled for CPUs, with the same vectors within 1e-5. A model whose vectors
+        would differ is refused.
     token_budget
         Padded tokens of one micro-batch: rows times the longest row. 0 leaves the choice to
         `bert_spark.encoding.token_budget`.

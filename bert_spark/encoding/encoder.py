@@ -61,7 +61,7 @@ def embed_batch_for(
     SetupError
         If OpenVINO is not installed, or is asked for on a GPU.
     ConfigError
-        If OpenVINO is asked for with an architecture other than BERT and RoBERTa.
+        If OpenVINO is asked for, and can't convert the model or gives other vectors.
     """
     embed = openvino_embed_batch if config.engine == "openvino" else torch_embed_batch
     embed_batch = embed(loaded, config, pooling)
