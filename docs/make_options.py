@@ -161,8 +161,9 @@ The job ignores some options of the sections that it shares with `jobs/train.py`
 `--tfidf-weight` (use `--search-tfidf-weight`), `--overwrite`, `--baseline`, `--examples`, `--bundle` and `--mlflow`.
 The grid replaces `C` and `class_weight` of `[head] options`.
 
-`best.toml` holds the model, the pooling, `max_length`, the features, the TF-IDF weight, the classifier, `C` and
-`class_weight`. If the search had other settings, such as `--revision` or `--clean`, pass them to `jobs/train.py` again.
+`best.toml` holds the model, the pooling, `max_length`, `normalize`, `dimensions`, `prompt`, the features, the TF-IDF
+weight, the classifier, `C` and `class_weight`. If the search had other settings, such as `--revision` or `--clean`,
+pass them to `jobs/train.py` again.
 """,
     "history": """\
 Prints a table of the last runs into an output: when, which job, which partition, how it ended, how many rows. It

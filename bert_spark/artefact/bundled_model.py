@@ -1,6 +1,7 @@
 """The copy of a model inside an artefact, for machines that do not have the model.
 
-Holds safetensors weights, the tokenizer and the configuration. Refuses any other file.
+Holds safetensors weights, the tokenizer, the configuration, and the files of the model's own recipe if the encoder
+follows it. Refuses any other file.
 """
 
 from __future__ import annotations
@@ -17,20 +18,38 @@ from fsspec.implementations.local import LocalFileSystem
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.model_files import is_tokenizer_file, weight_files
 from bert_spark.encoding.model_resolver import resolve_model
+from bert_spark.encoding.pooling import MODEL_POOLING
+from bert_spark.encoding.recipe_files import recipe_file_names
 from bert_spark.errors import ArtefactError
 
 MODEL_FOLDER = "model"
 _CHUNK_BYTES = 1 << 24  # 16 MiB of a file are in memory at once
-_FILE_NAME = re.compile(r"(model/)?[A-Za-z0-9_][A-Za-z0-9._-]*")
+# a file of the artefact, of its model, or of one of the model's modules, such as model/2_Dense/model.safetensors
+_FILE_NAME = re.compile(r"(model/([A-Za-z0-9_][A-Za-z0-9._-]*/)?)?[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 def files_to_bundle(config: EncoderConfig) -> dict[str, Path]:
-    """Return the files of the encoder's model: name inside the artefact -> local path."""
+    """Return the files of the encoder's model: name inside the artefact -> local path.
+
+    Raises
+    ------
+    ArtefactError
+        If a file of the model's own recipe has a name that an artefact can't hold.
+    """
     folder = resolve_model(config.model, config.revision)
     weights = weight_files(folder)
     index = [folder / "model.safetensors.index.json"] if len(weights) > 1 else []
     tokenizer = [path for path in folder.iterdir() if path.is_file() and is_tokenizer_file(path)]
-    return {f"{MODEL_FOLDER}/{path.name}": path for path in [folder / "config.json", *weights, *index, *tokenizer]}
+    names = [path.name for path in [folder / "config.json", *weights, *index, *tokenizer]]
+    if config.pooling == MODEL_POOLING or config.prompt:
+        names += [name for name in recipe_file_names(folder) if name not in names]
+    files = {f"{MODEL_FOLDER}/{name}": folder / name for name in names}
+    refused = [name for name in files if not _FILE_NAME.fullmatch(name)]
+    if refused:
+        raise ArtefactError(
+            f"model {config.model!r} has files {refused}, whose names an artefact can't hold; do not bundle it"
+        )
+    return files
 
 
 def file_digest(fs: Any, path: str) -> str:
@@ -76,5 +95,6 @@ def _copy_to_local_folder(fs: Any, root: str, names: tuple[str, ...], digest: st
     folder = Path(tempfile.mkdtemp(prefix=f"bert_spark-{digest[:12]}-"))
     (folder / MODEL_FOLDER).mkdir()
     for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
         fs.get_file(f"{root}/{name}", str(folder / name))
     return str(folder / MODEL_FOLDER)

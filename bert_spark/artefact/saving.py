@@ -99,8 +99,9 @@ def save_artefact(
     replaces = bool(fs.exists(f"{root}/{METADATA_FILE}"))
     written = f"{root}.new-{secrets.token_hex(3)}" if replaces else root
     try:
-        fs.makedirs(f"{written}/{MODEL_FOLDER}" if model else written, exist_ok=True)
+        fs.makedirs(written, exist_ok=True)
         for name, path in model.items():
+            fs.makedirs(f"{written}/{PurePosixPath(name).parent}", exist_ok=True)
             fs.put_file(str(path), f"{written}/{name}")
         for name, data in contents.items():
             fs.pipe_file(f"{written}/{name}", data)

@@ -18,8 +18,16 @@ import skops.io
 from bert_spark.errors import ArtefactError
 
 _REFUSED_NODES = {"MethodNode", "OperatorFuncNode", "PartialNode"}  # callables put together from parts
-# Internal parts of scikit-learn's calibrated classifier. skops does not list them as trusted.
-_SKLEARN_INTERNALS = {"sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"}
+# Internal parts of scikit-learn's classifiers, written in Python. skops does not list them as trusted. Trees and
+# neighbour searches are not here: they are compiled, and follow the numbers in their data without checking them.
+_SKLEARN_INTERNALS = {
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.multiclass._ConstantPredictor",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.utils._bunch.Bunch",
+}
 _SKLEARN_ATTRIBUTES = {"_sklearn_output_config", "_sklearn_version"}
 
 

@@ -13,7 +13,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from bert_spark.encoding.linear_kernels import TORCH_KERNELS, LinearKernels
-from bert_spark.encoding.pooling import pooling_parts
+from bert_spark.encoding.pooling import TokenPooling
 
 # Encoders with the same modules under the same names. All other models run their own forward pass.
 BERT_FAMILY = ("BertModel", "RobertaModel", "XLMRobertaModel", "CamembertModel")
@@ -116,12 +116,7 @@ def _split_heads(states: torch.Tensor, head_size: int) -> torch.Tensor:
     return states.view(*states.shape[:2], -1, head_size).transpose(1, 2)
 
 
-def reads_first_token_only(pooling: str) -> bool:
-    """Tell whether a pooling reads the first token's state alone."""
-    return set(pooling_parts(pooling)) <= {"cls", "pooler"}
-
-
-def bert_forward_for(model: Any, pooling: str, kernels: LinearKernels = TORCH_KERNELS) -> BertForward:
+def bert_forward_for(model: Any, pooling: TokenPooling, kernels: LinearKernels = TORCH_KERNELS) -> BertForward:
     """Return the forward pass that computes what `pooling` reads, for a model of BERT_FAMILY."""
-    pooled = "pooler" in pooling_parts(pooling)
-    return BertForward(model, first_token_only=reads_first_token_only(pooling), pooled=pooled, kernels=kernels)
+    pooled = "pooler" in pooling.names
+    return BertForward(model, first_token_only=pooling.reads_first_token_only, pooled=pooled, kernels=kernels)

@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bert_spark.encoding.function_id import function_id
-from bert_spark.encoding.pooling import pooling_function
+from bert_spark.encoding.pooling import MODEL_POOLING, POOLINGS, check_pooling
 from bert_spark.encoding.text_cleaning import CLEANINGS
 from bert_spark.errors import ConfigError
 from bert_spark.settings import at_least, check_fields, option
 
 DEFAULT_MODEL = "packaged:minilm-l6"
+DEFAULT_MAX_LENGTH = 60
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")
 ENGINES = ("torch", "openvino")
 LONG_TEXTS = ("truncate", "windows")
+_NEWER = {"normalize", "dimensions", "prompt"}
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,26 @@ class EncoderConfig:
     revision
         Branch, tag or commit on the hub.
     max_length
-        Tokens read from each text, including special tokens. Bounded by the model's own number of positions.
+        Tokens read from each text, including special tokens. Bounded by the model's own number of positions. None is
+        replaced at once by 60, except with pooling "model": there it means the length in the model's own recipe.
     pooling
-        "cls", "mean", "max", "pooler" or "flatten". "cls+mean" puts both vectors side by side.
+        One of `bert_spark.encoding.pooling.POOLINGS`. "cls+mean" puts both vectors side by side. "model" is the recipe
+        in the model's own files, all of it: pooling, length, prompt, and what follows. It gives the vectors of
+        ``SentenceTransformer(model).encode(texts)``.
+    normalize
+        Whether each vector is divided by its Euclidean length, as the last step.
+    dimensions
+        Keep only the first numbers of each vector. None keeps all.
+    prompt
+        Put before each text, as it is: "query: ". Or the name of a prompt in the model's files. None is the default
+        prompt with pooling "model", else no prompt; "" is no prompt.
     precision
         Number format of the computation. Vectors are always float32, and weights are always loaded as float32. "auto"
         is replaced at once by what `bert_spark.encoding.precision` picks on the machine that creates this object.
         Fingerprint, run record and executors see the picked name, never "auto".
     engine
-        "torch", or "openvino": BERT and RoBERTa models compiled for CPUs, with the same vectors within 1e-5.
+        "torch", or "openvino": the model compiled for CPUs, with the same vectors within 1e-5. A model whose vectors
+        would differ is refused.
     token_budget
         Padded tokens of one micro-batch: rows times the longest row. 0 leaves the choice to
         `bert_spark.encoding.token_budget`.
@@ -63,10 +76,18 @@ class EncoderConfig:
 
     model: str = option(DEFAULT_MODEL, "name on the Hugging Face hub, local folder, or packaged:minilm-l6")
     revision: str | None = option(None, "branch, tag or commit on the hub")
-    max_length: int = option(60, "tokens read from each text, including special tokens")
-    pooling: str = option(
-        "cls", "how the token states become one vector: cls, mean, max, pooler, flatten, or several as in cls+mean"
+    max_length: int | None = option(
+        None,
+        "tokens read from each text, including special tokens; by default 60, or the model's own with pooling model",
     )
+    pooling: str = option(
+        "cls",
+        f"how the token states become one vector: {', '.join(POOLINGS)}, several as in cls+mean, or model for the "
+        "recipe in the model's own files",
+    )
+    normalize: bool = option(False, "divide each vector by its Euclidean length")
+    dimensions: int | None = option(None, "keep only the first numbers of each vector")
+    prompt: str | None = option(None, "text that is put before each text, or the name of one of the model's prompts")
     precision: str = option(
         "float32",
         "number format of the computation; auto picks half precision if it is faster on this machine",
@@ -85,13 +106,18 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        pooling_function(self.pooling)
-        at_least(self, max_length=1, token_budget=0, window_rows=1)
+        check_pooling(self.pooling)
+        if self.max_length is None and self.pooling != MODEL_POOLING:
+            object.__setattr__(self, "max_length", DEFAULT_MAX_LENGTH)
+        bounds = {name: 1 for name in ("max_length", "dimensions") if getattr(self, name) is not None}
+        at_least(self, **bounds, token_budget=0, window_rows=1)
         if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?", self.device):
             raise ConfigError(f"device={self.device!r} is unknown; expected auto, cpu, cuda or cuda:N")
         if self.embedding_func is not None:
             if not callable(self.embedding_func):
                 raise ConfigError(f"embedding_func is a {type(self.embedding_func).__name__}; expected a callable")
+            if self.pooling == MODEL_POOLING:
+                raise ConfigError("got embedding_func with pooling='model'; leave one of them out")
             object.__setattr__(self, "embedding_func_id", function_id(self.embedding_func))
         if self.precision == "auto":
             from bert_spark.encoding.precision import pick_precision
@@ -103,15 +129,9 @@ class EncoderConfig:
             raise ConfigError("engine='openvino' does not take embedding_func; set a pooling, or engine='torch'")
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings that TOML and JSON can hold: all except the function."""
-        return {spec.name: getattr(self, spec.name) for spec in dataclasses.fields(self) if spec.metadata}
+        """Return the settings that TOML and JSON can hold: all except the function.
 
-    def identity(self) -> dict[str, Any]:
-        """Return the settings that change a vector, for the fingerprint. The model's content is added there."""
-        return {
-            "max_length": self.max_length,
-            "pooling": self.embedding_func_id or self.pooling,
-            "precision": self.precision,
-            "clean": self.clean,
-            "long_text": self.long_text,
-        }
+        Newer settings that are at their default are left out: outputs that were written before they existed stay equal.
+        """
+        settings = {spec.name: getattr(self, spec.name) for spec in dataclasses.fields(self) if spec.metadata}
+        return {name: value for name, value in settings.items() if name not in _NEWER or value not in (None, False)}

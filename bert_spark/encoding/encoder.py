@@ -5,6 +5,7 @@ Identical texts are encoded once. Texts are tokenised, run in batches, and poole
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,18 +16,23 @@ import numpy as np
 import torch
 
 from bert_spark.encoding.batching import BatchLayout, BatchRunner, EmbedBatch
+from bert_spark.encoding.bert_forward import is_bert_family
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.device import check_no_tf32_override, pick_device
-from bert_spark.encoding.error_reasons import NOT_FINITE, OUT_OF_MEMORY
+from bert_spark.encoding.error_reasons import NO_TOKENS, NOT_FINITE, OUT_OF_MEMORY
 from bert_spark.encoding.fingerprint import encoder_fingerprint
 from bert_spark.encoding.lookahead import run_ahead
 from bert_spark.encoding.model_loader import LoadedModel, load_model
+from bert_spark.encoding.model_probe import ModelTraits, is_probed, probe_model
 from bert_spark.encoding.openvino_backend import openvino_embed_batch
+from bert_spark.encoding.pooling import MODEL_POOLING, TokenPooling
 from bert_spark.encoding.text_cleaning import prepare_text
 from bert_spark.encoding.text_validation import check_texts
 from bert_spark.encoding.token_budget import cpu_token_budget, gpu_token_budget
-from bert_spark.encoding.tokenization import TextTokenizer, TokenizedTexts
+from bert_spark.encoding.tokenization import TextTokenizer, TokenizedTexts, lower_casing
 from bert_spark.encoding.torch_backend import torch_embed_batch
+from bert_spark.encoding.vector_recipe import resolve_recipe
+from bert_spark.encoding.vector_steps import Normalize, VectorStep, build_steps
 from bert_spark.errors import ConfigError, ModelError
 
 logger = logging.getLogger(__name__)
@@ -34,19 +40,40 @@ logger = logging.getLogger(__name__)
 MAX_WINDOW_NUMBERS = 1 << 25  # float32 numbers in the vectors of one window: 128 MB; only flatten comes near
 
 
-def embed_batch_for(loaded: LoadedModel, config: EncoderConfig) -> EmbedBatch:
+def embed_batch_for(
+    loaded: LoadedModel, config: EncoderConfig, pooling: TokenPooling, steps: Sequence[VectorStep] = ()
+) -> EmbedBatch:
     """Return the function that embeds a batch with the engine of `config`: (ids, mask) -> vectors of any dtype.
+
+    Parameters
+    ----------
+    loaded
+        Model and tokenizer.
+    config
+        Settings.
+    pooling
+        How the token states become one vector.
+    steps
+        What follows the pooling, in float32.
 
     Raises
     ------
     SetupError
         If OpenVINO is not installed, or is asked for on a GPU.
     ConfigError
-        If OpenVINO is asked for with an architecture other than BERT and RoBERTa.
+        If OpenVINO is asked for, and can't convert the model or gives other vectors.
     """
-    if config.engine == "openvino":
-        return openvino_embed_batch(loaded, config)
-    return torch_embed_batch(loaded, config)
+    embed = openvino_embed_batch if config.engine == "openvino" else torch_embed_batch
+    embed_batch = embed(loaded, config, pooling)
+    if not steps:
+        return embed_batch
+    finish = build_steps(steps, loaded.device)
+
+    def embed_and_finish(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            return finish(embed_batch(ids, mask).reshape(len(ids), -1).float())
+
+    return embed_and_finish
 
 
 @dataclass(frozen=True)
@@ -110,6 +137,8 @@ class BertEncoder:
 
     Attributes
     ----------
+    recipe
+        How a vector is made, with every setting resolved.
     width
         Numbers in one vector.
     texts_encoded
@@ -123,24 +152,33 @@ class BertEncoder:
     def __init__(self, loaded: LoadedModel, config: EncoderConfig) -> None:
         self.loaded = loaded
         self.config = config
-        self.max_length = min(config.max_length, loaded.positions or config.max_length)
-        if config.max_length > self.max_length:
+        self.recipe = recipe = resolve_recipe(config, loaded.source)
+        self.max_length = min(recipe.max_length, loaded.positions or recipe.max_length)
+        if (config.max_length or 0) > self.max_length:
             logger.warning("max_length=%d is more than the model's positions: %d", config.max_length, self.max_length)
         whole_text = config.long_text == "windows"
-        self.text_tokenizer = TextTokenizer(loaded.tokenizer, self.max_length, whole_text=whole_text)
+        tokenizer = lower_casing(copy.deepcopy(loaded.tokenizer)) if recipe.lower_case else loaded.tokenizer
+        self.text_tokenizer = TextTokenizer(tokenizer, self.max_length, whole_text=whole_text)
         if self.text_tokenizer.max_text_tokens < 1:
             least = self.max_length - self.text_tokenizer.max_text_tokens + 1
             raise ConfigError(f"max_length={self.max_length} leaves no token of a text; expected {least} or more")
         self.lookahead = on_gpu = loaded.device.startswith("cuda")
         if on_gpu and config.precision == "float32":
             check_no_tf32_override()
-        self._embed_batch = embed_batch_for(loaded, config)
+        self._traits = self._probe(loaded)
+        loaded = dataclasses.replace(loaded, types=self._traits.types)
+        if recipe.steps and config.embedding_func is None:
+            recipe.width(loaded.hidden)  # refuses steps that do not fit each other
+        pooling = TokenPooling(recipe.poolings, self._skipped_tokens())
+        self._embed_batch = embed_batch_for(loaded, config, pooling, recipe.steps)
         float32_config = dataclasses.replace(config, engine="torch", precision="float32")
-        self._embed_batch_float32 = torch_embed_batch(loaded, float32_config)
+        self._embed_batch_float32 = embed_batch_for(loaded, float32_config, pooling, recipe.steps)
         budget = config.token_budget or cpu_token_budget(config.precision)
         self.batch_runner = BatchRunner(loaded.device, self._layout(), self.text_tokenizer.pad_id, budget)
         one_token = self.batch_runner.pad([self._dummy_window(1)])
         self.width = self._embed_batch_float32(*one_token).reshape(1, -1).shape[1]
+        if config.precision != "float32" and not is_bert_family(loaded.model):
+            self._check_precision(self._dummy_batch(1))
         if not config.token_budget and on_gpu:
             budget = gpu_token_budget(self._dummy_batch, self._embed_batch, loaded.device)
             self.batch_runner.token_budget = budget
@@ -154,7 +192,7 @@ class BertEncoder:
     @property
     def fingerprint(self) -> str:
         """Identity of this encoder's vectors."""
-        return encoder_fingerprint(self.loaded.digest, self.config)
+        return encoder_fingerprint(self.loaded.digest, self.config, self.recipe)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of texts: float32, shape (n_texts, width).
@@ -207,7 +245,8 @@ class BertEncoder:
         index: dict[str, int] = {}
         inverse = np.empty(len(texts), dtype=np.int64)
         for row, text in enumerate(texts):
-            inverse[row] = index.setdefault(prepare_text(text, self.config.clean), len(index))
+            prepared = self.recipe.prompt + prepare_text(text, self.config.clean)
+            inverse[row] = index.setdefault(prepared, len(index))
         return _TokenizedWindow(self.text_tokenizer.tokenize(list(index)), inverse)
 
     def _encode(self, window: _TokenizedWindow) -> EncodedTexts:
@@ -219,6 +258,8 @@ class BertEncoder:
             starts = np.searchsorted(tokens.text_of_window, np.arange(len(tokens.token_count)))
             windows_per_text = np.bincount(tokens.text_of_window)[:, None].astype(np.float32)
             vectors = np.add.reduceat(vectors, starts) / windows_per_text
+            if self.recipe.steps[-1:] == (Normalize(),):  # a mean of vectors of length 1 is shorter
+                vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         by_text = {int(tokens.text_of_window[number]): reason for number, reason in failed.items()}
         errors = {row: by_text[i] for row, i in enumerate(inverse.tolist()) if i in by_text} if by_text else {}
         self.texts_encoded += len(tokens.token_count)
@@ -231,6 +272,12 @@ class BertEncoder:
 
         A row that overflows in half precision is run again in float32.
         """
+        rows = [row for row, window in enumerate(windows) if window]
+        if len(rows) < len(windows):  # a text without tokens, of a tokenizer without special tokens
+            vectors = np.full((len(windows), self.width), np.nan, dtype=np.float32)
+            vectors[rows], failed = self._run([windows[row] for row in rows])
+            without = dict.fromkeys(set(range(len(windows))) - set(rows), NO_TOKENS)
+            return vectors, without | {rows[i]: reason for i, reason in failed.items()}
         vectors, no_memory = self.batch_runner.run(windows, self._embed_batch, self.width)
         failed = dict.fromkeys(no_memory, OUT_OF_MEMORY)
         broken = [row for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist() if row not in failed]
@@ -242,6 +289,52 @@ class BertEncoder:
         vectors[broken] = np.nan
         return vectors, dict.fromkeys(broken, NOT_FINITE) | failed
 
+    def _probe(self, loaded: LoadedModel) -> ModelTraits:
+        """Return how the model must be run.
+
+        Raises
+        ------
+        ConfigError
+            If "cls" is to be read, and the first token does not read the text.
+        """
+        if not is_probed(loaded) or (self.config.embedding_func is None and is_bert_family(loaded.model)):
+            return ModelTraits()
+        traits = probe_model(loaded, self.text_tokenizer)
+        kind = type(loaded.model).__name__
+        if traits.depends_on_padding:
+            logger.info("a row's states in %s depend on padding: only rows of one length make a batch", kind)
+        reads_cls = "cls" in self.recipe.poolings and self.config.pooling != MODEL_POOLING
+        if reads_cls and self.config.embedding_func is None and not traits.first_token_reads_text:
+            raise ConfigError(
+                f"pooling={self.config.pooling!r}: the first token of a {kind} reads no other token, so that its state "
+                "says nothing of a text; set pooling='last', or 'mean'"
+            )
+        return traits
+
+    def _check_precision(self, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+        """Raise ConfigError if the model fails in the precision of the settings."""
+        try:
+            self._embed_batch(*batch)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError) as err:
+            raise ConfigError(
+                f"a {type(self.loaded.model).__name__} can't compute in precision={self.config.precision!r} "
+                f"({str(err).splitlines()[0]}); set precision='float32'"
+            ) from err
+
+    def _skipped_tokens(self) -> int:
+        """Return how many tokens of the prompt the poolings leave out: all but a special token at its end."""
+        if self.recipe.prompt_in_pooling or not self.recipe.prompt:
+            return 0
+        if self.config.long_text == "windows":
+            raise ConfigError(
+                "the model's own recipe leaves the prompt out of the pooling, which long_text='windows' can't do; set "
+                "long_text='truncate', or prompt=''"
+            )
+        ids = self.text_tokenizer.tokenize([self.recipe.prompt]).windows[0]
+        return len(ids) - (ids[-1] in self.text_tokenizer.tokenizer.all_special_ids)
+
     def _layout(self) -> BatchLayout:
         """Return the rules for the rows of one batch.
 
@@ -249,7 +342,9 @@ class BertEncoder:
         return one row per text: such a function runs on each text alone, padded to max_length.
         """
         if self.config.embedding_func is None:
-            return BatchLayout(padded_to=self.max_length if self.config.pooling == "flatten" else None)
+            if self.recipe.poolings == ("flatten",):
+                return BatchLayout(padded_to=self.max_length)
+            return BatchLayout(equal_lengths=self._traits.depends_on_padding)
         if self._func_is_row_wise():
             return BatchLayout(equal_lengths=True)
         return BatchLayout(padded_to=self.max_length, one_row=True)

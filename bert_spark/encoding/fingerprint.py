@@ -8,13 +8,32 @@ import json
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.model_files import folder_digest
 from bert_spark.encoding.model_resolver import resolve_model
+from bert_spark.encoding.vector_recipe import VectorRecipe, recipe_of
 
 
-def encoder_fingerprint(digest: str, config: EncoderConfig) -> str:
-    """Return the identity of an encoder: sha256 of the model's digest and of every setting that changes a vector."""
-    return hashlib.sha256(f"{digest}\n{json.dumps(config.identity(), sort_keys=True)}".encode()).hexdigest()
+def encoder_fingerprint(digest: str, config: EncoderConfig, recipe: VectorRecipe) -> str:
+    """Return the identity of an encoder: sha256 of the model's digest and of everything else that changes a vector.
+
+    Parameters
+    ----------
+    digest
+        Of the model's content.
+    config
+        The settings.
+    recipe
+        The recipe that `config` describes.
+    """
+    identity = recipe.identity() | {
+        "precision": config.precision,
+        "clean": config.clean,
+        "long_text": config.long_text,
+    }
+    if config.embedding_func_id is not None:
+        identity["pooling"] = config.embedding_func_id
+    return hashlib.sha256(f"{digest}\n{json.dumps(identity, sort_keys=True)}".encode()).hexdigest()
 
 
 def config_fingerprint(config: EncoderConfig) -> str:
     """Return the fingerprint of the encoder that `config` describes, without loading the model."""
-    return encoder_fingerprint(folder_digest(resolve_model(config.model, config.revision)), config)
+    digest = folder_digest(resolve_model(config.model, config.revision))
+    return encoder_fingerprint(digest, config, recipe_of(config))

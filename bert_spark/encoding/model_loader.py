@@ -7,25 +7,58 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.model_files import damage_as_model_error, folder_digest, has_vocabulary
+from bert_spark.encoding.model_recipe import ModelRecipe, RecipeSource, source_of_folder
 from bert_spark.encoding.model_resolver import resolve_model
 from bert_spark.encoding.pooling import pooling_parts
+from bert_spark.encoding.recipe_files import read_json
 from bert_spark.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from bert_spark.encoding.own_forward import TokenTypes
 
 logger = logging.getLogger(__name__)
 
 
+def _no_recipe() -> ModelRecipe:
+    raise ConfigError(
+        "pooling='model' needs a model by name, or a live SentenceTransformer; a live transformers model has no "
+        "recipe: set a pooling by hand, such as pooling='mean'"
+    )
+
+
+NO_RECIPE = RecipeSource(_no_recipe, dict)
+
+
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in eval mode on `device`, its tokenizer, and the digest of both ("live" for objects passed by a user)."""
+    """A model on one device, with its tokenizer.
+
+    Attributes
+    ----------
+    model
+        The model, in eval mode.
+    tokenizer
+        Its tokenizer.
+    device
+        "cpu" or "cuda:N".
+    digest
+        Of the content of both; "live" for objects passed by a user.
+    source
+        The model's own recipe and prompts.
+    types
+        Token types that the model's own forward pass needs; None for most models.
+    """
 
     model: Any
     tokenizer: Any
     device: str
     digest: str
+    source: RecipeSource = NO_RECIPE
+    types: TokenTypes | None = None
 
     @property
     def hidden(self) -> int:
@@ -36,10 +69,10 @@ class LoadedModel:
     def positions(self) -> int | None:
         """Tokens that the model can read, including special tokens. None if nothing bounds them."""
         for name, module in self.model.named_modules():
-            if name.endswith("position_embeddings") and hasattr(module, "num_embeddings"):
+            if name.endswith("position_embeddings") and getattr(getattr(module, "weight", None), "ndim", 0) == 2:
                 # RoBERTa and MPNet count positions from padding_idx + 1 on
-                offset = 0 if module.padding_idx is None else module.padding_idx + 1
-                return int(module.num_embeddings) - offset
+                padding_idx = getattr(module, "padding_idx", None)
+                return int(module.weight.shape[0]) - (0 if padding_idx is None else padding_idx + 1)
         bound = getattr(self.model.config, "max_position_embeddings", None)
         return int(bound) if bound and bound > 0 else None
 
@@ -53,13 +86,12 @@ def load_model(config: EncoderConfig, device: str) -> LoadedModel:
         If a file is missing or damaged, the model is not an encoder, or it lacks the part that `pooling` reads.
     """
     import torch
-    from transformers import AutoModel
 
     folder = resolve_model(config.model, config.revision)
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     weights: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
     with damage_as_model_error(folder), _no_progress_bar():
-        model, info = AutoModel.from_pretrained(str(folder), **weights, **local)
+        model, info = _model_class(folder).from_pretrained(str(folder), **weights, **local)
         tokenizer = _load_tokenizer(folder, local)
     if model.config.is_encoder_decoder:
         raise ModelError(f"model {config.model!r} is an encoder-decoder; expected an encoder such as BERT or RoBERTa")
@@ -72,14 +104,18 @@ def load_model(config: EncoderConfig, device: str) -> LoadedModel:
         raise ModelError(f"pooling 'pooler': model {config.model!r} has no trained pooler; use 'cls' or 'mean'")
     if tokenizer is None or len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise ModelError(f"model {config.model!r} has no tokenizer vocabulary: save its tokenizer into {folder} too")
-    table_rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > table_rows:
-        raise ModelError(
-            f"model {config.model!r}: its tokenizer knows {len(tokenizer)} tokens, its embedding table {table_rows}: "
-            "the tokenizer belongs to another model, or grew without model.resize_token_embeddings; save both anew"
-        )
+    check_vocabulary(config.model, tokenizer, model)
     logger.info("loaded %s on %s", config.model, device)
-    return LoadedModel(model.eval().requires_grad_(False).to(device), tokenizer, device, folder_digest(folder))
+    model = model.eval().requires_grad_(False).to(device)
+    return LoadedModel(model, tokenizer, device, folder_digest(folder), source_of_folder(folder))
+
+
+def _model_class(folder: Path) -> Any:
+    """Return the class that loads a folder's model. The file of an encoder such as T5EncoderModel has no decoder."""
+    from transformers import AutoModel, AutoModelForTextEncoding
+
+    names = read_json(folder / "config.json").get("architectures") or [""]
+    return AutoModelForTextEncoding if names[0].endswith("EncoderModel") else AutoModel
 
 
 def _load_tokenizer(folder: Path, local: dict[str, Any]) -> Any:
@@ -111,19 +147,14 @@ def _no_progress_bar() -> Iterator[None]:
             transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def from_live_objects(tokenizer: Any, model: Any) -> LoadedModel:
-    """Wrap a live tokenizer and a live model, which is put into eval mode.
-
-    In train mode dropout would give the same text two different vectors.
-
-    Raises
-    ------
-    ConfigError
-        If the two were passed in the other order.
-    """
-    if not callable(getattr(model, "eval", None)) or not hasattr(tokenizer, "unk_token_id"):
-        raise ConfigError(
-            f"got tokenizer={type(tokenizer).__name__}, model={type(model).__name__}; "
-            "expected a transformers tokenizer first and a transformers model second"
+def check_vocabulary(name: str, tokenizer: Any, model: Any) -> None:
+    """Raise ModelError if the tokenizer knows more tokens than the model's embedding table has rows."""
+    try:
+        table_rows = model.get_input_embeddings().weight.shape[0]
+    except (AttributeError, NotImplementedError):  # CANINE hashes characters and has no table
+        return
+    if len(tokenizer) > table_rows:
+        raise ModelError(
+            f"model {name!r}: its tokenizer knows {len(tokenizer)} tokens, its embedding table {table_rows}: "
+            "the tokenizer belongs to another model, or grew without model.resize_token_embeddings; save both anew"
         )
-    return LoadedModel(model.eval(), tokenizer, str(model.device), "live")

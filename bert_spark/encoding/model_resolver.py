@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from bert_spark.encoding.model_files import damage_as_model_error, file_sha256, weight_files
+from bert_spark.encoding.recipe_files import MODULES_FILE, module_paths
 from bert_spark.errors import ModelError
 
 # name -> (pip package, folder in it, sha256 of model.safetensors as published on the hub)
@@ -81,7 +82,10 @@ def _from_hub(model: str, revision: str | None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        path = snapshot_download(model, revision=revision, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"])
+        path = Path(snapshot_download(model, revision=revision, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"]))
+        if (path / MODULES_FILE).is_file():  # the files of the steps after the pooling, from the same commit
+            names = [f"{part}/{name}" for part in module_paths(path) for name in ("config.json", "model.safetensors")]
+            snapshot_download(model, revision=path.name, allow_patterns=names)
     except HFValidationError as err:
         raise ModelError(f"model {model!r} is neither a folder here nor a name on the hub") from err
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as err:
@@ -89,4 +93,4 @@ def _from_hub(model: str, revision: str | None) -> Path:
             f"model {model!r} (revision {revision or 'main'}) not found: no such folder here, not in the hub's "
             f"cache, and the hub did not give it ({type(err).__name__}); check the name, or pass a local folder"
         ) from err
-    return Path(path)
+    return path

@@ -13,12 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from bert_spark.errors import ModelError
+
 # A text of 10 MB in one call took 9 s and 1.6 GB. Pieces of this length, cut at white space, give the same tokens.
 _PIECE_CHARS = 10_000
 # A longer run without white space is cut inside: no tokenizer takes 10 MB of it in bounded memory.
 _LONGEST_RUN_CHARS = 1_000_000
 _CALL_CHARS = 1_000_000  # characters of one tokenizer call
-_CUT_BEFORE = re.compile(r"(?<!\s)[ \t\n\r]")
+_SAMPLE = "so many of us would like to be happy and kind each day"
+_CUT_BEFORE = re.compile(r"(?<!\s)(?=[ \t\n\r])")
+_CUT_OUT = re.compile(r"(?<=\S) (?=\S)")  # for tokenizers that put a mark, in place of a blank, before every text
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class TextTokenizer:
         self.pad_id: int = tokenizer.pad_token_id or 0
         # The Rust part alone is 1.5 times as fast, since it builds no dict and no masks of each text.
         self._ids = self._ids_by_rust if self._rust_gives_same_ids() else self._ids_by_python
+        self._cut = self._cut_that_keeps_ids()
 
     @property
     def max_text_tokens(self) -> int:
@@ -76,7 +81,7 @@ class TextTokenizer:
         """Tokenise texts as the model's own tokenizer does with truncation at max_length."""
         ids_of_text: list[list[int]] = [[] for _ in texts]
         count = np.zeros(len(texts), dtype=np.int32)
-        for call in _tokenizer_calls(texts):
+        for call in _tokenizer_calls(texts, self._cut):
             for (text, _), ids in zip(call, self._ids([piece for _, piece in call]), strict=True):
                 count[text] += len(ids)
                 self._append(ids_of_text[text], ids)
@@ -89,6 +94,11 @@ class TextTokenizer:
                 text_of_window.append(text)
         unknown = np.array([self._unknown_share(ids) for ids in ids_of_text], dtype=np.float32)
         return TokenizedTexts(windows, np.array(text_of_window, dtype=np.int64), count + np.int32(special), unknown)
+
+    def sample_window(self, tokens: int, first: int = 0) -> list[int]:
+        """Return a window of ordinary words, `tokens` of them between the special tokens, from word `first` on."""
+        words = self._ids([_SAMPLE])[0] or [self.unknown_id or self.pad_id]
+        return [*self.prefix, *(words[(first + number) % len(words)] for number in range(tokens)), *self.suffix]
 
     def _ids_by_python(self, pieces: list[str]) -> list[list[int]]:
         ids: list[list[int]] = self.tokenizer(
@@ -121,6 +131,14 @@ class TextTokenizer:
         probe = ["", "Hello,  World! it's 1st\n\té", f"a{special} b {special}", "\u3042\U0001f600 " * 3]
         return self._ids_by_python(probe) == self._ids_by_rust(probe)
 
+    def _cut_that_keeps_ids(self) -> re.Pattern[str]:
+        """Return where a long text may be cut so that the tokens of the pieces are the tokens of the text."""
+        whole = self._ids([_SAMPLE])[0]
+        for cut in (_CUT_BEFORE, _CUT_OUT):
+            if [token for ids in self._ids(_pieces_at(cut, _SAMPLE)) for token in ids] == whole:
+                return cut
+        return _CUT_BEFORE
+
     def _append(self, ids_of_text: list[int], ids: list[int]) -> None:
         """Append the ids of a text's next piece, and truncate unless the whole text is read."""
         ids_of_text.extend(ids)
@@ -133,6 +151,31 @@ class TextTokenizer:
         return ids.count(self.unknown_id) / len(ids) if ids and self.unknown_id is not None else 0.0
 
 
+def lower_casing(tokenizer: Any) -> Any:
+    """Return the tokenizer, changed to lower-case each text first, unless a step of its own does so already.
+
+    Raises
+    ------
+    ModelError
+        If the tokenizer is written in Python and does not offer it.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        if not hasattr(tokenizer, "do_lower_case"):
+            raise ModelError(
+                f"the model's own recipe lower-cases texts, which its {type(tokenizer).__name__} can't do; set a "
+                "pooling by hand, such as pooling='mean'"
+            )
+        tokenizer.do_lower_case = True
+        return tokenizer
+    from tokenizers.normalizers import Lowercase, Sequence
+
+    steps = list(backend.normalizer) if isinstance(backend.normalizer, Sequence) else [backend.normalizer]
+    if not any(isinstance(step, Lowercase) for step in steps):
+        backend.normalizer = Sequence([Lowercase(), *(step for step in steps if step is not None)])
+    return tokenizer
+
+
 def special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
     """Return the ids that the tokenizer puts before and after one text, e.g. ([CLS], [SEP])."""
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
@@ -143,24 +186,39 @@ def special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:
     return [], []
 
 
-def split_long_text(text: str) -> Iterator[str]:
-    """Cut a long text before white space, so that the tokens of the pieces are the tokens of the text."""
+def split_long_text(text: str, cut: re.Pattern[str] = _CUT_BEFORE) -> Iterator[str]:
+    """Cut a long text at white space, so that the tokens of the pieces are the tokens of the text.
+
+    Parameters
+    ----------
+    text
+        The text.
+    cut
+        Where it may be cut. What the pattern matches is in no piece.
+    """
     start = 0
     while len(text) - start > _PIECE_CHARS:
-        cut = _CUT_BEFORE.search(text, start + _PIECE_CHARS, start + _PIECE_CHARS + _LONGEST_RUN_CHARS)
-        end = cut.start() if cut else min(start + _PIECE_CHARS + _LONGEST_RUN_CHARS, len(text))
+        found = cut.search(text, start + _PIECE_CHARS, start + _PIECE_CHARS + _LONGEST_RUN_CHARS)
+        inside = min(start + _PIECE_CHARS + _LONGEST_RUN_CHARS, len(text))
+        end, next_start = found.span() if found else (inside, inside)
         yield text[start:end]
-        start = end
+        start = next_start
     if start < len(text) or not text:
         yield text[start:]
 
 
-def _tokenizer_calls(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
+def _pieces_at(cut: re.Pattern[str], text: str) -> list[str]:
+    """Return a short text in two pieces, cut in its middle."""
+    found = cut.search(text, len(text) // 2)
+    return [text[: found.start()], text[found.end() :]] if found else [text]
+
+
+def _tokenizer_calls(texts: Iterable[str], cut: re.Pattern[str]) -> Iterator[list[tuple[int, str]]]:
     """Group (number of the text, piece) into tokenizer calls of about _CALL_CHARS characters."""
     call: list[tuple[int, str]] = []
     size = 0
     for number, text in enumerate(texts):
-        for piece in split_long_text(text):
+        for piece in split_long_text(text, cut):
             call.append((number, piece))
             size += len(piece)
             if size >= _CALL_CHARS:

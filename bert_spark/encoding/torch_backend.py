@@ -12,24 +12,27 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from bert_spark.encoding.batching import EmbedBatch
-from bert_spark.encoding.bert_forward import BertForward, bert_forward_for, is_bert_family, reads_first_token_only
+from bert_spark.encoding.bert_forward import BertForward, bert_forward_for, is_bert_family
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.linear_kernels import OneDNNLinearMode, has_onednn, kernels_for
-from bert_spark.encoding.pooling import pooling_function
+from bert_spark.encoding.own_forward import OwnForward
+from bert_spark.encoding.pooling import TokenPooling
 
 if TYPE_CHECKING:
     from bert_spark.encoding.model_loader import LoadedModel
 
 
-def torch_embed_batch(loaded: LoadedModel, config: EncoderConfig) -> EmbedBatch:
+def torch_embed_batch(loaded: LoadedModel, config: EncoderConfig, pooling: TokenPooling) -> EmbedBatch:
     """Return the function that embeds a batch with torch, in the precision of `config`."""
     model, embedding_func, device = loaded.model, config.embedding_func, loaded.device
-    pool = pooling_function(config.pooling)
+    pool = pooling.function()
     in_precision: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    forward: Callable[..., Any]
     if embedding_func is None and is_bert_family(model):
-        forward = _bert_forward(model, config, device)
+        forward = _bert_forward(model, config, pooling, device)
     else:
-        forward = model if device == "cpu" else _with_weights_in(config.precision, model)
+        own = model if device == "cpu" else _with_weights_in(config.precision, model)
+        forward = OwnForward(own, loaded.types)
         in_precision = functools.partial(precision_context, device, config.precision)
 
     def embed_batch(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -41,14 +44,14 @@ def torch_embed_batch(loaded: LoadedModel, config: EncoderConfig) -> EmbedBatch:
     return embed_batch
 
 
-def _bert_forward(model: Any, config: EncoderConfig, device: str) -> BertForward:
+def _bert_forward(model: Any, config: EncoderConfig, pooling: TokenPooling, device: str) -> BertForward:
     keep_float32 = [model.pooler]
-    if device == "cpu" and reads_first_token_only(config.pooling):
+    if device == "cpu" and pooling.reads_first_token_only:
         # costs 5 % of the time; in bfloat16 a third fewer predicted labels differ from those of float32
         keep_float32.append(model.encoder.layer[-1])
     cast = _with_weights_in(config.precision, model, keep_float32)
     types = {module.weight.dtype for module in cast.modules() if isinstance(module, torch.nn.Linear)}
-    return bert_forward_for(cast, config.pooling, kernels_for(device, *types))
+    return bert_forward_for(cast, pooling, kernels_for(device, *types))
 
 
 def precision_context(device: str, precision: str) -> contextlib.AbstractContextManager[Any]:

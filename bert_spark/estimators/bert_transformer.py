@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from bert_spark.encoding.config import DEFAULT_MODEL, EncoderConfig
+from bert_spark.encoding.live_model import is_sentence_transformer
+from bert_spark.encoding.pooling import MODEL_POOLING
 from bert_spark.encoding.text_validation import check_texts
 from bert_spark.errors import ConfigError
 from bert_spark.estimators.text_input import TextInputMixin
@@ -30,15 +33,19 @@ class BertTransformer(TextInputMixin):
     tokenizer
         A live transformers tokenizer, together with a live `model`; None when `model` is a name.
     model
-        Name on the hub, local folder, "packaged:minilm-l6", or a live transformers model. A pickle holds only the name
-        of a named model. A live model is part of the pickle, on the CPU.
+        Name on the hub, local folder, "packaged:minilm-l6", a live transformers model, or a live SentenceTransformer,
+        which brings its own tokenizer. A pickle holds only the name of a named model. A live model is part of the
+        pickle, on the CPU. Of a live model with a head, such as a classifier, the model below the head is used.
     max_length
-        Tokens read from each text, including special tokens.
+        Tokens read from each text, including special tokens. None is 60, or with pooling "model" the length in the
+        model's own recipe.
     embedding_func
         Callable on the model's output in place of `pooling`, e.g. ``lambda x: x[0][:, 0, :]``. It never sees padding,
         unless it does not return one row of fixed width per text. Then it runs on each text alone, padded to
         max_length.
-    revision, pooling, precision, engine, token_budget, clean, long_text, device
+    pooling
+        As in `EncoderConfig`. None is "cls", and "model", the model's own recipe, for a SentenceTransformer.
+    revision, normalize, dimensions, prompt, precision, engine, token_budget, clean, long_text, device
         As in `EncoderConfig`. `fit` resolves `precision="auto"`, and a fitted transformer keeps that precision on
         every machine.
     missing
@@ -66,11 +73,14 @@ class BertTransformer(TextInputMixin):
         self,
         tokenizer: Any = None,
         model: Any = DEFAULT_MODEL,
-        max_length: int = 60,
+        max_length: int | None = None,
         embedding_func: Callable[..., Any] | None = None,
         *,
         revision: str | None = None,
-        pooling: str = "cls",
+        pooling: str | None = None,
+        normalize: bool = False,
+        dimensions: int | None = None,
+        prompt: str | None = None,
         precision: str = "float32",
         engine: str = "torch",
         token_budget: int = 0,
@@ -87,6 +97,9 @@ class BertTransformer(TextInputMixin):
         self.embedding_func = embedding_func
         self.revision = revision
         self.pooling = pooling
+        self.normalize = normalize
+        self.dimensions = dimensions
+        self.prompt = prompt
         self.precision = precision
         self.engine = engine
         self.token_budget = token_budget
@@ -108,13 +121,17 @@ class BertTransformer(TextInputMixin):
     def config(self) -> EncoderConfig:
         """The encoder's settings. For live objects the model is their own name, or "live"."""
         model = self.model if isinstance(self.model, str) else getattr(self.model, "name_or_path", "") or "live"
+        default_pooling = MODEL_POOLING if is_sentence_transformer(self.model) and not self.embedding_func else "cls"
         return EncoderConfig(
             model=model,
             revision=self.revision,
             max_length=self.max_length,
-            pooling=self.pooling,
+            pooling=self.pooling or default_pooling,
+            normalize=self.normalize,
+            dimensions=self.dimensions,
+            prompt=self.prompt,
             precision=getattr(self, "precision_", "auto") if self.precision == "auto" else self.precision,
-            engine=getattr(self, "engine", "torch"),  # old artefacts have no engine
+            engine=self.engine,
             token_budget=self.token_budget,
             clean=self.clean,
             long_text=self.long_text,
@@ -169,16 +186,31 @@ class BertTransformer(TextInputMixin):
         return np.array([f"bert{i}" for i in range(self.n_features_out_)], dtype=object)
 
     def _local_encoder(self) -> BertEncoder:
+        is_own = is_sentence_transformer(self.model)
         if isinstance(self.model, str) and self.tokenizer is None:
             from bert_spark.encoding.encoder_cache import get_encoder
 
             return get_encoder(self.config)
-        if isinstance(self.model, str) or self.tokenizer is None:
-            raise ConfigError("got one of tokenizer and model as an object; pass both live, or a model's name alone")
-        from bert_spark.encoding.encoder import BertEncoder
-        from bert_spark.encoding.model_loader import from_live_objects
+        if isinstance(self.model, str) or (self.tokenizer is None) != is_own:
+            raise ConfigError(
+                "got one of tokenizer and model as an object; pass both live, or a model's name alone"
+                if not is_own
+                else "got a tokenizer with a SentenceTransformer, which has its own; leave the tokenizer out"
+            )
+        key = (self.config, id(self.model), id(self.tokenizer), self.embedding_func)
+        if self.__dict__.get("_live_encoder", (None, None))[0] != key:
+            self._live_encoder = (key, self._encoder_of_live_model())
+        encoder: BertEncoder = self._live_encoder[1]
+        return encoder
 
-        return BertEncoder(from_live_objects(self.tokenizer, self.model), self.config)
+    def _encoder_of_live_model(self) -> BertEncoder:
+        from bert_spark.encoding.encoder import BertEncoder
+        from bert_spark.encoding.live_model import from_live_objects, from_sentence_transformer
+
+        if is_sentence_transformer(self.model):
+            return BertEncoder(from_sentence_transformer(self.model), self.config)
+        keep_head = self.embedding_func is not None
+        return BertEncoder(from_live_objects(self.tokenizer, self.model, keep_head=keep_head), self.config)
 
     def __sklearn_clone__(self) -> BertTransformer:
         """Return an unfitted clone that shares a live model and encoder. They are not fitted, so they need no copy."""
@@ -188,7 +220,13 @@ class BertTransformer(TextInputMixin):
         return clone
 
     def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
+        state: dict[str, Any] = dict(super().__getstate__())
+        state.pop("_live_encoder", None)
         if str(getattr(self.model, "device", "cpu")) != "cpu":  # a machine without a GPU can load it
             state["model"] = copy.deepcopy(self.model).cpu()
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a pickle or an artefact. Settings that are newer than it get their default."""
+        parameters = inspect.signature(type(self)).parameters
+        super().__setstate__({name: one.default for name, one in parameters.items()} | state)

@@ -7,7 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.pooling import pooling_parts
+from bert_spark.encoding.vector_recipe import VectorRecipe, recipe_of
+from bert_spark.encoding.vector_steps import apply_steps
 from bert_spark.errors import DataError, TextError
 
 
@@ -53,19 +54,20 @@ class PrecomputedVectors:
 
 
 class VectorsByText:
-    """Look up vectors by text. Each fold and each pooling of a grid search takes its own rows and columns.
+    """Look up vectors by text. Each fold and each recipe of a grid search takes its own rows and columns.
 
     Parameters
     ----------
     texts, vectors
-        n texts and their vectors, float32, shape (n, width), of one encoder.
-    pooling
-        The pooling of the vectors, e.g. "cls+mean". `encode` can then return any of its parts, or several of them.
+        n texts and their vectors, float32, shape (n, width).
+    encoder
+        Settings of the encoder that made them, e.g. with pooling "cls+mean". `encode` can then return either of the
+        two, or both, and what is computed of them afterwards, such as vectors of length 1.
     """
 
-    def __init__(self, texts: list[str], vectors: np.ndarray, pooling: str) -> None:
+    def __init__(self, texts: list[str], vectors: np.ndarray, encoder: EncoderConfig) -> None:
         self.vectors = vectors
-        self.parts = pooling_parts(pooling)
+        self.recipe = recipe_of(encoder)
         self._row = {text: row for row, text in enumerate(texts)}
 
     def encode(self, texts: list[str], config: EncoderConfig) -> np.ndarray:
@@ -74,19 +76,34 @@ class VectorsByText:
         Raises
         ------
         DataError
-            If the stored vectors lack a pooling that `config` asks for.
+            If the vectors that `config` asks for can't be computed of the stored ones.
         """
-        return self.vectors[[self._row[text] for text in texts]][:, self._columns(config)]
+        recipe = recipe_of(config)
+        vectors: np.ndarray = self.vectors[[self._row[text] for text in texts]]
+        if recipe == self.recipe:
+            return vectors
+        return apply_steps(recipe.steps, vectors[:, self._columns(recipe)])
 
     def width(self, config: EncoderConfig) -> int:
         """Return the numbers in one vector."""
-        return len(self._columns(config))
+        recipe = recipe_of(config)
+        if recipe == self.recipe:
+            return int(self.vectors.shape[1])
+        self._columns(recipe)
+        return recipe.width(self.vectors.shape[1] // len(self.recipe.poolings))
 
-    def _columns(self, config: EncoderConfig) -> np.ndarray:
-        requested = pooling_parts(config.pooling)
-        absent = sorted(set(requested) - set(self.parts))
+    def _columns(self, recipe: VectorRecipe) -> np.ndarray:
+        stored = self.recipe.poolings
+        absent = sorted(set(recipe.poolings) - set(stored))
         if absent:
-            raise DataError(f"the vectors hold the poolings {self.parts}, not {absent}; embed the texts with those too")
-        width = self.vectors.shape[1] // len(self.parts)
-        starts = [self.parts.index(part) * width for part in requested]
+            raise DataError(
+                f"the vectors hold the poolings {list(stored)}, not {absent}; embed the texts with those too"
+            )
+        if self.recipe.steps or recipe.tokens() != self.recipe.tokens():
+            raise DataError(
+                "the vectors were made with another length or prompt, or were normalised, cut or put through layers; "
+                f"embed the texts with the pooling {'+'.join(recipe.poolings)!r} and the settings that you ask for"
+            )
+        width = self.vectors.shape[1] // len(stored)
+        starts = [stored.index(part) * width for part in recipe.poolings]
         return np.concatenate([np.arange(start, start + width) for start in starts])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import TYPE_CHECKING
 
 from bert_spark.encoding.fingerprint import config_fingerprint
+from bert_spark.encoding.recipe_note import recipe_note
+from bert_spark.encoding.vector_recipe import fill_in_length
 from bert_spark.errors import ConfigError
 from bert_spark.runs.task import Task
 from bert_spark.spark.transforms import with_embedding
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
     from bert_spark.settings import JobSettings
 
+logger = logging.getLogger(__name__)
+
 
 def embed_task(job: JobSettings) -> Task:
     """Return the task that adds embeddings to the input.
@@ -27,22 +32,25 @@ def embed_task(job: JobSettings) -> Task:
     Raises
     ------
     ModelError
-        If the model is not on this machine and cannot be fetched.
+        If the model is not on this machine and cannot be fetched, or its own recipe is asked for and can't be followed.
     """
-    fingerprint = config_fingerprint(job.encoder)
+    encoder = fill_in_length(job.encoder)
+    fingerprint, note = config_fingerprint(encoder), recipe_note(encoder)
+    if note:
+        logger.warning("%s", note)
     diagnostics = counted_diagnostics(shown=job.output.diagnostics)
     names = {"embedding_column": job.embed.embedding_column, "error_column": job.output.error_column}
-    transform = with_embedding(job.encoder, text_column=job.input.text_column, **names, diagnostics=diagnostics)
+    transform = with_embedding(encoder, text_column=job.input.text_column, **names, diagnostics=diagnostics)
     return Task(
         "embed",
-        job.encoder,
+        encoder,
         fingerprint,
         {FINGERPRINT_KEY: fingerprint},
         job.input,
         job.output,
         transform,
         diagnostics,
-        facts={"embed": dataclasses.asdict(job.embed)},
+        facts={"embed": dataclasses.asdict(job.embed), **({"recipe_note": note} if note else {})},
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.vector_recipe import recipe_of
 from bert_spark.runs.quality_limits import label_shift
 from bert_spark.runs.run_record import RunRecord
 from bert_spark.tables.config import InputConfig, OutputConfig
@@ -79,7 +80,8 @@ class Task:
 
     def output_counts(self) -> list[Column]:
         """Return the counts of the output rows as Spark expressions."""
-        return output_counts(self.output.error_column, self.diagnostics, self.config.max_length, self.labels)
+        length = recipe_of(self.config).max_length
+        return output_counts(self.output.error_column, self.diagnostics, length, self.labels)
 
     def apply(self, rows: DataFrame, partition_mb: float | None) -> DataFrame:
         """Return `rows` with this task's columns. If BERT runs, its rows are spread over all cores.

@@ -6,7 +6,8 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.model_files import folder_digest, weight_files
+from bert_spark.encoding.fingerprint import config_fingerprint
+from bert_spark.encoding.model_files import weight_files
 from bert_spark.encoding.model_resolver import resolve_model
 from bert_spark.errors import ArtefactError, BertSparkError
 
@@ -35,9 +36,8 @@ def driver_facts(config: EncoderConfig | None, artefact: Artefact | None = None)
         facts["artefact"] = artefact.digest[:12]
     if config is None:
         return facts
-    folder = resolve_model(config.model, config.revision)
-    size = sum(path.stat().st_size for path in weight_files(folder))
-    return facts | {"model": folder_digest(folder)[:12], "model_bytes": size}
+    size = sum(path.stat().st_size for path in weight_files(resolve_model(config.model, config.revision)))
+    return facts | {"model": config_fingerprint(config)[:12], "model_bytes": size}
 
 
 def executor_facts(settings: dict[str, Any] | None, artefact: tuple[str, str] | None) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _encoder_facts(config: EncoderConfig, facts: dict[str, Any]) -> dict[str, An
     from bert_spark.encoding.device import pick_device, task_gpu_addresses
 
     try:
-        facts["model"] = folder_digest(resolve_model(config.model, config.revision))[:12]
+        facts["model"] = config_fingerprint(config)[:12]
     except BertSparkError as err:
         facts["problems"].append(
             f"{err}; executors read the model from their own disk: put it on a path that every executor can read"

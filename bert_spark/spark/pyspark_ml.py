@@ -6,6 +6,8 @@ The output column is array<float>. Spark's estimators need a vector column: conv
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyspark import keyword_only
@@ -26,6 +28,9 @@ _FIELD_OF_PARAM = {
     "revision": "revision",
     "maxLength": "max_length",
     "pooling": "pooling",
+    "normalize": "normalize",
+    "dimensions": "dimensions",
+    "prompt": "prompt",
     "precision": "precision",
     "engine": "engine",
     "tokenBudget": "token_budget",
@@ -34,11 +39,29 @@ _FIELD_OF_PARAM = {
     "longText": "long_text",
     "device": "device",
 }
-_CONVERTERS = {"str": TypeConverters.toString, "int": TypeConverters.toInt}
+_FIELDS = {spec.name: spec for spec in dataclasses.fields(EncoderConfig)}
 
 
-def _param(name: str, doc: str, kind: str = "str") -> Param[Any]:
-    return Param(Params._dummy(), name, doc, typeConverter=_CONVERTERS[kind])
+def _param(name: str, convert: Callable[[Any], Any]) -> Param[Any]:
+    """Return the param of a setting of EncoderConfig, with the setting's own description."""
+    return Param(Params._dummy(), name, _FIELDS[_FIELD_OF_PARAM[name]].metadata["help"], typeConverter=convert)
+
+
+def _getter(name: str) -> Callable[[BertEmbedder], Any]:
+    def get(self: BertEmbedder) -> Any:
+        return self.getOrDefault(name)
+
+    get.__doc__ = f"Return the value of `{name}`, or its default."
+    return get
+
+
+def _setter(name: str) -> Callable[[BertEmbedder, Any], BertEmbedder]:
+    def set_value(self: BertEmbedder, value: Any) -> BertEmbedder:
+        self._set(**{name: value})
+        return self
+
+    set_value.__doc__ = f"Set `{name}` and return this embedder."
+    return set_value
 
 
 class BertEmbedder(
@@ -58,7 +81,8 @@ class BertEmbedder(
         The text column.
     outputCol, errorCol
         The new columns: array<float>, and the reason if a row has no vector.
-    model, revision, maxLength, pooling, precision, engine, tokenBudget, windowRows, clean, longText, device
+    model, revision, maxLength, pooling, normalize, dimensions, prompt, precision, engine, tokenBudget, windowRows, \
+clean, longText, device
         Settings of `bert_spark.EncoderConfig`, with Spark's spelling.
 
     Examples
@@ -68,23 +92,47 @@ class BertEmbedder(
     >>> ready = embedded.where("error is null").withColumn("features", array_to_vector("embedding"))
     """
 
-    errorCol = _param("errorCol", "column that says why a row has no vector")
-    model = _param("model", "hub name, local folder or packaged:minilm-l6")
-    revision = _param("revision", "branch, tag or commit on the hub")
-    maxLength = _param("maxLength", "tokens read of a text, special tokens included", "int")
-    pooling = _param("pooling", "cls, mean, max, pooler or flatten")
-    precision = _param("precision", "arithmetic inside the model: float32, bfloat16, float16 or auto")
-    engine = _param("engine", "torch or openvino")
-    tokenBudget = _param("tokenBudget", "padded tokens of one micro-batch; 0 chooses by device", "int")
-    windowRows = _param("windowRows", "rows that are deduplicated and sorted by length together", "int")
-    clean = _param("clean", "cleaning before the tokenizer: off or tweets")
-    longText = _param("longText", "truncate, or windows: the mean over windows of maxLength tokens")
-    device = _param("device", "auto, cpu, cuda or cuda:N")
+    errorCol = Param(
+        Params._dummy(), "errorCol", "column that says why a row has no vector", typeConverter=TypeConverters.toString
+    )
+    model = _param("model", TypeConverters.toString)
+    revision = _param("revision", TypeConverters.toString)
+    maxLength = _param("maxLength", TypeConverters.toInt)
+    pooling = _param("pooling", TypeConverters.toString)
+    normalize = _param("normalize", TypeConverters.toBoolean)
+    dimensions = _param("dimensions", TypeConverters.toInt)
+    prompt = _param("prompt", TypeConverters.toString)
+    precision = _param("precision", TypeConverters.toString)
+    engine = _param("engine", TypeConverters.toString)
+    tokenBudget = _param("tokenBudget", TypeConverters.toInt)
+    windowRows = _param("windowRows", TypeConverters.toInt)
+    clean = _param("clean", TypeConverters.toString)
+    longText = _param("longText", TypeConverters.toString)
+    device = _param("device", TypeConverters.toString)
+
+    setInputCol = _setter("inputCol")
+    setOutputCol = _setter("outputCol")
+    getErrorCol, setErrorCol = _getter("errorCol"), _setter("errorCol")
+    getModel, setModel = _getter("model"), _setter("model")
+    getRevision, setRevision = _getter("revision"), _setter("revision")
+    getMaxLength, setMaxLength = _getter("maxLength"), _setter("maxLength")
+    getPooling, setPooling = _getter("pooling"), _setter("pooling")
+    getNormalize, setNormalize = _getter("normalize"), _setter("normalize")
+    getDimensions, setDimensions = _getter("dimensions"), _setter("dimensions")
+    getPrompt, setPrompt = _getter("prompt"), _setter("prompt")
+    getPrecision, setPrecision = _getter("precision"), _setter("precision")
+    getEngine, setEngine = _getter("engine"), _setter("engine")
+    getTokenBudget, setTokenBudget = _getter("tokenBudget"), _setter("tokenBudget")
+    getWindowRows, setWindowRows = _getter("windowRows"), _setter("windowRows")
+    getClean, setClean = _getter("clean"), _setter("clean")
+    getLongText, setLongText = _getter("longText"), _setter("longText")
+    getDevice, setDevice = _getter("device"), _setter("device")
 
     @keyword_only
     def __init__(self, **params: Any) -> None:
         super().__init__()
-        self._setDefault(inputCol="text", outputCol="embedding", errorCol="error")
+        defaults = {name: _FIELDS[field].default for name, field in _FIELD_OF_PARAM.items()}
+        self._setDefault(inputCol="text", outputCol="embedding", errorCol="error", **defaults)
         self._set(**{name: value for name, value in self._input_kwargs.items() if value is not None})  # type: ignore[attr-defined]
 
     @property
@@ -96,14 +144,12 @@ class BertEmbedder(
         ConfigError
             If a value is out of range.
         """
-        return EncoderConfig(
-            **{field: self.getOrDefault(name) for name, field in _FIELD_OF_PARAM.items() if self.isSet(name)}
-        )
+        return EncoderConfig(**{field: self.getOrDefault(name) for name, field in _FIELD_OF_PARAM.items()})
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         names = {
             "text_column": self.getInputCol(),
             "embedding_column": self.getOutputCol(),
-            "error_column": self.getOrDefault("errorCol"),
+            "error_column": self.getErrorCol(),
         }
         return dataset.transform(with_embedding(self.config, **names))

@@ -10,8 +10,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.pooling import pooling_parts
 from bert_spark.encoding.text_cleaning import replace_lone_surrogates
+from bert_spark.encoding.vector_recipe import recipe_of
 from bert_spark.errors import ModelError, SetupError
 from bert_spark.memory import check_fits
 from bert_spark.spark.collect import collect_arrow, column_to_matrix
@@ -70,4 +70,4 @@ class SparkEncoder(BaseEstimator):  # type: ignore[misc]
         if config.embedding_func is not None:
             return int(self.encode(["a"], config).shape[1])
         hidden = int(AutoConfig.from_pretrained(str(resolve_model(config.model, config.revision))).hidden_size)
-        return hidden * (config.max_length if config.pooling == "flatten" else len(pooling_parts(config.pooling)))
+        return recipe_of(config).width(hidden)

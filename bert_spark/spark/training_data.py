@@ -10,6 +10,7 @@ import numpy as np
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.fingerprint import config_fingerprint
+from bert_spark.encoding.vector_recipe import recipe_of
 from bert_spark.errors import DataError
 from bert_spark.memory import check_fits
 from bert_spark.spark.arrow_arrays import column_values
@@ -121,7 +122,7 @@ def labelled_examples(
         return _examples(pairs, np.empty((pairs.num_rows, 0), np.float32)), config, facts
     matrix, with_vector = fill_matrix(rows.vectors(share), pairs.num_rows)
     counts["without_vector"] = pairs.num_rows - with_vector.num_rows
-    counts |= _token_counts(with_vector, config.max_length)
+    counts |= _token_counts(with_vector, recipe_of(config).max_length)
     return _examples(with_vector, matrix), config, facts
 
 

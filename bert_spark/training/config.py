@@ -65,7 +65,10 @@ class HeadConfig:
 class SearchConfig:
     """The grid that jobs/search.py tries. Lists are written with commas."""
 
-    poolings: str = option("cls,mean,cls+mean", "poolings to try, with commas; BERT runs once for all of them")
+    poolings: str = option(
+        "cls,mean,cls+mean,model",
+        "poolings to try, with commas, model for the model's own recipe; BERT runs once for all of them",
+    )
     penalties: str = option("0.003,0.01,0.1", "values of C to try, with commas", flag="--c")
     class_weights: str = option("none,sqrt,balanced", "class weights to try, with commas")
     folds: int = option(3, "folds of the cross-validation on the training split")

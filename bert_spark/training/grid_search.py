@@ -47,7 +47,12 @@ class Candidate:
 
 
 def search_grid(
-    part: Examples, encoder: EncoderConfig, head: HeadConfig, grid: SearchConfig, features: str
+    part: Examples,
+    encoder: EncoderConfig,
+    head: HeadConfig,
+    grid: SearchConfig,
+    features: str,
+    base: EncoderConfig | None = None,
 ) -> list[Candidate]:
     """Return every candidate with its scores, the best weighted F1 first.
 
@@ -66,23 +71,26 @@ def search_grid(
         What to try.
     features
         "bert", "tfidf" or "bert+tfidf".
+    base
+        Settings that each candidate has besides its pooling; by default those of `encoder`.
 
     Raises
     ------
     DataError
         If the rows cannot be cut into folds.
     """
+    base = base or encoder
     validation = _CrossValidation(part, head, grid, list(_folds(part, grid)))
-    vectors = VectorsByText(part.texts, part.vectors, encoder.pooling) if features != "tfidf" else None
+    vectors = VectorsByText(part.texts, part.vectors, encoder) if features != "tfidf" else None
     candidates: list[Candidate] = []
     if features != "tfidf":
         for pooling in grid.pooling_list:
-            candidates += validation.score("bert", dataclasses.replace(encoder, pooling=pooling), vectors)
+            candidates += validation.score("bert", dataclasses.replace(base, pooling=pooling), vectors)
     if features != "bert":
         candidates += validation.score("tfidf", encoder, None)
     if features == "bert+tfidf":
         best = max((one for one in candidates if one.features == "bert"), key=lambda one: one.f1_weighted)
-        candidates += validation.score("bert+tfidf", best.encoder(encoder), vectors)
+        candidates += validation.score("bert+tfidf", best.encoder(base), vectors)
     return sorted(candidates, key=lambda one: -one.f1_weighted)
 
 

@@ -11,14 +11,18 @@ from typing import Any
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.class_weight import compute_class_weight
 
-from bert_spark.errors import ConfigError, DataError
+from bert_spark.artefact.skops_audit import dump_pipeline
+from bert_spark.artefact.trusted_types import TRUSTED_TYPES
+from bert_spark.errors import ArtefactError, ConfigError, DataError
 from bert_spark.estimators.linear_svc import FastLinearSVC
 from bert_spark.training.config import HeadConfig
 
 CALIBRATION_FOLDS = 5
 _TRIAL_ROWS = 3 * CALIBRATION_FOLDS  # random rows of each class on which `try_head` fits
+_TRIAL_WIDTH = 32  # as BERT's vectors, they are too wide for the trees in which a neighbour search keeps narrow ones
 
 
 def build_head(head: HeadConfig, labels: Sequence[Any] = ()) -> Any:
@@ -79,7 +83,7 @@ def _calibration_folds(labels: Sequence[Any]) -> int:
 
 
 def try_head(features: str, head: HeadConfig, labels: Sequence[Any]) -> None:
-    """Fit the classifier on a few random rows of each class, so that errors in its settings show before BERT runs.
+    """Fit the classifier on a few random rows of each class and save it, so that errors show before BERT runs.
 
     Parameters
     ----------
@@ -93,13 +97,14 @@ def try_head(features: str, head: HeadConfig, labels: Sequence[Any]) -> None:
     Raises
     ------
     ConfigError
-        If the classifier refuses an option, a class weight for an absent label, or sparse input.
+        If the classifier refuses an option, a class weight for an absent label, or sparse input, or if an artefact
+        can't hold it.
     DataError
         If a class has too few rows to calibrate on.
     """
     classes = sorted(set(labels))
     trial_labels = [label for label in classes for _ in range(_TRIAL_ROWS)]
-    rows: Any = np.random.default_rng(0).random((len(trial_labels), 4)).astype(np.float32)
+    rows: Any = np.random.default_rng(0).random((len(trial_labels), _TRIAL_WIDTH)).astype(np.float32)
     if features != "bert":
         from scipy.sparse import csr_matrix
 
@@ -108,9 +113,16 @@ def try_head(features: str, head: HeadConfig, labels: Sequence[Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            build_head(head, trial_labels).fit(rows, trial_labels)
+            fitted = build_head(head, trial_labels).fit(rows, trial_labels)
         except Exception as err:  # each classifier raises its own exceptions
             reason = str(err).split("\n")[0]
             raise ConfigError(
                 f"head {head.class_name!r} with options {head.options} on features {features!r}: {reason}"
             ) from err
+    try:
+        dump_pipeline(make_pipeline(fitted), TRUSTED_TYPES)
+    except ArtefactError as err:
+        raise ConfigError(
+            f"head {head.class_name!r} with options {head.options} can be fitted but not saved ({err}); choose a "
+            "linear classifier, naive Bayes, SVC or MLPClassifier"
+        ) from err

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fsspec.core import url_to_fs
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.pooling import pooling_parts
-from bert_spark.errors import ConfigError
+from bert_spark.encoding.pooling import MODEL_POOLING
+from bert_spark.encoding.vector_recipe import VectorRecipe, fill_in_length, recipe_of
+from bert_spark.errors import ConfigError, ModelError
 from bert_spark.estimators.precomputed import VectorsByText
+from bert_spark.training.config import SearchConfig
 from bert_spark.training.evaluation import evaluate_splits
 from bert_spark.training.examples import Examples, TrainingData
 from bert_spark.training.fitting import fit_pipeline
@@ -25,24 +28,59 @@ from bert_spark.training.text_summaries import search_summary
 if TYPE_CHECKING:
     from bert_spark.settings import JobSettings
 
+logger = logging.getLogger(__name__)
+
 
 def encoder_of_search(job: JobSettings) -> EncoderConfig:
     """Return an encoder whose vectors hold every pooling of the grid side by side. BERT then runs once for all.
 
+    What follows the pooling, such as vectors of length 1, is computed of the stored vectors for each candidate.
+
     Raises
     ------
     ConfigError
-        If no output is set, or if "flatten" is to be tried together with other poolings.
+        If no output is set, if "flatten" is to be tried together with other poolings, or if the model's own recipe
+        reads other tokens than the settings do.
     """
     job.required("train.artefact", "--output")
-    parts = list(dict.fromkeys(part for pooling in job.search.pooling_list for part in pooling_parts(pooling)))
+    base = fill_in_length(job.encoder)
+    recipes = _searched_recipes(job.search, base)
+    parts = list(dict.fromkeys(part for recipe in recipes.values() for part in recipe.poolings))
     if "flatten" in parts and len(parts) > 1:
         raise ConfigError(
             f"got poolings {job.search.poolings!r}; flatten cannot be searched together with others: "
             "pass --poolings flatten alone"
         )
-    encoder: EncoderConfig = job.encoder
-    return dataclasses.replace(encoder, pooling="+".join(parts))
+    if list(recipes) == [MODEL_POOLING]:
+        return dataclasses.replace(base, pooling=MODEL_POOLING)
+    return dataclasses.replace(base, pooling="+".join(parts), normalize=False, dimensions=None)
+
+
+def _searched_recipes(grid: SearchConfig, base: EncoderConfig) -> dict[str, VectorRecipe]:
+    """Return the recipe of each pooling of the grid, by its name.
+
+    Of the default grid the model's own recipe is left out where it can't be tried, or is one of the others.
+    """
+    is_default = grid.poolings == SearchConfig.poolings
+    recipes = {
+        name: recipe_of(dataclasses.replace(base, pooling=name)) for name in grid.pooling_list if name != MODEL_POOLING
+    }
+    if MODEL_POOLING not in grid.pooling_list:
+        return recipes
+    try:
+        own = recipe_of(dataclasses.replace(base, pooling=MODEL_POOLING))
+        differing = [name for name, recipe in recipes.items() if recipe.tokens() != own.tokens()]
+        if differing:
+            raise ConfigError(
+                f"got poolings {grid.poolings!r}: the model's own recipe reads other tokens (a prompt, or lower case) "
+                f"than {differing}; pass --prompt with the model's own, or --poolings model alone"
+            )
+    except (ConfigError, ModelError) as err:
+        if not is_default:
+            raise
+        logger.warning("pooling model is not tried: %s", err)
+        return recipes
+    return recipes if is_default and own in recipes.values() else recipes | {MODEL_POOLING: own}
 
 
 def search_and_save(job: JobSettings, data: TrainingData) -> str:
@@ -60,42 +98,46 @@ def search_and_save(job: JobSettings, data: TrainingData) -> str:
     """
     clock = Stopwatch(data.seconds)
     parts = split_examples(data.examples, job.train.seed)
+    base = fill_in_length(job.encoder) if job.train.embeddings is None else data.encoder
+    grid = dataclasses.replace(job.search, poolings=",".join(_searched_recipes(job.search, base)))
     with clock("search"):
-        candidates = search_grid(parts["train"], data.encoder, job.head, job.search, job.train.features)
+        candidates = search_grid(parts["train"], data.encoder, job.head, grid, job.train.features, base)
     with clock("fit_and_judge"):
-        figures = _evaluate_best(job, data, parts, candidates[0])
+        figures = _evaluate_best(job, data, parts, candidates[0], base)
     result = {"candidates": [dataclasses.asdict(one) for one in candidates], "held_out": figures, **data.facts}
     result["timings"] = clock.seconds
     folder = str(job.train.artefact)
     fs, root = url_to_fs(folder)
     fs.makedirs(root, exist_ok=True)
     fs.pipe_file(f"{root}/search.json", json.dumps(result, indent=2).encode())
-    fs.pipe_file(f"{root}/best.toml", best_as_toml(candidates[0], job).encode())
+    fs.pipe_file(f"{root}/best.toml", best_as_toml(candidates[0], job, base).encode())
     return search_summary(candidates, figures, folder)
 
 
 def _evaluate_best(
-    job: JobSettings, data: TrainingData, parts: Mapping[str, Examples], best: Candidate
+    job: JobSettings, data: TrainingData, parts: Mapping[str, Examples], best: Candidate, base: EncoderConfig
 ) -> dict[str, Any]:
     """Fit the best candidate on all training rows and return its metrics on each split."""
     labels = parts["train"].labels.tolist()
-    encoder = best.encoder(data.encoder)
+    encoder = best.encoder(base)
     pipeline = build_pipeline(encoder, best.features, best.head(job.head), labels, job.search.tfidf_weight)
     if best.features != "tfidf":
-        stored = VectorsByText(data.examples.texts, data.examples.vectors, data.encoder.pooling)
+        stored = VectorsByText(data.examples.texts, data.examples.vectors, data.encoder)
         parts = {
             name: dataclasses.replace(part, vectors=stored.encode(part.texts, encoder)) for name, part in parts.items()
         }
     return evaluate_splits(fit_pipeline(pipeline, parts["train"]), parts)
 
 
-def best_as_toml(best: Candidate, job: JobSettings) -> str:
-    """Return the best candidate as settings that `jobs/train.py --config` reads."""
+def best_as_toml(best: Candidate, job: JobSettings, base: EncoderConfig) -> str:
+    """Return the best candidate as settings that `jobs/train.py --config` reads; `base` is its encoder otherwise."""
     weight = "" if best.class_weight == "none" else f', class_weight = "{best.class_weight}"'
+    encoder = {"model": base.model, "pooling": best.pooling, "max_length": base.max_length}
+    encoder |= {name: value for name, value in base.settings().items() if name in ("normalize", "dimensions", "prompt")}
     lines = [
         "# The best candidate of jobs/search.py, for jobs/train.py --config",
-        f'[encoder]\nmodel = {json.dumps(job.encoder.model)}\npooling = "{best.pooling}"',
-        f"max_length = {job.encoder.max_length}",
+        "[encoder]",
+        *(f"{name} = {json.dumps(value)}" for name, value in encoder.items() if value is not None),
         f'\n[train]\nfeatures = "{best.features}"\ntfidf_weight = {job.search.tfidf_weight}',
         f'\n[head]\nclass = "{job.head.class_name}"\noptions = {{ C = {best.C}{weight} }}',
     ]

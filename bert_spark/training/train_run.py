@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bert_spark.artefact.saving import check_folder_free, save_artefact
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.fingerprint import config_fingerprint
+from bert_spark.encoding.recipe_note import recipe_note
 from bert_spark.errors import DataError
 from bert_spark.training.evaluation import confused_pairs_of_split, evaluate_splits
 from bert_spark.training.examples import Examples, TrainingData
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from bert_spark.settings import JobSettings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ class TrainingResult:
 
 
 def check_training(job: JobSettings) -> None:
-    """Check before Spark starts what can fail: the output folder, the classifier, and the MLflow store.
+    """Check before Spark starts what can fail: the output folder, the classifier, the MLflow store, and the model.
+
+    Settings that differ from the model's own recipe are logged.
 
     Raises
     ------
@@ -75,6 +81,8 @@ def check_training(job: JobSettings) -> None:
         If the output folder is not empty, unless `--overwrite` replaces an artefact in it.
     ConfigError
         If no output is set, or the classifier does not exist or does not take its options.
+    ModelError
+        If the model is not on this machine and cannot be fetched, or its own recipe is asked for and can't be followed.
     SetupError
         If MLflow is not installed or its store cannot be reached.
     """
@@ -82,6 +90,9 @@ def check_training(job: JobSettings) -> None:
     build_pipeline(job.encoder, job.train.features, job.head)
     if job.train.mlflow:
         check_store()
+    note = recipe_note(job.encoder) if job.train.features != "tfidf" and job.train.embeddings is None else ""
+    if note:
+        logger.warning("%s", note)
 
 
 def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
@@ -107,7 +118,8 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
             for name in HELD_OUT_SPLITS
         }
     facts = {**data.facts, **_facts(job, data.encoder, parts, clock.seconds)}
-    facts["warnings"] = [*data.facts["warnings"], *warnings]
+    note = recipe_note(data.encoder) if job.train.features != "tfidf" else ""
+    facts["warnings"] = [*([note] if note else []), *data.facts["warnings"], *warnings]
     report_facts = {**facts, "pairs": pairs, "versions": versions()}
     files = {
         "report.html": render_report(figures, report_facts),

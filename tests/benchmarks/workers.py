@@ -15,7 +15,7 @@ import psutil, sys
 from transformers import AutoTokenizer, BertConfig, BertModel
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.encoder import BertEncoder
-from bert_spark.encoding.model_loader import from_live_objects
+from bert_spark.encoding.live_model import from_live_objects
 from bert_spark.encoding.model_resolver import resolve_model
 
 # A small model first: code, tokenizer and kernels take private memory in any worker, whatever the weights.

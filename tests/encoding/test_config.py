@@ -6,6 +6,8 @@ import pickle
 import pytest
 
 from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.fingerprint import encoder_fingerprint
+from bert_spark.encoding.vector_recipe import recipe_of
 from bert_spark.errors import ConfigError
 from tests.support.embedding_functions import LayerState
 
@@ -28,7 +30,16 @@ def test_defaults():
         ({"window_rows": -1}, r"window_rows=-1 is too small; expected 1 or more"),
         ({"model": None}, r"model=None is a NoneType; expected str"),
         ({"revision": 5}, r"revision=5 is a int; expected str \| None"),
-        ({"pooling": "avg"}, r"pooling 'avg' is unknown; known are \['cls', 'flatten', 'max', 'mean', 'pooler'\]"),
+        (
+            {"pooling": "avg"},
+            r"pooling 'avg' is unknown; known are \['cls', 'flatten', 'last', 'max', 'mean', 'mean_sq",
+        ),
+        (
+            {"pooling": "cls+model"},
+            r"pooling 'cls\+model' cannot be joined; use different poolings, none of them flatten or",
+        ),
+        ({"dimensions": 0}, r"dimensions=0 is too small; expected 1 or more"),
+        ({"normalize": 1}, r"normalize=1 is a int; expected bool"),
         ({"precision": "half"}, r"precision='half' is unknown; known are \['float32', 'bfloat16', 'float16', 'auto'\]"),
         ({"clean": "html"}, r"clean='html' is unknown; known are \['off', 'tweets'\]"),
         ({"long_text": "cut"}, r"long_text='cut' is unknown; known are \['truncate', 'windows'\]"),
@@ -66,19 +77,43 @@ def test_settings_are_frozen_and_hashable():
         {"precision": "bfloat16"},
         {"clean": "tweets"},
         {"long_text": "windows"},
+        {"normalize": True},
+        {"dimensions": 8},
+        {"prompt": "query: "},
         {"embedding_func": len},
     ],
     ids=str,
 )
-def test_settings_that_change_a_vector_change_the_identity(change):
-    assert EncoderConfig(**change).identity() != EncoderConfig().identity()
+def test_settings_that_change_a_vector_change_the_fingerprint(change):
+    assert fingerprint(**change) != fingerprint()
 
 
 @pytest.mark.parametrize(
-    "change", [{"token_budget": 1}, {"window_rows": 1}, {"device": "cpu"}, {"model": "x"}], ids=str
+    "change", [{"token_budget": 1}, {"window_rows": 1}, {"device": "cpu"}, {"model": "x"}, {"prompt": ""}], ids=str
 )
-def test_settings_that_change_no_vector_keep_the_identity(change):
-    assert EncoderConfig(**change).identity() == EncoderConfig().identity()
+def test_settings_that_change_no_vector_keep_the_fingerprint(change):
+    assert fingerprint(**change) == fingerprint()
+
+
+def fingerprint(**settings):
+    config = EncoderConfig(**settings)
+    return encoder_fingerprint("content of the model", config, recipe_of(config))
+
+
+def test_newer_settings_are_stored_only_if_they_are_set():
+    assert not {"normalize", "dimensions", "prompt"} & set(EncoderConfig().settings())
+    chosen = {"normalize": True, "dimensions": 8, "prompt": "", "pooling": "model"}
+    assert EncoderConfig(**EncoderConfig(**chosen).settings()) == EncoderConfig(**chosen)
+
+
+def test_only_the_models_own_recipe_leaves_the_length_open():
+    assert EncoderConfig(max_length=None) == EncoderConfig(max_length=60)
+    assert EncoderConfig(pooling="model").max_length is None
+
+
+def test_a_function_with_the_models_own_recipe_is_refused():
+    with pytest.raises(ConfigError, match="got embedding_func with pooling='model'; leave one of them out"):
+        EncoderConfig(pooling="model", embedding_func=len)
 
 
 def test_openvino_refuses_float16_and_embedding_func():

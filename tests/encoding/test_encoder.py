@@ -197,3 +197,16 @@ def test_a_vector_that_is_not_finite_is_the_error_of_its_row(precision):
     assert np.isnan(encoded.vectors).tolist() == [[False] * 2, [True] * 2, [False] * 2, [True] * 2]
     with pytest.raises(ModelError, match=r"^row 1: vector is not finite \(2 of 4 rows\)$"):
         encoder.encode(["w12", "w13", "w14", "w13"])
+
+
+class NoSpecialTokens(FakeTokenizer):
+    def ids(self, text, special):
+        return super().ids(text, False)
+
+
+def test_a_text_without_tokens_gets_a_reason_and_the_others_their_vectors():
+    encoder = fake_encoder(tokenizer=NoSpecialTokens())
+    encoded = encoder.encode_rows(["w7 w8", "", "w9"])
+    assert encoded.errors == {1: "no token to read"}
+    assert encoded.vectors[[0, 2]].tolist() == [[0.0, 7.0], [0.0, 9.0]]
+    assert encoder.encode_rows([""]).errors == {0: "no token to read"}

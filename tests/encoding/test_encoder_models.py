@@ -10,7 +10,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.encoder import BertEncoder
-from bert_spark.encoding.model_loader import from_live_objects
+from bert_spark.encoding.live_model import from_live_objects
 from bert_spark.encoding.model_resolver import resolve_model
 from bert_spark.errors import ModelError
 from tests.support import tiny_models, transformers_oracle

@@ -8,6 +8,7 @@ from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.fingerprint import config_fingerprint
 from tests.support.fake_hub import COMMIT, hub
 from tests.support.forked_python import ForkedPython
+from tests.support.model_recipes import dense, write_recipe
 
 NAME = "someone/tiny-bert"
 # The code that each worker of an executor runs on its first task.
@@ -65,6 +66,19 @@ def test_a_staged_folder_is_only_read(tiny_bert, run_forked):
     before = modification_times(tiny_bert)
     run_forked(LOAD.replace(NAME, str(tiny_bert)))
     assert modification_times(tiny_bert) == before
+
+
+def test_the_files_of_the_models_own_recipe_are_fetched(tmp_path, run_forked):
+    folder = write_recipe(tmp_path / "model", after=[dense(32, 8)])
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "config.json").write_text("{}")
+    code = LOAD.replace('device="cpu"', 'device="cpu", pooling="model"')
+    with hub(folder, NAME) as (address, fetched):
+        printed = run_forked(code, HF_ENDPOINT=address, HF_HUB_OFFLINE="0", HF_HOME=str(tmp_path / "home"))
+    assert printed == config_fingerprint(EncoderConfig(model=str(folder), pooling="model"))
+    inner = {file for file in fetched if "/" in file}
+    assert inner == {"1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors"}
+    assert run_forked(code, HF_HOME=str(tmp_path / "home")) == printed  # offline, from the cache
 
 
 @pytest.mark.parametrize(("revision", "exists"), [(COMMIT, True), ("0" * 40, False)])

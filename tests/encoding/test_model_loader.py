@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel, T5Config, T5Model
 from transformers.utils import logging as transformers_logging
 
+from bert_spark.encoding.live_model import from_live_objects
 from bert_spark.encoding.model_files import folder_digest
-from bert_spark.encoding.model_loader import from_live_objects
 from bert_spark.errors import ConfigError, ModelError
 from tests.support import tiny_models, transformers_oracle
 

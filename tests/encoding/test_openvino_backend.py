@@ -8,8 +8,9 @@ import pytest
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.encoder import BertEncoder, embed_batch_for
 from bert_spark.encoding.model_loader import LoadedModel, load_model
+from bert_spark.encoding.pooling import TokenPooling
 from bert_spark.errors import ConfigError, SetupError
-from tests.support import tiny_models
+from tests.support import architectures, tiny_models
 
 TEXTS = ["hello", "", "happy happy sad " * 30, "hi my name is nicolas, and today is good!", "love you", "a b c d e f"]
 
@@ -23,7 +24,7 @@ def openvino():
     return pytest.importorskip("openvino", reason="openvino missing: pip install 'bert-spark[openvino]'")
 
 
-@pytest.mark.parametrize("pooling", ["cls", "mean", "max", "pooler", "flatten", "cls+mean"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max", "pooler", "flatten", "cls+mean", "last+weighted_mean"])
 def test_openvino_equals_torch(openvino, tiny_bert, pooling):
     settings = {"pooling": pooling, "token_budget": 70}  # batches of several shapes: one compiled model serves all
     compiled = encoder(tiny_bert, engine="openvino", **settings)
@@ -52,16 +53,23 @@ def test_openvino_equals_torch_for_minilm(openvino):
     np.testing.assert_allclose(compiled.encode(TEXTS), exact.encode(TEXTS), rtol=0, atol=1e-5)
 
 
-def test_other_architectures_are_refused(openvino, tmp_path):
+def test_another_architecture_is_compiled_if_its_vectors_equal_those_of_torch(openvino, tmp_path):
     folder = tiny_models.distilbert(tmp_path / "distilbert")
-    with pytest.raises(ConfigError, match="takes BERT and RoBERTa models, got a DistilBertModel; set engine='torch'"):
-        encoder(folder, engine="openvino")
+    settings = {"pooling": "mean", "max_length": 30}
+    compiled = encoder(folder, engine="openvino", token_budget=70, **settings)
+    np.testing.assert_allclose(compiled.encode(TEXTS), encoder(folder, **settings).encode(TEXTS), rtol=0, atol=1e-5)
+
+
+def test_an_architecture_that_openvino_gets_wrong_is_refused(openvino, tmp_path):
+    folder = architectures.save("ModernBert", tmp_path / "ModernBert")
+    with pytest.raises(ConfigError, match=r"engine='openvino' .* a ModernBertModel \(.*\); set engine='torch'"):
+        encoder(folder, engine="openvino", pooling="mean", max_length=30)
 
 
 def test_a_gpu_is_refused(openvino):
     loaded = LoadedModel(None, None, "cuda:0", "live")
     with pytest.raises(SetupError, match="runs on CPUs, the device is cuda:0; set device='cpu'"):
-        embed_batch_for(loaded, EncoderConfig(engine="openvino"))
+        embed_batch_for(loaded, EncoderConfig(engine="openvino"), TokenPooling(("cls",)))
 
 
 def test_a_missing_package_names_what_to_install(tiny_bert, monkeypatch):
@@ -69,4 +77,4 @@ def test_a_missing_package_names_what_to_install(tiny_bert, monkeypatch):
     config = EncoderConfig(model=str(tiny_bert), device="cpu", engine="openvino")
     loaded = load_model(config, "cpu")
     with pytest.raises(SetupError, match=r"needs its package: pip install 'bert-spark\[openvino\]'"):
-        embed_batch_for(loaded, config)
+        embed_batch_for(loaded, config, TokenPooling(("cls",)))

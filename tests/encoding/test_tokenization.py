@@ -1,12 +1,22 @@
 """Token ids equal those of the model's own tokenizer. A text of any size takes bounded memory."""
 
+import copy
 import resource
 import time
 
 import pytest
-from transformers import AutoTokenizer, BertTokenizerFast
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerFast
 
-from bert_spark.encoding.tokenization import _CALL_CHARS, _PIECE_CHARS, TextTokenizer, special_ids, split_long_text
+from bert_spark.encoding.tokenization import (
+    _CALL_CHARS,
+    _PIECE_CHARS,
+    TextTokenizer,
+    lower_casing,
+    special_ids,
+    split_long_text,
+)
+from bert_spark.errors import ModelError
 from tests.support import tiny_models
 from tests.support.fakes import CLS, PAD, SEP, UNK, FakeTokenizer
 
@@ -93,6 +103,38 @@ def test_a_tokenizer_without_special_tokens_has_none():
 
     assert special_ids(Bare()) == ([], [])
     assert tokenize("w4 w5", max_length=1, tokenizer=Bare())[:2] == ([[4]], 2)
+
+
+@pytest.mark.parametrize("scheme", ["always", "first"])
+def test_a_mark_before_every_text_is_not_before_every_piece(scheme):
+    """SentencePiece puts a mark in place of the blank before a word, and before the first word too."""
+    metaspace = {"replacement": "_", "prepend_scheme": scheme}
+    vocabulary = {"[UNK]": 0, "_so": 1, "_happy": 2, "_": 3, "so": 4, "happy": 5}
+    rust = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    rust.pre_tokenizer = pre_tokenizers.Metaspace(**metaspace)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=rust, unk_token="[UNK]", pad_token="[UNK]")
+    text = "so happy " * 4000 + "so"
+    tokens = TextTokenizer(tokenizer, 10**6).tokenize([text])
+    assert tokens.windows == [tokenizer(text)["input_ids"]]
+    assert set(tokens.windows[0]) == {1, 2}
+
+
+def test_lower_casing_comes_before_the_tokenizers_own_steps(byte_pair_tokenizer, bert_tokenizer):
+    lower = lower_casing(copy.deepcopy(byte_pair_tokenizer))
+    text = "HELLO My World <s> ÀÉ"
+    assert lower(text)["input_ids"] == byte_pair_tokenizer("hello my world <s> àé")["input_ids"]
+    assert byte_pair_tokenizer(text)["input_ids"] != lower(text)["input_ids"]
+    once = lower.backend_tokenizer.normalizer
+    assert str(lower_casing(lower).backend_tokenizer.normalizer) == str(once)
+    assert lower_casing(copy.deepcopy(bert_tokenizer))(text)["input_ids"] == bert_tokenizer(text.lower())["input_ids"]
+
+
+def test_a_tokenizer_in_python_lower_cases_if_it_can():
+    tokenizer = FakeTokenizer()
+    with pytest.raises(ModelError, match="lower-cases texts, which its FakeTokenizer can't do; set a pooling by hand"):
+        lower_casing(tokenizer)
+    tokenizer.do_lower_case = False
+    assert lower_casing(tokenizer).do_lower_case
 
 
 # (text, tokens that BERT's own tokenizer makes of it, how many of them are unknown)

@@ -10,6 +10,7 @@ from bert_spark.encoding import bert_forward
 from bert_spark.encoding.bert_forward import BertForward
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.model_loader import load_model
+from bert_spark.encoding.pooling import TokenPooling, pooling_parts
 from bert_spark.encoding.torch_backend import gpu_settings, torch_embed_batch, with_half_weights
 from tests.support import transformers_oracle
 from tests.support.tiny_models import IDS, MASK
@@ -28,13 +29,19 @@ class SyncCounter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("pooling", ["cls", "pooler", "cls+mean", "mean", "max", "flatten"])
+def pooling_of(config):
+    return TokenPooling(pooling_parts(config.pooling))
+
+
+@pytest.mark.parametrize(
+    "pooling", ["cls", "pooler", "cls+mean", "mean", "max", "flatten", "last", "mean_sqrt_len", "weighted_mean"]
+)
 def test_no_pooling_synchronises_with_the_gpu(tiny_bert, pooling):
     """transformers' own forward pass reads the values of the mask, which does synchronise."""
     config = EncoderConfig(model=str(tiny_bert), device="cpu", pooling=pooling)
     loaded = load_model(config, "cpu")
     with SyncCounter() as counter:
-        torch_embed_batch(loaded, config)(IDS, MASK)
+        torch_embed_batch(loaded, config, pooling_of(config))(IDS, MASK)
     assert counter.calls == []
     with SyncCounter() as counter:
         transformers_oracle.forward(loaded.model, IDS, MASK)
@@ -47,7 +54,7 @@ def test_embedding_func_gets_the_models_own_output(tiny_bert, monkeypatch):
     calls = []
     forward = loaded.model.forward
     monkeypatch.setattr(loaded.model, "forward", lambda **args: calls.append(1) or forward(**args))
-    torch_embed_batch(loaded, config)(IDS, MASK)
+    torch_embed_batch(loaded, config, pooling_of(config))(IDS, MASK)
     assert calls == [1]
 
 
@@ -85,7 +92,7 @@ def test_on_a_cpu_the_last_layer_stays_float32_if_only_the_cls_state_is_read(
     monkeypatch.setattr(
         bert_forward, "BertForward", lambda model, **options: models.append(model) or BertForward(model, **options)
     )
-    torch_embed_batch(loaded, config)(IDS, MASK)
+    torch_embed_batch(loaded, config, pooling_of(config))(IDS, MASK)
     first, last = (layer.output.dense.weight.dtype for layer in models[0].encoder.layer)
     assert (first, last) == (torch.bfloat16, last_layer)
     assert models[0].pooler.dense.weight.dtype == torch.float32
@@ -110,17 +117,18 @@ def test_gpu_settings_apply_on_gpus_only_and_are_restored(device, inside):
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
-@pytest.mark.parametrize("pooling", ["cls", "mean", "max", "pooler", "flatten", "cls+mean"])
+@pytest.mark.parametrize("pooling", ["cls", "max", "pooler", "flatten", "cls+mean", "last+weighted_mean"])
 def test_a_forward_pass_on_a_gpu_uses_no_other_device(tiny_bert, pooling, precision):
     """torch's meta device takes the place of the GPU. A tensor of another device, or a value that the CPU reads, is an
     error there.
     """
     config = EncoderConfig(model=str(tiny_bert), device="cpu", pooling=pooling, precision=precision)
     loaded = dataclasses.replace(load_model(config, "cpu"), device="cuda:0")
-    embed_batch = torch_embed_batch(dataclasses.replace(loaded, model=loaded.model.to("meta")), config)
+    loaded = dataclasses.replace(loaded, model=loaded.model.to("meta"))
+    embed_batch = torch_embed_batch(loaded, config, pooling_of(config))
     ids = torch.ones(3, 7, dtype=torch.int64, device="meta")
     result = embed_batch(ids, torch.ones_like(ids))
-    width = {"flatten": 7 * 32, "cls+mean": 64}.get(pooling, 32)
+    width = {"flatten": 7 * 32, "cls+mean": 64, "last+weighted_mean": 64}.get(pooling, 32)
     assert (result.device.type, tuple(result.reshape(3, -1).shape)) == ("meta", (3, width))
     with pytest.raises(RuntimeError, match="meta tensor"):
         result.sum().item()  # and so would any other value that the CPU reads

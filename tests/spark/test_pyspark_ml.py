@@ -1,5 +1,7 @@
 """BertEmbedder is a Transformer of pyspark.ml: it has Params, can be saved, and adds the vectors of with_embedding."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from pyspark.ml import Pipeline, PipelineModel
@@ -41,12 +43,21 @@ def test_params_can_be_read_copied_and_explained(embedder):
     assert embedder.getOrDefault("maxLength") == 12
     assert embedder.copy({embedder.maxLength: 7}).config.max_length == 7
     assert embedder.config.max_length == 12
-    assert embedder.explainParam("pooling") == "pooling: cls, mean, max, pooler or flatten (undefined)"
+    assert embedder.explainParam("clean").endswith("before the tokenizer (default: off)")
 
 
-def test_every_setting_of_the_encoder_is_a_param():
-    assert sorted(_FIELD_OF_PARAM.values()) == sorted(EncoderConfig().settings())
-    assert all(BertEmbedder().hasParam(name) for name in _FIELD_OF_PARAM)
+def test_every_setting_of_the_encoder_is_a_param_with_its_default():
+    settings = {spec.name: spec.default for spec in dataclasses.fields(EncoderConfig) if spec.metadata}
+    assert {field: BertEmbedder().getOrDefault(name) for name, field in _FIELD_OF_PARAM.items()} == settings
+    assert BertEmbedder().config == EncoderConfig()
+
+
+@pytest.mark.parametrize("name", [param.name for param in BertEmbedder().params])
+def test_every_param_has_a_getter_and_a_setter(name):
+    value = {"maxLength": 9, "dimensions": 4, "tokenBudget": 7, "windowRows": 5, "normalize": True}.get(name, "mean")
+    embedder, accessor = BertEmbedder(), f"{name[0].upper()}{name[1:]}"
+    assert getattr(embedder, f"set{accessor}")(value) is embedder
+    assert getattr(embedder, f"get{accessor}")() == embedder.getOrDefault(name) == value
 
 
 def test_a_setting_out_of_range_is_refused_before_anything_runs(tweets):

@@ -12,7 +12,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 @contextlib.contextmanager
 def hub(folder, name):
     """Serve a model's folder under `name`. Yield the hub's address and the growing list of fetched files."""
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    place = f"/{name}/resolve/{COMMIT}/"
     fetched = []
 
     class Hub(BaseHTTPRequestHandler):
@@ -29,8 +30,8 @@ def hub(folder, name):
                     {"type": "file", "path": file, "size": len(data), "oid": "0"} for file, data in files.items()
                 ]
                 self.respond(json.dumps(entries).encode())
-            elif path.startswith(f"/{name}/resolve/{COMMIT}/") and path.rsplit("/", 1)[1] in files:
-                file = path.rsplit("/", 1)[1]
+            elif path.startswith(place) and path.removeprefix(place) in files:
+                file = path.removeprefix(place)
                 if with_body:
                     fetched.append(file)
                 self.respond(files[file], etag=hashlib.sha256(files[file]).hexdigest(), with_body=with_body)

@@ -51,7 +51,7 @@ def test_too_few_rows_for_the_folds_are_refused():
 
 
 def test_stored_vectors_are_selected_by_text_and_pooling():
-    stored = VectorsByText(TEXTS, PART.vectors, "cls+mean")
+    stored = VectorsByText(TEXTS, PART.vectors, ENCODER)
     vectors = stored.encode([TEXTS[5], TEXTS[2]], EncoderConfig(pooling="mean"))
     np.testing.assert_array_equal(vectors, MEAN[[5, 2]])
     assert stored.width(EncoderConfig(pooling="mean+cls")) == 4

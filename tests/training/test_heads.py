@@ -2,8 +2,12 @@
 
 import re
 
+import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
 
+from bert_spark.artefact.skops_audit import dump_pipeline, load_pipeline
+from bert_spark.artefact.trusted_types import TRUSTED_TYPES
 from bert_spark.errors import ConfigError, DataError
 from bert_spark.settings import from_mapping
 from bert_spark.training.config import HeadConfig
@@ -71,6 +75,25 @@ def test_try_head_raises_what_the_classifier_refuses(features, name, options, me
     with pytest.raises(ConfigError, match=message):
         try_head(features, HeadConfig(class_name=name, options=options), LABELS.tolist())
     try_head("bert", HeadConfig(), LABELS.tolist())
+
+
+@pytest.mark.parametrize("name", ["ensemble.RandomForestClassifier", "gaussian_process.GaussianProcessClassifier"])
+def test_a_head_that_can_not_be_saved_is_refused_before_bert_runs(name):
+    with pytest.raises(
+        ConfigError, match=r"can be fitted but not saved \(.* not trusted: \['sklearn.*; choose a linear cl"
+    ):
+        try_head("bert", HeadConfig(class_name=f"sklearn.{name}", options={}), LABELS.tolist())
+
+
+@pytest.mark.filterwarnings("ignore")  # the iterations of the neural network
+@pytest.mark.parametrize("name", ["neural_network.MLPClassifier", "neighbors.KNeighborsClassifier"])
+def test_a_head_with_parts_of_its_own_is_saved_and_gives_the_same(name):
+    head = HeadConfig(class_name=f"sklearn.{name}", options={})
+    try_head("bert", head, LABELS.tolist())
+    rows = np.random.default_rng(0).random((len(LABELS), 32)).astype(np.float32)
+    fitted = make_pipeline(build_head(head)).fit(rows, LABELS)
+    loaded = load_pipeline(dump_pipeline(fitted, TRUSTED_TYPES), "a test", TRUSTED_TYPES)
+    assert loaded.predict(rows).tolist() == fitted.predict(rows).tolist()
 
 
 def test_class_of_one_row_cannot_be_calibrated():
