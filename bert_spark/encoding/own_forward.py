@@ -75,6 +75,6 @@ def token_types(tokenizer: Any, prefix: int, suffix: int) -> TokenTypes | None:
 def sparse_attention_from(model: Any) -> int | None:
     """Return the tokens from which on a BigBird's attention skips tokens, by its number of blocks; None for others."""
     config = getattr(model, "config", None)
-    if getattr(config, "attention_type", None) != "block_sparse" or not hasattr(model, "set_attention_type"):
+    if config is None or getattr(config, "attention_type", None) != "block_sparse":
         return None
     return int((5 + 2 * config.num_random_blocks) * config.block_size) + 1

@@ -173,9 +173,11 @@ def read_step(module: Module) -> VectorStep | None:
     for key in ("module_input_name", "module_output_name"):
         if (content.get(key) or _VECTOR) != _VECTOR:
             refuse(path, f"has {key} = {content[key]!r}; expected {_VECTOR!r}")
-    readers = {"Normalize": lambda *_: Normalize(), "Dense": _read_dense, "LayerNorm": _read_layer_norm}
-    read = readers.get(module.kind)
-    return read(path, content) if read else None
+    if module.kind == "Dense":
+        return _read_dense(path, content)
+    if module.kind == "LayerNorm":
+        return _read_layer_norm(path, content)
+    return Normalize() if module.kind == "Normalize" else None
 
 
 def read_prompts(folder: Path) -> dict[str, str]:
@@ -229,12 +231,12 @@ def _activation(path: Path, name: str) -> str:
     import torch
 
     short = name.rpartition(".")[2]
-    kind = getattr(torch.nn, short, None)
+    kind: Any = getattr(torch.nn, short, None)
     of_torch = isinstance(kind, type) and issubclass(kind, torch.nn.Module)
-    if not of_torch or name not in (f"torch.nn.{short}", f"{kind.__module__}.{short}"):  # type: ignore[union-attr]
+    if not of_torch or name not in (f"torch.nn.{short}", f"{kind.__module__}.{short}"):
         refuse(path, f"has the activation {name!r}; expected a class of torch.nn, such as 'torch.nn.Tanh'")
     try:
-        kind()  # type: ignore[misc]
+        kind()
     except TypeError:
         refuse(path, f"has the activation {name!r}, which needs arguments")
     return short

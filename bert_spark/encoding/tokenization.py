@@ -168,11 +168,13 @@ def lower_casing(tokenizer: Any) -> Any:
             )
         tokenizer.do_lower_case = True
         return tokenizer
-    from tokenizers.normalizers import Lowercase, Sequence
+    from tokenizers import normalizers
 
-    steps = list(backend.normalizer) if isinstance(backend.normalizer, Sequence) else [backend.normalizer]
-    if not any(isinstance(step, Lowercase) for step in steps):
-        backend.normalizer = Sequence([Lowercase(), *(step for step in steps if step is not None)])
+    own: Any = backend.normalizer
+    steps = list(own) if type(own).__name__ == "Sequence" else [own]
+    if not any(isinstance(step, normalizers.Lowercase) for step in steps):
+        steps = [normalizers.Lowercase(), *filter(None, steps)]
+        backend.normalizer = normalizers.Sequence(steps)
     return tokenizer
 
 

@@ -35,7 +35,7 @@ ARCHITECTURES = {
     "DistilBert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64},
     "Electra": {},
     "Ernie": {},
-    "EuroBert": _GROUPS,
+    "EuroBert": _GROUPS | {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3},
     "FNet": {"tpu_short_seq_length": 64, "use_tpu_fourier_optimizations": False},
     "Flaubert": _XLM,
     "GPT2": {"n_embd": 32, "n_layer": 2, "n_head": 2},
