@@ -87,19 +87,24 @@ class Folder:
         self._fs.pipe_file(draft, text.encode("utf-8"))
         self._fs.mv(draft, target)
 
-    def create(self, name: str, text: str) -> bool:
-        """Write a file if it does not exist; return whether it was written. Atomic if the storage supports it."""
-        self._fs.makedirs(self._path, exist_ok=True)
-        target = f"{self._path}/{name}"
+    def age_s(self, name: str) -> float:
+        """Return how many seconds ago a file was written, by the storage's clock. This machine's may be wrong.
+
+        Raises
+        ------
+        FileNotFoundError
+            If it does not exist.
+        NotImplementedError
+            If the storage does not say when a file was written.
+        """
+        probe = f".now.{secrets.token_hex(3)}"
+        self.write(probe, "now")
         try:
-            if self._local:
-                with self._fs.open(target, "xb") as file:
-                    file.write(text.encode("utf-8"))
-            else:
-                self._fs.pipe_file(target, text.encode("utf-8"), mode="create")
-        except FileExistsError:
-            return False
-        return True
+            self._fs.invalidate_cache(self._path)
+            now, written = (self._fs.modified(f"{self._path}/{file}") for file in (probe, name))
+        finally:
+            self.remove(probe)
+        return float((now - written).total_seconds())
 
     def remove(self, name: str) -> None:
         """Remove a file, or a folder with everything in it. Do nothing if it does not exist."""

@@ -1,24 +1,48 @@
-"""Show the last runs that wrote an output as a table: when, what, how many rows, how they ended. Starts no Spark.
+"""Show the last runs that wrote an output as a table: when, what, how many rows, how they ended.
 
 ./spark-submit.sh exec python jobs/history.py --output scores
+
+`--staged` shows what runs have staged and not published. `--publish RUN` publishes it as it is, and `--discard RUN`
+gives it up. Only `--publish` starts Spark.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 if not __package__:  # run as a file, from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bert_spark.cli import history_of_output, parse_job, run_job
 
+if TYPE_CHECKING:
+    from bert_spark.settings import JobSettings
+
 
 def history(argv: list[str] | None = None) -> None:
-    """Read the settings, find the records of the runs, and print them as a table."""
+    """Read the settings, and show the runs of an output or settle what one of them has staged."""
     job = parse_job(__file__, __doc__, argv)
     output = job.required("history.output", "--output")
-    print(history_of_output(output, job.history.work, job.history.last))
+    wanted = job.history
+    if wanted.staged or wanted.publish or wanted.discard:
+        print(_settled(job, output))
+    else:
+        print(history_of_output(output, wanted.work, wanted.last))
+
+
+def _settled(job: JobSettings, output: str) -> str:
+    """Show, publish or discard what is staged. These imports load pyspark, which the history does not need."""
+    from bert_spark.cli import discard_staged, publish_staged, spark_session, staged_table
+
+    wanted = job.history
+    if wanted.staged:
+        return staged_table(output, wanted.work)
+    if wanted.discard:
+        return discard_staged(output, wanted.work, wanted.discard)
+    with spark_session("history", job.spark) as spark:
+        return publish_staged(spark, output, wanted.work, wanted.publish)
 
 
 def main(argv: list[str] | None = None) -> int:

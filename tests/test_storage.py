@@ -1,6 +1,7 @@
 """Small files beside an output: complete or absent, on a local disk and in an object store."""
 
 import contextlib
+import os
 import threading
 
 import pytest
@@ -32,26 +33,20 @@ def test_a_file_can_be_read_and_overwritten(folder):
     assert folder.exists("a.json")
 
 
-def test_a_file_is_created_once(folder):
-    assert folder.create("lock", "first")
-    assert not folder.create("lock", "second")
-    assert folder.read("lock") == "first"
+def test_the_age_of_a_file_is_told_by_the_storage(folder):
+    folder.write("a.json", "one")
+    assert 0 <= folder.age_s("a.json") < 60
+    with pytest.raises(FileNotFoundError):
+        folder.age_s("b.json")
+    assert folder.names() == ["a.json"]
 
 
-def test_only_one_of_many_threads_creates_a_file(tmp_path):
-    folder, winners, ready = Folder(str(tmp_path)), [], threading.Barrier(8)
-
-    def run(number):
-        ready.wait()
-        if folder.create("lock", str(number)):
-            winners.append(str(number))
-
-    threads = [threading.Thread(target=run, args=[number]) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert winners == [folder.read("lock")]
+def test_a_file_of_an_hour_ago_is_an_hour_old(tmp_path):
+    folder = Folder(str(tmp_path))
+    folder.write("a.json", "one")
+    an_hour_ago = (tmp_path / "a.json").stat().st_mtime - 3600
+    os.utime(tmp_path / "a.json", (an_hour_ago, an_hour_ago))
+    assert 3600 <= folder.age_s("a.json") < 3660
 
 
 def test_a_reader_never_sees_half_of_a_file(tmp_path):

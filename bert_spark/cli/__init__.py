@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bert_spark.runs.embed_task import embed_task, with_reused_vectors
     from bert_spark.runs.run_history import history_of_output
     from bert_spark.runs.score_task import score_task
+    from bert_spark.runs.staged_runs import discard_staged, publish_staged, staged_table
     from bert_spark.spark.preflight import run_preflight
     from bert_spark.spark.session import spark_session
     from bert_spark.spark.training_data import load_training_data
@@ -30,36 +31,42 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_training",
+    "discard_staged",
     "embed_task",
     "encoder_of_search",
     "history_of_output",
     "load_artefact",
     "load_training_data",
     "parse_job",
+    "publish_staged",
     "run_job",
     "run_preflight",
     "run_table_job",
     "score_task",
     "search_and_save",
     "spark_session",
+    "staged_table",
     "train_and_save",
     "with_reused_vectors",
 ]
 
 _HOME = {
     "check_training": "training.train_run",
+    "discard_staged": "runs.staged_runs",
     "embed_task": "runs.embed_task",
     "encoder_of_search": "training.search_run",
     "history_of_output": "runs.run_history",
     "load_artefact": "artefact.loading",
     "load_training_data": "spark.training_data",
     "parse_job": "cli.command_line",
+    "publish_staged": "runs.staged_runs",
     "run_job": "cli.exit_codes",
     "run_preflight": "spark.preflight",
     "run_table_job": "cli.table_job",
     "score_task": "runs.score_task",
     "search_and_save": "training.search_run",
     "spark_session": "spark.session",
+    "staged_table": "runs.staged_runs",
     "train_and_save": "training.train_run",
     "with_reused_vectors": "runs.embed_task",
 }

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import types as T
 
 from bert_spark.errors import ConfigError, DataError, FingerprintError
+from bert_spark.runs.held_files import HeldFiles
 from bert_spark.runs.new_file_columns import column_differences, columns_from_ddl
-from bert_spark.runs.new_files import NewFiles, find_new_files
+from bert_spark.runs.new_files import NewFiles, file_names, find_new_files
 from bert_spark.runs.stream_source import StreamSource
 from bert_spark.storage import Folder
 from bert_spark.tables.config import InputConfig
@@ -56,7 +57,8 @@ def pinned_source(run: ScheduledRun, checkpoint: Folder, output: str) -> StreamS
     source = run.task.source
     pin = json.loads(checkpoint.read(PIN_FILE) or "{}")
     _check_owner(pin, {"input": source.path, "output": output}, run.task.identity, checkpoint)
-    new = find_new_files(run.spark, source, checkpoint / SPARK_FOLDER)
+    held = HeldFiles.of(checkpoint)
+    new = find_new_files(run.spark, source, checkpoint / SPARK_FOLDER, held.read_again or {})
     from_option = pin.get("given", run.schedule.schema is not None)
     schema = T.StructType.fromJson(pin["schema"]) if pin else _first_columns(run, new)
     empty = rename_text_value(run.spark.createDataFrame([], schema), source, input_format(source))
@@ -137,7 +139,7 @@ def _check_columns(source: InputConfig, pinned: T.StructType, new: NewFiles, *, 
     differences = column_differences(new.schema, pinned, source, new.files, compare_types=not from_option)
     if differences:
         raise DataError(
-            f"new files of {source.path!r}{_file_names(new.files)} have other columns than "
+            f"new files of {source.path!r}{file_names(new.files)} have other columns than "
             f"{'--schema says' if from_option else 'the first run saw'}: {'; '.join(differences)}. Nothing was read. "
             "Correct the files and run again, or pass a new --checkpoint and --output for the new columns"
         )
@@ -163,10 +165,3 @@ def _check_owner(
                 f"checkpoint {checkpoint.uri} belongs to {key.rsplit('.', 1)[-1]} {pinned}, but this run's is "
                 f"{current[:12]}. Pass a new --checkpoint, and --new-version, to read all of the input again"
             )
-
-
-def _file_names(files: Iterable[str]) -> str:
-    """Return the names of up to three files in parentheses, and how many more there are."""
-    names = [uri.rpartition("/")[2] for uri in sorted(files)]
-    more = [f"{len(names) - 3} more"] if len(names) > 3 else []
-    return f" ({', '.join(names[:3] + more)})" if names else ""

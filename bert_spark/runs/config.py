@@ -50,6 +50,11 @@ class ScheduleConfig:
     )
     to_date: str | None = option(None, "last day of the range that begins at --from", flag="--to")
     date_column: str | None = option(None, "column with the date of each row; a day's rows are those with its date")
+    time_zone: str | None = option(
+        None,
+        "time zone in which a timestamp becomes a date, e.g. Europe/Berlin; by default that of "
+        "spark.sql.session.timeZone if it is set, else UTC",
+    )
     incremental: bool = option(False, "publish what is new in the input since the last run; needs --checkpoint")
     checkpoint: str | None = option(None, "folder in which Spark records what was read; for --incremental")
     max_files: int = option(1000, "largest number of new files in one micro-batch")
@@ -120,13 +125,16 @@ class LimitsConfig:
 
     max_missing_share: float = option(0.1, "largest share of rows without a text, 0 to 1")
     max_error_share: float = option(0.01, "largest share of rows that are malformed or failed, 0 to 1")
+    max_undated_share: float = option(
+        0.5, "largest share of the input's records whose date cannot be read, 0 to 1; for --date-column"
+    )
     max_label_shift: float | None = option(
         None, "largest total variation distance between the labels and those of the training rows, 0 to 1"
     )
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for name in ("max_missing_share", "max_error_share", "max_label_shift"):
+        for name in ("max_missing_share", "max_error_share", "max_undated_share", "max_label_shift"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"{name}={value} is not a share; expected 0 to 1")
@@ -139,7 +147,13 @@ class HistoryConfig:
     output: str | None = option(None, "folder or table that the runs wrote")
     work: str | None = option(None, "the --work of the runs, if they had one")
     last: int = option(20, "number of runs to show, newest first")
+    staged: bool = option(False, "show instead what is staged and not published, and why")
+    publish: str | None = option(None, "publish the staged rows of this run as they are, whatever the limits say")
+    discard: str | None = option(None, "remove the staged rows of this run; the output stays as it is")
 
     def __post_init__(self) -> None:
         check_fields(self)
         at_least(self, last=1)
+        actions = [name for name in ("staged", "publish", "discard") if getattr(self, name)]
+        if len(actions) > 1:
+            raise ConfigError(f"got {' and '.join(actions)}; expected one of --staged, --publish, --discard")

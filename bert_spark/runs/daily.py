@@ -17,10 +17,12 @@ from bert_spark.runs.day_filter import (
     is_complete_folder,
     records_of_day,
 )
+from bert_spark.runs.day_zone import SESSION_ZONE, days_in_zone
 from bert_spark.runs.progress import show_progress
 from bert_spark.runs.publish import audit_and_publish, check_same_model, mark_staged
+from bert_spark.runs.quality_limits import rows_differ
 from bert_spark.runs.scheduled_run import ScheduledRun
-from bert_spark.runs.staging_area import StagedRun, StagingArea
+from bert_spark.runs.staging_area import DAY_PREFIX, StagedRun, StagingArea
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_signature
 from bert_spark.tables.outputs import output_is_empty, path_exists, read_output
@@ -29,15 +31,20 @@ from bert_spark.tables.row_counts import ZERO_COUNTS
 from bert_spark.tables.schema import check_columns_free
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 logger = logging.getLogger(__name__)
 
-_STAGE_PREFIX = "day-"
 _BACKFILL_FILE = "backfill.json"  # in the staging folder: which days of a range are published
 
 
 def publish_days(run: ScheduledRun) -> list[dict[str, Any]]:
+    """Publish the requested days in the run's time zone; see `_publish_days`."""
+    with days_in_zone(run.spark, run.schedule.time_zone):
+        return _publish_days(run)
+
+
+def _publish_days(run: ScheduledRun) -> list[dict[str, Any]]:
     """Publish the requested days one after the other and return their records.
 
     Complete rows of killed runs are published first. A range of days that stopped continues with its first day that is
@@ -105,7 +112,7 @@ def recover_staged_days(run: ScheduledRun) -> dict[str, dict[str, Any]]:
 
 
 def _staged_days(area: StagingArea) -> list[str]:
-    return [name for name in area.staging.names() if name.startswith(_STAGE_PREFIX)]
+    return [name for name in area.staging.names() if name.startswith(DAY_PREFIX)]
 
 
 def _publish_day(run: ScheduledRun, day: str, recovered: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
@@ -140,17 +147,12 @@ def _rows_identity(run: ScheduledRun) -> dict[str, Any]:
         "output": dataclasses.asdict(run.task.output),
         "facts": dict(run.task.facts),
         "date_column": run.schedule.date_column,
-        "time_zone": _session_time_zone(run.spark),
+        "time_zone": run.spark.conf.get(SESSION_ZONE),
     }
 
 
 def _digest(facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _session_time_zone(spark: SparkSession) -> str | None:
-    """Return the time zone in which Spark turns timestamps into days."""
-    return spark.conf.get("spark.sql.session.timeZone")
 
 
 def _finished_days(area: StagingArea, request: dict[str, Any]) -> list[str]:
@@ -161,12 +163,15 @@ def _finished_days(area: StagingArea, request: dict[str, Any]) -> list[str]:
 
 
 def _refused_stage(area: StagingArea, day: str, key: str) -> StagedRun | None:
-    """Return the refused rows of exactly this input, if any. Remove those of older inputs of the day."""
+    """Return the refused rows of exactly this input, if any. Remove those of older inputs of the day.
+
+    Rows whose number differs from that of the input's records are removed too: no limit would publish them.
+    """
     matching = None
     for name in _staged_days(area):
         stage = StagedRun(area.staging / name)
         state = stage.state or {}
-        if state.get("key") == key:
+        if state.get("key") == key and not rows_differ(state["record"]):
             matching = stage
         elif state.get("partitions") == [f"{DAY_PARTITION}={day}"]:
             stage.remove()
@@ -177,9 +182,9 @@ def _stage_day(run: ScheduledRun, tweets: DataFrame, day: str, key: str) -> Stag
     """Encode the records of a day into a new stage."""
     task, date_column = run.task, run.schedule.date_column
     partition = f"{DAY_PARTITION}={day}"
-    zone = {} if date_column is None else {"time_zone": _session_time_zone(run.spark)}
-    record = task.record(partition=partition, **zone)
-    stage = StagedRun(run.area.staging / f"{_STAGE_PREFIX}{record.content['run_id']}")
+    zone = {} if date_column is None else {"time_zone": run.spark.conf.get(SESSION_ZONE)}
+    record = task.record(partition=partition, path_per_day=has_path_per_day(task.source), **zone)
+    stage = StagedRun(run.area.staging / f"{DAY_PREFIX}{record.content['run_id']}")
     counted = record.count_input(records_of_day(record, tweets, date_column, day), task.source.text_column)
     result = task.apply(counted, task.source.partition_mb)
     with show_progress(run.spark, f"{task.job} {day}"):
@@ -201,7 +206,7 @@ def _publish_empty_day(run: ScheduledRun, day: str) -> dict[str, Any] | None:
         return None
     partition = f"{DAY_PARTITION}={day}"
     record = run.task.record(partition=partition)
-    stage = StagedRun(run.area.staging / f"{_STAGE_PREFIX}{record.content['run_id']}")
+    stage = StagedRun(run.area.staging / f"{DAY_PREFIX}{record.content['run_id']}")
     no_rows = read_output(run.spark, run.task.output).drop(DAY_PARTITION).limit(0)
     no_rows.write.mode("overwrite").parquet(stage.path(partition))
     mark_staged(run, stage, [partition], run.task.with_label_shift(record.finish(ZERO_COUNTS)))

@@ -34,8 +34,8 @@ def input_of_day(source: InputConfig, day: str) -> InputConfig:
 def records_of_day(record: RunRecord, tweets: DataFrame, date_column: str | None, day: str) -> DataFrame:
     """Return the records of one day: all of them without a date column.
 
-    A record whose date is missing or cannot be parsed belongs to no day. Such records are counted in `record` as
-    "rows_without_date".
+    A record whose date is missing or cannot be parsed belongs to no day. `record` counts such records as
+    "rows_without_date", those with the date of another day as "rows_of_other_days", and all of them as "rows_read".
 
     Raises
     ------
@@ -56,8 +56,13 @@ def records_of_day(record: RunRecord, tweets: DataFrame, date_column: str | None
         raise DataError(
             f"column {date_column!r} is {kind.simpleString()}; --date-column takes dates, timestamps or strings"
         )
-    tweets = record.observe(tweets, [F.count_if(date.isNull()).alias("rows_without_date")])
-    rows = tweets.where(date == F.lit(day).cast("date"))
+    is_of_day = date == F.lit(day).cast("date")
+    counts = {
+        "rows_read": F.count(F.lit(1)),
+        "rows_without_date": F.count_if(date.isNull()),
+        "rows_of_other_days": F.count_if(~is_of_day),
+    }
+    rows = record.observe(tweets, [count.alias(name) for name, count in counts.items()]).where(is_of_day)
     return rows.drop(date_column) if date_column == DAY_PARTITION else rows
 
 

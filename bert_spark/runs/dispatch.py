@@ -11,7 +11,7 @@ from bert_spark.runs.config import LimitsConfig, ScheduleConfig
 from bert_spark.runs.daily import publish_days
 from bert_spark.runs.day_filter import DAY_PARTITION
 from bert_spark.runs.incremental import BATCH_PARTITION, publish_new
-from bert_spark.runs.lock import acquired
+from bert_spark.runs.output_lock import locked_output
 from bert_spark.runs.plain_run import run_plain
 from bert_spark.runs.quality_limits import check_label_shift_known
 from bert_spark.runs.scheduled_run import ScheduledRun, check_schedule
@@ -46,7 +46,7 @@ def run_task(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: 
     check_partition_column(spark, output, BATCH_PARTITION if schedule.incremental else DAY_PARTITION)
     task = dataclasses.replace(task, output=output)
     area = staging_area_for(spark, output, schedule.work)
-    with acquired(area.base / "_locks", f"{area.name}.json", f"{task.job} {output.path}") as lock:
+    with locked_output(spark, output, area, f"{task.job} {output.path}") as lock:
         return _publish_and_summarise(ScheduledRun(spark, task, schedule, limits, area, lock))
 
 
@@ -54,11 +54,11 @@ def _publish_and_summarise(run: ScheduledRun) -> str:
     """Publish what the schedule asks for. Leave a record also of a run that fails or has nothing to do."""
     task, area = run.task, run.area
     publish = publish_new if run.schedule.incremental else publish_days
-    earlier = area.records_with_status(task.job, "published")[:COMPARED_RUNS]
+    earlier = area.records_with_status(task.job, "published", COMPARED_RUNS)
     try:
         records = publish(run)
     except LimitError:  # the audit has saved the record
-        refused = area.records_with_status(task.job, "refused")
+        refused = area.records_with_status(task.job, "refused", 1)
         if refused:
             logger.warning("%s", run_summary(refused[0], area.record_path(refused[0]), earlier))
         raise

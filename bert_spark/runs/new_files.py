@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -40,17 +42,33 @@ class NewFiles:
         Its approximate bytes of text; None if they cannot be known.
     files
         Addresses of its files; empty for a table, which tracks its own new files.
+    changed
+        Addresses of files that were read earlier and have changed since then. No stream reads them again.
     """
 
     schema: T.StructType | None
     size: int | None
     files: frozenset[str] = frozenset()
+    changed: frozenset[str] = frozenset()
 
 
-def find_new_files(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> NewFiles:
+def find_new_files(
+    spark: SparkSession, source: InputConfig, checkpoint: Folder, read_again: Mapping[str, int] = MappingProxyType({})
+) -> NewFiles:
     """Return what Spark's checkpoint does not list of an input.
 
     Files are identified by name, as Spark's stream identifies them, and not by date: a file may arrive with any date.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    source
+        The input.
+    checkpoint
+        Spark's part of the checkpoint.
+    read_again
+        File -> time (ms) of its last change when it was read again, outside the stream.
 
     Raises
     ------
@@ -64,7 +82,7 @@ def find_new_files(spark: SparkSession, source: InputConfig, checkpoint: Folder)
         if kind in ("table", "delta"):
             table = spark.table(path) if kind == "table" else spark.read.format(kind).load(path)
             return NewFiles(table.schema, input_bytes(table))
-        return _new_files(spark, source, checkpoint)
+        return _new_files(spark, source, checkpoint, read_again)
     except AnalysisException as err:
         if "PATH_NOT_FOUND" in str(err):
             return NewFiles(None, 0)
@@ -76,11 +94,12 @@ def find_new_files(spark: SparkSession, source: InputConfig, checkpoint: Folder)
         ) from err
 
 
-def _new_files(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> NewFiles:
+def _new_files(spark: SparkSession, source: InputConfig, checkpoint: Folder, read_again: Mapping[str, int]) -> NewFiles:
     path = str(source.path)
     files = spark.read.format("binaryFile").load(path)
-    existing = files.select(F.col("_metadata.file_path").alias("file"), text_bytes().alias("size")).collect()
-    already_read = _files_read(spark, checkpoint)
+    facts = (text_bytes().alias("size"), F.unix_millis("modificationTime").alias("time"))
+    existing = files.select(F.col("_metadata.file_path").alias("file"), *facts).collect()
+    already_read = _files_read(spark, checkpoint) | read_again
     new = {row.file: row.size for row in existing if row.file not in already_read}
     if len(existing) == 1 and _is_input_itself(existing[0].file, path):
         raise ConfigError(
@@ -88,7 +107,8 @@ def _new_files(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> 
             f"{posixpath.dirname(path) or '.'}/*, or a table, in which new files or rows arrive"
         )
     columns = columns_of_files(spark, source, sorted(new) if already_read else None) if new else None
-    return NewFiles(columns, int(sum(new.values())), frozenset(new))
+    changed = {row.file for row in existing if already_read.get(row.file, row.time) != row.time}
+    return NewFiles(columns, int(sum(new.values())), frozenset(new), frozenset(changed))
 
 
 def _is_input_itself(file: str, path: str) -> bool:
@@ -96,12 +116,22 @@ def _is_input_itself(file: str, path: str) -> bool:
     return unquote(file).endswith("/" + re.sub(r"^\w+:/*", "", path).lstrip("/"))
 
 
-def _files_read(spark: SparkSession, checkpoint: Folder) -> set[str]:
-    """Return the addresses of the files of committed micro-batches, spelt as `_metadata.file_path` spells them."""
+def _files_read(spark: SparkSession, checkpoint: Folder) -> dict[str, int]:
+    """Return the files of committed micro-batches and the times (ms) of their last changes.
+
+    Their addresses are spelt as `_metadata.file_path` spells them.
+    """
     last_commit = max((int(name) for name in (checkpoint / "commits").names() if name.isdigit()), default=-1)
     try:
-        log = spark.read.schema("path string, batchId long").json((checkpoint / _SOURCE_LOG).uri)
+        log = spark.read.schema("path string, timestamp long, batchId long").json((checkpoint / _SOURCE_LOG).uri)
         committed = log.where((F.col("batchId") <= last_commit) & F.col("path").isNotNull()).distinct().collect()
     except AnalysisException:  # no stream has run yet
-        return set()
-    return {row.path.replace(":///", ":/", 1) for row in committed}
+        return {}
+    return {row.path.replace(":///", ":/", 1): row.timestamp for row in committed}
+
+
+def file_names(files: Iterable[str]) -> str:
+    """Return the names of up to three files in parentheses, and how many more there are."""
+    names = [uri.rpartition("/")[2] for uri in sorted(files)]
+    more = [f"{len(names) - 3} more"] if len(names) > 3 else []
+    return f" ({', '.join(names[:3] + more)})" if names else ""

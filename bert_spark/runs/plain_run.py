@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 from bert_spark.errors import DataError
 from bert_spark.runs.progress import show_progress
 from bert_spark.runs.replaced_output import finish_killed_replacement, replaced_output
-from bert_spark.runs.run_record import save_record
+from bert_spark.runs.run_record import RunRecord, save_record
 from bert_spark.runs.summary import run_summary
 from bert_spark.runs.task import Task
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.output_checks import check_output_free
+from bert_spark.tables.outputs import read_output
 from bert_spark.tables.readers import read_input
 from bert_spark.tables.schema import drop_hidden
 from bert_spark.tables.writers import write_output
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
 def run_plain(spark: SparkSession, task: Task) -> str:
@@ -36,13 +37,25 @@ def run_plain(spark: SparkSession, task: Task) -> str:
     check_output_free(spark, task.output, tweets, task.identity)
     record = task.record()
     counted = record.count_input(tweets, task.source.text_column)
-    result = record.observe(task.apply(counted, task.source.partition_mb), task.output_counts())
+    result = task.apply(counted, task.source.partition_mb)
     with replaced_output(spark, task.output) as target:
         with show_progress(spark, task.job):
-            write_output(drop_hidden(result), target)
+            write_output(result, target, lambda rows: drop_hidden(_counted(rows, record, task, target)))
         content = record.finish()
         _check_row_counts(content, task.output, replaces=target != task.output)
     return run_summary(content, save_record(spark, content, task.output.format))
+
+
+def _counted(rows: DataFrame, record: RunRecord, task: Task, target: OutputConfig) -> DataFrame:
+    """Return rows that are counted as they are written. If Spark counts some twice, the written rows are read."""
+
+    def count_written() -> dict[str, Any]:
+        if target.if_exists == "append":  # the rows that were there before cannot be told apart
+            return {}
+        written = read_output(rows.sparkSession, target)
+        return dict(written.agg(*task.output_counts(visible_only=True)).collect()[0].asDict())
+
+    return record.observe(rows, task.output_counts(), count_written)
 
 
 def _check_row_counts(content: Mapping[str, Any], output: OutputConfig, *, replaces: bool) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bert_spark.errors import DataError, FingerprintError, LimitError
 from bert_spark.runs.config import LimitsConfig
-from bert_spark.runs.quality_limits import limit_violations
+from bert_spark.runs.quality_limits import limit_violations, rows_differ
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.output_partitions import count_partition_rows, replace_partition
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from bert_spark.runs.output_lock import OutputLock
     from bert_spark.runs.scheduled_run import ScheduledRun
-    from bert_spark.runs.staging_area import StagedRun
+    from bert_spark.runs.staging_area import StagedRun, StagingArea
     from bert_spark.runs.task import Task
 
 
@@ -26,6 +29,7 @@ def mark_staged(
     key: str = "",
     *,
     exclusive: bool = False,
+    **facts: Any,
 ) -> None:
     """Write the state of completely staged rows. From here on, a kill costs no encoding.
 
@@ -43,6 +47,8 @@ def mark_staged(
         Identifies the input and the settings that gave these rows.
     exclusive
         Whether only this run, and later runs that publish its rows, ever write these partitions.
+    facts
+        Further entries of the state.
     """
     stage.save(
         status="staged",
@@ -53,6 +59,7 @@ def mark_staged(
         key=key,
         identity=dict(run.task.identity),
         own=partitions if exclusive else [],
+        **facts,
     )
 
 
@@ -76,7 +83,23 @@ def check_same_model(stage: StagedRun, task: Task) -> None:
             )
 
 
-def audit_and_publish(run: ScheduledRun, stage: StagedRun, limits: LimitsConfig | None = None) -> dict[str, Any]:
+class Publisher(Protocol):
+    """A run that publishes: its session, where rows are staged, and the lock that it holds."""
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session."""
+
+    @property
+    def area(self) -> StagingArea:
+        """Where rows are staged and records are written."""
+
+    @property
+    def lock(self) -> OutputLock:
+        """The locks of the output."""
+
+
+def audit_and_publish(run: Publisher, stage: StagedRun, limits: LimitsConfig | None = None) -> dict[str, Any]:
     """Audit staged rows, publish them and return their record.
 
     Parameters
@@ -100,7 +123,7 @@ def audit_and_publish(run: ScheduledRun, stage: StagedRun, limits: LimitsConfig 
         if problems:
             stage.save(status="refused", problems=problems)
             run.area.save_record(record | {"status": "refused", "problems": problems})
-            raise LimitError(_refusal(stage, state, problems))
+            raise LimitError(_refusal(run.area, stage, state, problems))
         output = OutputConfig(**state["output"])
         record["rows_replaced"] = sum(
             count_partition_rows(run.spark, output, partition) for partition in state["partitions"]
@@ -109,20 +132,25 @@ def audit_and_publish(run: ScheduledRun, stage: StagedRun, limits: LimitsConfig 
     return _publish(run, stage, state)
 
 
-def _refusal(stage: StagedRun, state: dict[str, Any], problems: list[str]) -> str:
+def _refusal(area: StagingArea, stage: StagedRun, state: dict[str, Any], problems: list[str]) -> str:
     """Return what the limits found, and what to run next."""
+    raised = "with a higher limit, which publishes them without BERT"
     if state.get("own"):  # an incremental run never reads the same input again
-        remedy = "with --skip-refused, which leaves them out permanently"
+        remedy = f"{raised}, or with --skip-refused, which leaves them out permanently"
+    elif rows_differ(state["record"]):
+        remedy = "once more, which encodes the input anew; it must not change during a run"
     else:
-        remedy = "with a corrected input, which is encoded again"
+        remedy = f"{raised}, or with a corrected input, which is encoded again"
+    run_id, of_table = state["record"]["run_id"], f" --work {area.base.uri.removeprefix('file:')}"
+    history = f"jobs/history.py --output {area.output}{of_table if state['output']['format'] == 'table' else ''}"
     return (
-        f"{'; '.join(problems)}. Nothing of run {state['record']['run_id']} was published, and the table is unchanged. "
-        f"Its rows are staged in {stage.folder.uri}. Run the same command with a higher limit, which publishes them "
-        f"without BERT, or {remedy}"
+        f"{'; '.join(problems)}. Nothing of run {run_id} was published, and the table is unchanged. Its rows are "
+        f"staged in {stage.folder.uri}. Run the same command {remedy}. Or publish these rows as they are with "
+        f"{history} --publish {run_id}, or give them up with --discard {run_id}"
     )
 
 
-def _publish(run: ScheduledRun, stage: StagedRun, state: dict[str, Any]) -> dict[str, Any]:
+def _publish(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> dict[str, Any]:
     record, output = state["record"], OutputConfig(**state["output"])
     published_rows = 0
     for partition in state["partitions"]:
@@ -131,11 +159,14 @@ def _publish(run: ScheduledRun, stage: StagedRun, state: dict[str, Any]) -> dict
         # Rows that a killed run has published are not written again: a job that reads this output incrementally would
         # take the new files for new rows.
         exclusive = partition in state.get("own", ())
+        if exclusive and rows.isEmpty():  # all of its files are left out
+            continue
         already_published = count_partition_rows(run.spark, output, partition) if exclusive else 0
         if already_published and already_published == rows.count():
             published_rows += already_published
         else:
             published_rows += replace_partition(run.spark, rows, output, partition)
+        run.lock.remember_place()
     if published_rows != record["rows_out"]:
         raise DataError(
             f"{record['rows_out']} rows were staged and {published_rows} were published. Run the same command again, "

@@ -18,28 +18,45 @@ def limit_violations(record: Mapping[str, Any], limits: LimitsConfig) -> list[st
     Parameters
     ----------
     record
-        A run's counts: "rows_in", "rows_out", "rows_missing", "rows_malformed", "rows_failed", and "label_shift" if
-        it is known.
+        A run's counts: "rows_in", "rows_out", "rows_missing", "rows_malformed", "rows_failed"; "label_shift" if it is
+        known; "rows_without_date" and "rows_read" if the records of a day were selected by their date.
     limits
         The limits.
     """
     rows = record["rows_out"]
     violations = []
-    if record["rows_in"] != rows:
+    if rows_differ(record):
         violations.append(f"{record['rows_in']:,} records went in and {rows:,} rows came out")
     wrong = record["rows_malformed"] + record["rows_failed"]
     measured = {
         "max_missing_share": ("rows without a text", record["rows_missing"] / max(1, rows)),
         "max_error_share": ("malformed or failed rows", wrong / max(1, rows)),
+        "max_undated_share": ("records of the input without a readable date", _undated_share(record)),
         "max_label_shift": ("distance between the labels and those of the training rows", record.get("label_shift")),
     }
     for name, (description, share) in measured.items():
         limit = getattr(limits, name)
-        if limit is not None and share is None and rows:
+        if name == "max_label_shift" and limit is not None and share is None and rows:
             violations.append(f"no row has a label, so {name} cannot be checked")
         elif limit is not None and share is not None and share > limit:
             violations.append(f"{description}: {share:.2%}, {name} allows {limit:.2%}")
     return violations
+
+
+def _undated_share(record: Mapping[str, Any]) -> float | None:
+    """Return the share of the records that were read and have no readable date; None if no date was read.
+
+    It counts as 1 for a day without any row: those records may be all rows of the day.
+    """
+    undated = record.get("rows_without_date")
+    if not undated:
+        return None
+    return float(undated / max(1, record["rows_read"])) if record["rows_out"] else 1.0
+
+
+def rows_differ(record: Mapping[str, Any]) -> bool:
+    """Tell whether the numbers of records in and rows out differ: no limit makes such rows fit to publish."""
+    return bool(record["rows_in"] != record["rows_out"])
 
 
 def label_shift(labels: Mapping[str, int], trained: Mapping[str, float]) -> float | None:

@@ -153,7 +153,7 @@ def _area(spark: SparkSession, output: OutputConfig) -> StagingArea | None:
 
 
 def _locked(area: StagingArea, output: OutputConfig) -> AbstractContextManager[Lock]:
-    return acquired(area.base / "_locks", f"{area.name}.json", f"--overwrite {output.path}")
+    return acquired(area.lock_folders[0], f"--overwrite {output.path}")
 
 
 def _stages(area: StagingArea) -> list[str]:
@@ -172,7 +172,7 @@ def _check_own(spark: SparkSession, output: OutputConfig, area: StagingArea | No
                 f"got --overwrite, but output {output.path!r} also holds {foreign[0]!r}, which no run wrote "
                 f"({len(foreign)} such names); nothing was changed. Pass another --output, or move them away"
             )
-        if records_of_output(area.records, str(output.path)):
+        if any(records_of_output(area.records, str(output.path))):
             return
     if not _names_a_model(spark, output):
         raise DataError(

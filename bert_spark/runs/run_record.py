@@ -1,7 +1,7 @@
 """Build a run's record (settings, counts, speed) and write it to `_manifests` beside the output.
 
-Counts come from the pass that does the work, by Spark's `observe`, never from a second pass. This module imports
-pyspark only inside functions: `jobs/history.py` reads records without Spark.
+Counts come from the pass that does the work, or from the rows that it wrote, never from a second encoding. This module
+imports pyspark only inside functions: `jobs/history.py` reads records without Spark.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import posixpath
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -21,9 +21,10 @@ from bert_spark.storage import Folder
 from bert_spark.versions import versions
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, Observation, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
     from bert_spark.encoding.config import EncoderConfig
+    from bert_spark.tables.observed_counts import ObservedCounts
 
 
 RECORDS_FOLDER = "_manifests"
@@ -50,7 +51,7 @@ class RunRecord:
     ) -> None:
         now = datetime.datetime.now(datetime.UTC)
         self._started_at = time.perf_counter()
-        self._observations: list[Observation] = []
+        self._observed: list[ObservedCounts] = []
         self.content: dict[str, Any] = {
             "run_id": f"{job}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
             "job": job,
@@ -64,18 +65,18 @@ class RunRecord:
 
     def count_input(self, df: DataFrame, text_column: str) -> DataFrame:
         """Return `df` with its records counted as they are read; see `row_counts.input_counts`."""
-        from bert_spark.tables.row_counts import INPUT_COUNTS, input_counts
+        from bert_spark.tables.row_counts import input_counts
 
-        # Spark 3.5 drops a plan together with its observation once it knows that no row comes.
-        self.content |= dict.fromkeys(INPUT_COUNTS, 0)
         return self.observe(df, input_counts(df, text_column))
 
-    def observe(self, df: DataFrame, counts: Sequence[Column]) -> DataFrame:
-        """Return `df` with `counts` computed in the pass that reads it."""
-        from pyspark.sql import Observation
+    def observe(
+        self, df: DataFrame, counts: Sequence[Column], count_again: Callable[[], dict[str, Any]] | None = None
+    ) -> DataFrame:
+        """Return `df` with `counts` computed in the pass that reads it; see `observed_counts.ObservedCounts`."""
+        from bert_spark.tables.observed_counts import ObservedCounts
 
-        self._observations.append(Observation())
-        return df.observe(self._observations[-1], *counts)
+        self._observed.append(ObservedCounts(df, counts, count_again))
+        return self._observed[-1].rows
 
     def finish(self, counts: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Add time and counts to the record and return it. Call it after the run's one Spark action.
@@ -87,7 +88,7 @@ class RunRecord:
         """
         from bert_spark.tables.row_counts import nest_label_counts
 
-        observed = {name: n for observation in self._observations for name, n in observation.get.items()}
+        observed = {name: n for counts_of_pass in self._observed for name, n in counts_of_pass.result().items()}
         all_counts = observed | dict(counts or {})
         seconds = time.perf_counter() - self._started_at
         self.content |= nest_label_counts(all_counts)
@@ -111,7 +112,7 @@ def save_record(spark: SparkSession, content: Mapping[str, Any], kind: str) -> s
     """
     output, run_id = content["output"], content["run_id"]
     if kind == "table":
-        line = _without_redacted_words(json.dumps(content, sort_keys=True)).replace("\\", "\\\\").replace("'", "\\'")
+        line = without_redacted_words(json.dumps(content, sort_keys=True)).replace("\\", "\\\\").replace("'", "\\'")
         spark.sql(f"ALTER TABLE {output} SET TBLPROPERTIES ('bert_spark.{run_id}' = '{line}')")
         return f"property bert_spark.{run_id} of table {output}"
     return write_beside(
@@ -124,7 +125,7 @@ def record_as_json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, sort_keys=True)
 
 
-def _without_redacted_words(text: str) -> str:
+def without_redacted_words(text: str) -> str:
     """Return the same JSON with one letter escaped in each word that makes Spark hide a table property's value."""
     return _REDACTED.sub(lambda word: f"\\u{ord(word[0][0]):04x}{word[0][1:]}", text)
 

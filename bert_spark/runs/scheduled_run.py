@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bert_spark.errors import ConfigError
 from bert_spark.runs.config import LimitsConfig, ScheduleConfig
 from bert_spark.runs.day_filter import has_path_per_day
-from bert_spark.runs.lock import Lock
+from bert_spark.runs.output_lock import OutputLock
 from bert_spark.runs.staging_area import StagingArea
 from bert_spark.runs.task import Task
 from bert_spark.tables.config import DATE_PLACEHOLDER
@@ -34,7 +34,7 @@ class ScheduledRun:
     area
         Where rows are staged and records are written.
     lock
-        The lock of the output; checked before a partition is replaced.
+        The locks of the output; checked before a partition is replaced.
     """
 
     spark: SparkSession
@@ -42,7 +42,7 @@ class ScheduledRun:
     schedule: ScheduleConfig
     limits: LimitsConfig
     area: StagingArea
-    lock: Lock
+    lock: OutputLock
 
 
 def check_schedule(task: Task, schedule: ScheduleConfig) -> None:

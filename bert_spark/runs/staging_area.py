@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
 
 from bert_spark.errors import ConfigError, SetupError
 from bert_spark.runs.run_history import records_of_output
@@ -15,37 +18,57 @@ from bert_spark.runs.run_record import RECORDS_FOLDER, record_as_json
 from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.outputs import qualified_path
+from bert_spark.tables.schema import HIDDEN_PREFIX
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
 STATE_FILE = "state.json"
+PLACE_FILE = "staging.txt"  # in the folder of the lock beside the output: where its runs stage their rows
+# Columns of an incremental run's staged rows: the file of a row, and its bytes and time (ms) when Spark listed it.
+FILE_COLUMN = f"{HIDDEN_PREFIX}file"
+FILE_SIZE_COLUMN = f"{HIDDEN_PREFIX}file_size"
+FILE_TIME_COLUMN = f"{HIDDEN_PREFIX}file_time"
+DAY_PREFIX, NEW_PREFIX = SCHEDULED_PREFIXES = ("day-", "new-")  # of stages of runs by day and of incremental runs
 REMOVED = "removed"  # status of a stage whose removal has begun: its rows may be incomplete
 
 
 @dataclass(frozen=True)
 class StagingArea:
-    """The folders beside an output: staged rows, the lock, records.
+    """The folders beside an output, or in the folder of --work: staged rows, locks, records.
 
     Parameters
     ----------
     base
         The folder that holds the output, or the one set with --work.
     name
-        Name of the output's staging folder and of its lock.
+        Name of the output's staging folder.
     output
         The output's path or table.
+    beside
+        The folder that holds the output; None for a table, and if this process cannot reach it.
     """
 
     base: Folder
     name: str
     output: str
+    beside: Folder | None = None
 
     @property
     def staging(self) -> Folder:
         """The folder of staged rows, with one folder a run."""
         return self.base / f"_staging/{self.name}"
+
+    @property
+    def lock_folders(self) -> list[Folder]:
+        """The folders of the output's locks: beside the output, whatever --work is, and in the folder of --work."""
+        of_work = self.base / f"_locks/{self.name}"
+        if self.beside is None:
+            return [of_work]
+        of_output = self.beside / f"_locks/{posixpath.basename(self.output)}"
+        same = of_output.uri.removeprefix("file:") == of_work.uri.removeprefix("file:")
+        return [of_output] if same else [of_output, of_work]
 
     @property
     def records(self) -> Folder:
@@ -61,10 +84,10 @@ class StagingArea:
         """Return the path of a run's record."""
         return f"{self.records.uri.removeprefix('file:')}/{record['run_id']}.json"
 
-    def records_with_status(self, job: str, status: str) -> list[dict[str, Any]]:
-        """Return the records of a job's runs into this output that ended with `status`, newest first."""
-        records = records_of_output(self.records, self.output)
-        return [record for record in records if record["job"] == job and record.get("status") == status]
+    def records_with_status(self, job: str, status: str, last: int) -> list[dict[str, Any]]:
+        """Return the last records of a job's runs into this output that ended with `status`, newest first."""
+        records = records_of_output(self.records, self.output, job)
+        return list(islice((record for record in records if record.get("status") == status), last))
 
 
 def staging_area_for(spark: SparkSession, output: OutputConfig, work: str | None) -> StagingArea:
@@ -86,10 +109,17 @@ def staging_area_for(spark: SparkSession, output: OutputConfig, work: str | None
             )
         return StagingArea(Folder(qualified_path(spark, work)), path, path)
     address = qualified_path(spark, path)
+    parent = posixpath.dirname(address)
     if work is None:
-        return StagingArea(Folder(posixpath.dirname(address)), posixpath.basename(path), path)
+        beside = Folder(parent)
+        return StagingArea(beside, posixpath.basename(path), path, beside)
+    try:
+        reachable: Folder | None = Folder(parent)
+    except SetupError:
+        reachable = None
     address_hash = hashlib.sha256(address.encode()).hexdigest()[:8]  # outputs of the same name may share --work
-    return StagingArea(Folder(qualified_path(spark, work)), f"{posixpath.basename(path)}-{address_hash}", path)
+    name = f"{posixpath.basename(path)}-{address_hash}"
+    return StagingArea(Folder(qualified_path(spark, work)), name, path, reachable)
 
 
 @dataclass(frozen=True)
@@ -120,8 +150,14 @@ class StagedRun:
         """Return the path of one partition's rows; `partition` is "name=value"."""
         return f"{self.folder.uri}/{partition}"
 
+    @property
+    def left_out(self) -> list[str]:
+        """The files whose staged rows are not to be published."""
+        state = self.state or {}
+        return [*state.get("held", {}).get("files", ()), *state.get("skipped_files", ())]
+
     def rows(self, spark: SparkSession, partitions: list[str]) -> DataFrame:
-        """Return the staged rows of some partitions.
+        """Return the staged rows of some partitions, without those of files that are left out.
 
         Raises
         ------
@@ -134,7 +170,8 @@ class StagedRun:
                 f"Spark wrote {self.path(missing[0])}, but this process does not see it. A scheduled run needs a "
                 "folder that this process and Spark both see; set --work to one"
             )
-        return spark.read.parquet(*(self.path(partition) for partition in partitions))
+        rows = spark.read.parquet(*(self.path(partition) for partition in partitions))
+        return rows_without_files(rows, self.left_out)
 
     @property
     def is_half_removed(self) -> bool:
@@ -150,3 +187,13 @@ class StagedRun:
                 self.folder.remove(name)
         parent, _, name = self.folder.uri.rpartition("/")
         Folder(parent).remove(name)
+
+
+def staged_names(staging: Folder) -> list[str]:
+    """Return the names of the runs in a staging folder that may hold rows to publish."""
+    return [name for name in staging.names() if name.startswith(SCHEDULED_PREFIXES)]
+
+
+def rows_without_files(rows: DataFrame, files: Sequence[str]) -> DataFrame:
+    """Return staged rows without those of some files."""
+    return rows.where(~F.col(FILE_COLUMN).isin(list(files))) if files else rows

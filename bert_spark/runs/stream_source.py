@@ -1,4 +1,4 @@
-"""Read new files or table rows as a stream, with the pinned columns, and read the same files again to count them."""
+"""Read new files or table rows as a stream, with the pinned columns, and read single files again."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from bert_spark.errors import ConfigError
 from bert_spark.runs.config import ScheduleConfig
 from bert_spark.runs.new_file_columns import column_differences, columns_of_files
 from bert_spark.runs.new_files import NewFiles
+from bert_spark.runs.staging_area import FILE_COLUMN, FILE_SIZE_COLUMN, FILE_TIME_COLUMN
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import literal_paths
 from bert_spark.tables.reader_options import reader_options, rename_text_value
-from bert_spark.tables.schema import HIDDEN_PREFIX, check_text_column
+from bert_spark.tables.schema import check_text_column
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-FILE_COLUMN = f"{HIDDEN_PREFIX}file"  # in staged rows: the file that a row was read from
 MAX_FILE_AGE = "36500d"  # Spark's default, 7 days, would skip a file that arrives with an old date
 
 
@@ -53,8 +53,13 @@ class StreamSource:
         """The input's format."""
         return input_format(self.input)
 
+    @property
+    def is_table(self) -> bool:
+        """Whether the input is a table. Its format keeps track of its files, which never change."""
+        return self.kind in ("table", "delta")
+
     def read_stream(self, spark: SparkSession, schedule: ScheduleConfig) -> DataFrame:
-        """Return what is new as a streaming DataFrame. A hidden column holds the file of each row.
+        """Return what is new as a streaming DataFrame. Hidden columns hold the file of each row.
 
         Raises
         ------
@@ -76,25 +81,36 @@ class StreamSource:
             reader = reader if kind == "delta" else reader.schema(self.schema)  # Delta accepts only its own columns
             df = rename_text_value(reader.load(path), self.input, kind)
         check_text_column(df, self.input.text_column)
-        return df.select("*", F.col("_metadata.file_path").alias(FILE_COLUMN))
+        return self._with_file(df)
 
     def reread(self, spark: SparkSession, files: list[str]) -> DataFrame:
-        """Return the records of some files again, without BERT, for counting. Rows of a table name their file."""
+        """Return the records of some files again, with the same columns as those of the stream."""
         kind, path = self.kind, str(self.input.path)
-        if kind in ("table", "delta"):
+        if self.is_table:
             table = spark.table(path) if kind == "table" else spark.read.format(kind).load(path)
-            file = F.col("_metadata.file_path")
-            return table.where(file.isin(files)).select("*", file.alias(FILE_COLUMN))
+            return self._with_file(table.where(F.col("_metadata.file_path").isin(files)))
         reader = spark.read.format(kind).options(**reader_options(spark, self.input, kind))
         reader = reader if kind == "text" else reader.schema(self.schema)
-        return rename_text_value(reader.load(literal_paths(files)), self.input, kind)
+        if kind != "text" and not set(path) & set("*?[{"):
+            reader = reader.option("basePath", path)  # folders such as lang=en are columns
+        return self._with_file(rename_text_value(reader.load(literal_paths(files)), self.input, kind))
+
+    def _with_file(self, rows: DataFrame) -> DataFrame:
+        """Return rows with hidden columns that hold their file and, unless it is a table's, the file's state."""
+        columns = [F.col("_metadata.file_path").alias(FILE_COLUMN)]
+        if not self.is_table:
+            columns += [
+                F.col("_metadata.file_size").alias(FILE_SIZE_COLUMN),
+                F.unix_millis("_metadata.file_modification_time").alias(FILE_TIME_COLUMN),
+            ]
+        return rows.select("*", *columns)
 
     def dropped_columns(self, spark: SparkSession, files: list[str]) -> list[str]:
         """Describe the columns of staged files that the rows lack.
 
         Only files that arrived after the check of the columns can have such columns.
         """
-        late = [] if self.kind in ("table", "delta") else sorted(set(files) - self.new.files)
+        late = [] if self.is_table else sorted(set(files) - self.new.files)
         if not late:
             return []
         late_columns = columns_of_files(spark, self.input, late)

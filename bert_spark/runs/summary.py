@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bert_spark.runs.new_files import file_names
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.outputs import read_output
 from bert_spark.tables.provenance import ENCODER_KEY
@@ -45,6 +46,8 @@ def run_summary(record: Mapping[str, Any], record_path: str, earlier: Sequence[M
     if "rows_truncated" in record:
         share = f"unknown tokens {record['unknown_token_share']:.2%}"
         lines.append(f"  truncated {record['rows_truncated']:,}, {share}, texts reused {record['texts_reused']:,}")
+    if "time_zone" in record:
+        lines.append(f"  days counted in {record['time_zone']}")
     lines += [f"  warning {warning}" for warning in run_warnings(record)]
     lines += _label_lines(record, earlier[:COMPARED_RUNS])
     lines += [
@@ -66,11 +69,24 @@ def run_warnings(record: Mapping[str, Any]) -> list[str]:
         warnings.append(f"{record['rows_undecodable']:,} texts hold U+FFFD: is --encoding right?")
     if record.get("rows_without_date"):
         warnings.append(f"{record['rows_without_date']:,} records of the input hold no date: they are in no partition")
+    if record.get("path_per_day") and record.get("rows_of_other_days"):
+        warnings.append(
+            f"{record['rows_of_other_days']:,} records of this day's files have the date of another day in time zone "
+            f"{record['time_zone']}: they are in no partition; is --time-zone right?"
+        )
     if record.get("columns_dropped"):
         warnings.append(
             f"files that arrived while the run started: {'; '.join(record['columns_dropped'])}: not in the rows"
         )
-    if not record["rows_out"] and "partition" in record:
+    if record.get("files_held"):
+        warnings.append(
+            f"{len(record['files_held'])} files changed while they were read{file_names(record['files_held'])}: no row "
+            "of them is published, and the next run reads them again"
+        )
+    if record.get("files_skipped"):
+        skipped = record["files_skipped"]
+        warnings.append(f"{len(skipped)} files are left out permanently{file_names(skipped)}: outside the limits")
+    if not record["rows_out"] and "partition" in record and "files_held" not in record:
         warnings.append(f"{record['partition']} is empty; it replaced {record.get('rows_replaced', 0):,} rows")
     return warnings
 

@@ -78,10 +78,11 @@ class Task:
         entries: dict[str, Any] = {"input": self.source.path, **self.facts, **facts}
         return RunRecord(self.job, str(self.output.path), self.config, self.fingerprint, entries)
 
-    def output_counts(self) -> list[Column]:
-        """Return the counts of the output rows as Spark expressions."""
+    def output_counts(self, *, visible_only: bool = False) -> list[Column]:
+        """Return the counts of the output rows as Spark expressions; on request without those of hidden columns."""
+        diagnostics = {} if visible_only else self.diagnostics
         length = recipe_of(self.config).max_length
-        return output_counts(self.output.error_column, self.diagnostics, length, self.labels)
+        return output_counts(self.output.error_column, diagnostics, length, self.labels)
 
     def apply(self, rows: DataFrame, partition_mb: float | None) -> DataFrame:
         """Return `rows` with this task's columns. If BERT runs, its rows are spread over all cores.

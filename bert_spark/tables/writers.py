@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.ownership import mark_owner
+from bert_spark.tables.schema import drop_hidden
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -18,10 +19,20 @@ ADVISORY_SIZE = "spark.sql.adaptive.advisoryPartitionSizeInBytes"
 PARALLELISM_FIRST = "spark.sql.adaptive.coalescePartitions.parallelismFirst"
 
 
-def write_output(df: DataFrame, output: OutputConfig) -> None:
-    """Write a result to a folder or table, as one action."""
+def write_output(df: DataFrame, output: OutputConfig, finish: Callable[[DataFrame], DataFrame] = drop_hidden) -> None:
+    """Write a result to a folder or table, as one action.
+
+    Parameters
+    ----------
+    df
+        The result.
+    output
+        The folder or table.
+    finish
+        Applied in the tasks that write the files: what it counts is what is written.
+    """
     with sized_files(df.sparkSession, df, output) as rows:
-        writer = rows.write.mode(output.if_exists)
+        writer = finish(rows).write.mode(output.if_exists)
         if output.format == "table":
             writer.saveAsTable(str(output.path))
             mark_owner(df.sparkSession, df, output)

@@ -3,7 +3,8 @@
 import psutil
 import pytest
 
-from tests.support.keyed_tweets import check_output, embed_tweets, tasks_per_partition
+from tests.support.keyed_tweets import ROWS, check_output, embed_tweets, tasks_per_partition
+from tests.support.run_records import run_record
 from tests.support.standalone_cluster import rows_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("application")]
@@ -16,16 +17,27 @@ def application(cluster):
         yield
 
 
-@pytest.mark.parametrize("kind", ["python", "executor"])
-def test_a_process_killed_while_writing_loses_no_row(cluster, tiny_bert, tmp_path, kind):
-    """Kill the Python worker of a task, or the whole executor: Spark runs the task again."""
+WAYS = {
+    "plain": [],
+    "day": ["--run-date", "2026-11-24"],
+    "increment": ["--incremental", "--checkpoint", "{folder}/seen", "--input", "{folder}/*.csv", "--format", "csv"],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"), [("python", "plain"), ("executor", "plain"), ("executor", "day"), ("executor", "increment")]
+)
+def test_a_process_killed_while_writing_loses_no_row(cluster, tiny_bert, tmp_path, kind, way):
+    """Kill the Python worker of a task, or the whole executor: Spark runs the task again and counts its rows once."""
     with cluster.killing(kind, tmp_path):
-        embed_tweets(tiny_bert, tmp_path)
+        embed_tweets(tiny_bert, tmp_path, *(option.format(folder=tmp_path) for option in WAYS[way]))
     (killed,) = cluster.logged("hold")
     assert not psutil.pid_exists(killed["pid"])
     tries = tasks_per_partition(cluster)[killed["partition"]]
     assert tries == 2 if kind == "python" else tries >= 2  # shuffled rows are lost with it: their stage may run again
     check_output(tmp_path, tiny_bert)
+    record = run_record(tmp_path, "embed")
+    assert (record["rows_in"], record["rows_out"]) == (ROWS, ROWS)
 
 
 def test_out_of_memory_halves_the_batch_once_and_the_job_goes_on(cluster, tiny_bert, tmp_path):

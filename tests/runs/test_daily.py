@@ -1,14 +1,20 @@
 """Runs by day: one partition a day, the same table however often a day runs, nothing published outside the limits."""
 
+import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from bert_spark import load_artefact
+from bert_spark.errors import LockedError
 from bert_spark.runs import publish
-from jobs import embed, train
-from tests.support.nightly_runs import BY_COLUMN, DAYS, keys_of_day
+from bert_spark.runs.output_lock import locked_output
+from bert_spark.runs.staging_area import staging_area_for
+from bert_spark.tables.config import OutputConfig
+from jobs import embed, history, train
+from tests.support.nightly_runs import BY_COLUMN, DAYS, keys_of_day, texts
 from tests.support.row_counter import rows_through_python
 
 
@@ -54,6 +60,76 @@ def test_a_raised_limit_publishes_refused_rows_without_bert(spark, three_days):
     assert rows == []
     assert three_days.keys() == keys_of_day(DAYS[1], 6)
     assert not three_days.records(status="refused")  # the same record now says published
+
+
+def test_refused_rows_are_shown_published_as_they_are_or_discarded(spark, three_days, capsys, caplog):
+    three_days.write_day(DAYS[1], 6, missing=3)
+    output = ["--output", str(three_days.output)]
+    for way in ("--discard", "--publish"):
+        assert three_days.score("--run-date", DAYS[1], *BY_COLUMN) == 4
+        (refused,) = three_days.records(status="refused")
+        assert f"--publish {refused['run_id']}, or give them up with --discard {refused['run_id']}" in caplog.text
+        capsys.readouterr()
+        assert history.main([*output, "--staged"]) == 0
+        shown = capsys.readouterr().out
+        assert refused["run_id"] in shown
+        assert "rows without a text: 50.00%" in shown
+        assert history.main([*output, way, "another"]) == 2
+        assert f"staged are: {refused['run_id']}" in caplog.text
+        with rows_through_python(spark) as rows:
+            assert history.main([*output, way, refused["run_id"]]) == 0
+        assert rows == []
+        assert three_days.output.exists() == (way == "--publish")
+        assert not list((three_days.folder / "_staging" / "scores").iterdir())
+    assert three_days.keys() == keys_of_day(DAYS[1], 6)
+    assert [len(three_days.records(status=status)) for status in ("discarded", "published")] == [1, 1]
+
+
+def test_rows_staged_with_another_work_are_found_and_named(three_days, caplog, capsys):
+    """Another --work would leave them for good, and its lock would not hold the first run's."""
+    three_days.write_day(DAYS[1], 6, missing=3)
+    first, second = (["--work", str(three_days.folder / work)] for work in ("w1", "w2"))
+    assert three_days.score("--run-date", DAYS[1], *BY_COLUMN, *first) == 4
+    for other in (second, []):
+        assert three_days.score("--run-date", DAYS[0], *BY_COLUMN, *other) == 2
+        assert f"Run with --work {three_days.folder}/w1" in caplog.text
+    assert history.main(["--output", str(three_days.output), "--staged"]) == 0
+    assert f"{three_days.folder}/w1/_staging/scores-" in capsys.readouterr().out
+    assert three_days.score("--run-date", DAYS[1], *BY_COLUMN, *first, "--max-missing-share", "1") == 0
+    assert three_days.score("--run-date", DAYS[0], *BY_COLUMN, *second) == 0  # nothing is staged in w1 any more
+    assert three_days.keys() == sorted(keys_of_day(DAYS[0], 5) + keys_of_day(DAYS[1], 6))
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_one_run_at_a_time_whatever_its_work_is(spark, tmp_path, table):
+    spark.sql("DROP TABLE IF EXISTS one_at_a_time")
+    name = "one_at_a_time" if table else str(tmp_path / "out")
+    output = OutputConfig(path=name, format="table" if table else "parquet")
+    spark.range(1).write.format("parquet").saveAsTable("one_at_a_time")
+    areas = [staging_area_for(spark, output, str(tmp_path / work)) for work in ("w1", "a token", "w3")]
+    for first, second in pairwise(areas):
+        with (
+            locked_output(spark, output, first, "first") as lock,
+            pytest.raises(LockedError, match="run first"),
+            locked_output(spark, output, second, "second"),
+        ):
+            lock.check()
+        with locked_output(spark, output, second, "second") as lock:
+            lock.check()
+
+
+def test_refused_rows_that_are_not_those_of_the_records_are_encoded_anew(spark, three_days, caplog):
+    """A higher limit would not help them. Versions before this one counted wrongly on Spark 3.5."""
+    three_days.write_day(DAYS[1], 6, missing=3)
+    assert three_days.score("--run-date", DAYS[1], *BY_COLUMN) == 4
+    (stage,) = (three_days.folder / "_staging" / "scores").glob("day-*/state.json")
+    state = json.loads(stage.read_text())
+    state["record"]["rows_in"] += 4
+    stage.write_text(json.dumps(state))
+    with rows_through_python(spark) as rows:
+        assert three_days.score("--run-date", DAYS[1], *BY_COLUMN, "--max-missing-share", "0.5") == 0
+    assert rows == [6]
+    assert three_days.keys() == keys_of_day(DAYS[1], 6)
 
 
 def test_labels_far_from_the_training_rows_are_refused_by_max_label_shift(three_days, caplog):
@@ -178,6 +254,70 @@ def test_a_run_outside_the_limits_logs_its_summary(three_days, caplog):
     assert "missing text 3, malformed 0, failed 0" in caplog.text
 
 
+@pytest.fixture
+def stamped(spark, nightly):
+    """Return scheduled runs whose input is one record for each hour of a day in UTC, as timestamps."""
+    hours = spark.range(24).selectExpr("CAST(id AS STRING) key", "concat('hour ', id) text", "id")
+    at = "timestamp_seconds(unix_seconds(TIMESTAMP'2026-11-22 00:00:00 UTC') + id * 3600 + 1800) day"
+    hours.selectExpr("key", "text", at).coalesce(1).write.parquet(str(nightly.input / DAYS[0]))
+    nightly.input = nightly.input / "{run_date}"
+    return nightly
+
+
+@pytest.fixture
+def in_los_angeles(spark):
+    """Set the session's time zone."""
+    zone = "spark.sql.session.timeZone"
+    before = spark.conf.get(zone)
+    spark.conf.set(zone, "America/Los_Angeles")
+    yield
+    spark.conf.unset(zone)
+    assert spark.conf.get(zone) == before
+
+
+def test_days_are_those_of_utc_unless_a_zone_is_set(spark, stamped):
+    """All 24 hours of the day are published, wherever the driver is."""
+    assert stamped.score("--run-date", DAYS[0], *BY_COLUMN) == 0
+    (record,) = stamped.records(status="published")
+    assert (record["time_zone"], record["rows_out"], record["rows_of_other_days"]) == ("UTC", 24, 0)
+    assert spark.sql("SET").where("key = 'spark.sql.session.timeZone'").count() == 0
+
+
+def test_a_zone_that_was_set_for_the_session_counts_and_rows_of_other_days_are_reported(stamped, in_los_angeles, capfd):
+    assert stamped.score("--run-date", DAYS[0], *BY_COLUMN) == 0
+    printed = capfd.readouterr().out
+    assert "days counted in America/Los_Angeles" in printed
+    assert "8 records of this day's files have the date of another day in time zone America/Los_Angeles" in printed
+    assert stamped.score("--run-date", DAYS[0], *BY_COLUMN, "--time-zone", "UTC") == 0
+    assert len(stamped.keys()) == 24
+
+
+def test_an_unknown_time_zone_is_refused(stamped, caplog):
+    assert stamped.score("--run-date", DAYS[0], *BY_COLUMN, "--time-zone", "Mars/Base") == 2
+    assert "time_zone='Mars/Base' is not known to Spark" in caplog.text
+
+
+@pytest.mark.parametrize("undated", [0, 2])
+def test_a_day_whose_dates_cannot_be_read_does_not_replace_a_full_one(three_days, caplog, undated):
+    """None or few of its records have a date that can be read."""
+    three_days.input = f"{three_days.input}/of={{run_date}}"
+    assert three_days.score("--run-date", DAYS[1], *BY_COLUMN) == 0
+    before = three_days.files()
+    folder = three_days.input.format(run_date=DAYS[1])
+    values = [
+        (key, "23.11.2026" if n >= undated else day, text) for n, (key, day, text) in enumerate(texts(DAYS[1], 6))
+    ]
+    three_days.spark.createDataFrame(values, "key string, day string, text string").write.mode("overwrite").parquet(
+        folder
+    )
+    assert three_days.score("--run-date", DAYS[1], *BY_COLUMN) == 4
+    share = "66.67%" if undated else "100.00%"
+    assert f"records of the input without a readable date: {share}, max_undated_share allows 50.00%" in caplog.text
+    assert three_days.files() == before
+    assert three_days.score("--run-date", DAYS[1], *BY_COLUMN, "--max-undated-share", "1") == 0
+    assert len(three_days.rows().get(DAYS[1], [])) == undated
+
+
 def test_missing_timestamps_are_counted_as_rows_without_date(spark, nightly):
     nightly.write_day(DAYS[0], 3)
     spark.read.parquet(str(nightly.input)).selectExpr(
@@ -186,8 +326,7 @@ def test_missing_timestamps_are_counted_as_rows_without_date(spark, nightly):
     nightly.input = nightly.folder / "stamped"
     assert nightly.score("--run-date", DAYS[0], *BY_COLUMN) == 0
     (record,) = nightly.records(status="published")
-    assert (record["rows_in"], record["rows_without_date"]) == (2, 1)
-    assert record["time_zone"] == spark.conf.get("spark.sql.session.timeZone")
+    assert (record["rows_read"], record["rows_in"], record["rows_without_date"]) == (3, 2, 1)
 
 
 def retrained(artefact, folder):

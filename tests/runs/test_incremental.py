@@ -1,5 +1,6 @@
 """Incremental runs publish what is new, once, in bounded micro-batches. Other columns: see test_new_files.py."""
 
+import json
 import shutil
 
 import pyspark
@@ -8,11 +9,13 @@ import pytest
 from bert_spark import load_artefact
 from bert_spark.runs import incremental, publish
 from bert_spark.runs.new_files import NewFiles
-from bert_spark.runs.stream_source import FILE_COLUMN, StreamSource
+from bert_spark.runs.staged_files import compare_with_input
+from bert_spark.runs.staging_area import FILE_COLUMN
+from bert_spark.runs.stream_source import StreamSource
 from bert_spark.tables import output_partitions
 from bert_spark.tables.config import InputConfig
 from jobs import embed
-from tests.support.nightly_runs import keys_of_files, texts
+from tests.support.nightly_runs import JsonStream, keys_of_files, texts
 from tests.support.row_counter import rows_through_python
 
 counted = pytest.mark.skipif(pyspark.__version__ < "4", reason="Spark 3.5 shows no counts of a stream's micro-batches")
@@ -148,17 +151,109 @@ def test_new_rows_of_a_table_are_read_once(spark, nightly):
     spark.sql("DROP TABLE arriving")
 
 
-@pytest.mark.parametrize(("missing_files", "recounted"), [([], True), (["file:/rewritten.parquet"], False)])
-def test_a_table_whose_files_were_rewritten_is_counted_by_its_staged_rows(spark, missing_files, recounted):
+def staged_rows(spark, table, *missing_files):
+    """Return rows like those that a stream over a table has staged, and rows of files that the table has no more."""
+    rows = [(row[0],) for row in spark.table(table).select("_metadata.file_path").collect()]
+    return spark.createDataFrame([*rows, *((file,) for file in missing_files)], f"{FILE_COLUMN} string")
+
+
+@pytest.mark.parametrize("missing_files", [(), ("file:/rewritten.parquet",)])
+def test_a_table_whose_files_were_rewritten_is_counted_by_its_staged_rows(spark, missing_files):
     spark.sql("DROP TABLE IF EXISTS rewritten")
     spark.createDataFrame([("hi",), ("so",)], "text string").coalesce(1).write.saveAsTable("rewritten")
-    source = InputConfig(path="rewritten", format="table")
-    stream_source = StreamSource(source, spark.table("rewritten").schema, NewFiles(None, None), {})
-    files = [row[0] for row in spark.table("rewritten").select("_metadata.file_path").distinct().collect()]
-    rows = spark.createDataFrame([(file,) for file in [*files, *missing_files]], f"{FILE_COLUMN} string")
-    counts = incremental._recount_input(spark, stream_source, rows)
-    assert counts["rows_in"] == (2 if recounted else rows.count())
-    assert counts.get("rows_in_recounted", True) == recounted
+    source = StreamSource(
+        InputConfig(path="rewritten", format="table"), spark.table("rewritten").schema, NewFiles(None, None), {}
+    )
+    files = compare_with_input(spark, source, staged_rows(spark, "rewritten", *missing_files))
+    assert (files.held, files.gone) == ([], list(missing_files))
+    counts = files.input_counts()
+    assert counts["rows_in"] == 2 + len(missing_files)
+    assert counts.get("rows_in_recounted", True) == (not missing_files)
+
+
+def grow_while_read(monkeypatch, stream, name, rows):
+    """Add rows to a file after the next run has staged it, and before that run counts its records."""
+    path = stream.nightly.input / f"{name}.json"
+
+    def grow_then_compare(*args):
+        monkeypatch.setattr(incremental, "compare_with_input", compare_with_input)
+        more = [json.dumps({"key": f"{name}-{n}", "text": f"added {n}"}) for n in rows]
+        path.write_text("\n".join([path.read_text().rstrip("\n"), *more, ""]))
+        return compare_with_input(*args)
+
+    monkeypatch.setattr(incremental, "compare_with_input", grow_then_compare)
+
+
+def test_a_file_that_grows_while_it_is_read_is_held_back_and_read_again(stream, monkeypatch, capfd):
+    grow_while_read(monkeypatch, stream, "a", range(4, 7))
+    assert stream.score() == 0
+    assert stream.nightly.keys() == keys_of_files(b=5)
+    assert "1 files changed while they were read (a.json)" in capfd.readouterr().out
+    assert stream.score() == 0
+    assert stream.nightly.keys() == keys_of_files(a=7, b=5)
+    first, second = stream.nightly.records(status="published")
+    assert (first["rows_in"], first["rows_out"]) == (5, 5)
+    assert (second["rows_in"], second["rows_out"], second["partition"]) == (7, 7, "batch=1000000000")
+    assert stream.score() == 0
+    assert "nothing to do" in capfd.readouterr().out
+
+
+def test_a_file_that_keeps_growing_stops_no_other_file(stream, monkeypatch):
+    grow_while_read(monkeypatch, stream, "a", [4])
+    assert stream.score() == 0
+    stream.write_file("c", 3)
+    grow_while_read(monkeypatch, stream, "a", [5])
+    assert stream.score() == 0
+    assert stream.nightly.keys() == keys_of_files(b=5, c=3)
+    assert stream.score() == 0
+    assert stream.nightly.keys() == keys_of_files(a=6, b=5, c=3)
+    assert sorted(stream.nightly.rows()) == ["1", "1000000001", "2"]
+
+
+def test_a_run_whose_only_file_is_held_back_creates_no_output(nightly, monkeypatch):
+    stream = JsonStream(nightly)
+    stream.write_file("a", 4)
+    grow_while_read(monkeypatch, stream, "a", [4])
+    assert stream.score() == 0
+    assert not nightly.output.exists()
+    assert stream.score() == 0
+    assert nightly.keys() == keys_of_files(a=5)
+
+
+def test_staged_rows_that_are_not_those_of_their_files_are_read_again(stream):
+    """Versions before this one staged them. Their refusal was final: no limit would have published them."""
+    stream.write_file("c", 4, missing=4)
+    assert stream.score() == 4
+    (path,) = (stream.nightly.folder / "_staging" / "scores").glob("new-*/state.json")
+    state = json.loads(path.read_text())
+    for name in ("held", "files"):
+        del state[name]
+    state["record"]["rows_in"] += 1
+    path.write_text(json.dumps(state))
+    stream.write_file("b", 6)  # it has grown meanwhile
+    assert stream.score("--max-missing-share", "0.5") == 0
+    assert stream.nightly.keys() == keys_of_files(a=4, b=6, c=4)
+
+
+def test_a_file_that_grew_after_it_was_published_is_named(stream, caplog):
+    assert stream.score() == 0
+    stream.write_file("a", 6)
+    assert stream.score() == 0
+    assert "1 files have changed since they were read (a.json)" in caplog.text
+    assert stream.nightly.keys() == keys_of_files(a=4, b=5)
+
+
+def test_skip_refused_leaves_out_only_the_files_outside_the_limits(stream, capfd):
+    stream.write_file("c", 4, missing=3)
+    stream.write_file("d", 5)
+    assert stream.score() == 4
+    assert stream.score("--skip-refused") == 0
+    assert stream.nightly.keys() == keys_of_files(a=4, b=5, d=5)
+    assert "1 files are left out permanently (c.json)" in capfd.readouterr().out
+    (published,) = stream.nightly.records(status="published")
+    assert (published["rows_in"], published["rows_out"], published["rows_missing"]) == (14, 14, 0)
+    (skipped,) = stream.nightly.records(status="skipped")
+    assert [file.rpartition("/")[2] for file in skipped["files_skipped"]] == ["c.json"]
 
 
 def test_a_removed_output_or_spark_checkpoint_is_refused(stream, caplog):

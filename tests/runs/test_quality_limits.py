@@ -17,6 +17,16 @@ GOOD = {"rows_in": 100, "rows_out": 100, "rows_missing": 10, "rows_malformed": 1
         ({"rows_failed": 1}, ["malformed or failed rows: 2.00%, max_error_share allows 1.00%"]),
         ({"rows_in": 101}, ["101 records went in and 100 rows came out"]),
         ({"label_shift": 0.9}, []),
+        ({"rows_read": 200, "rows_without_date": 100}, []),
+        (
+            {"rows_read": 300, "rows_without_date": 200},
+            ["records of the input without a readable date: 66.67%, max_undated_share allows 50.00%"],
+        ),
+        (
+            dict.fromkeys(GOOD, 0) | {"rows_read": 300, "rows_without_date": 1},
+            ["records of the input without a readable date: 100.00%, max_undated_share allows 50.00%"],
+        ),
+        (dict.fromkeys(GOOD, 0) | {"rows_read": 300, "rows_without_date": 0}, []),
         (dict.fromkeys(GOOD, 0), []),
     ],
 )

@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from bert_spark.runs.run_history import records_of_output
+from bert_spark.runs.staging_area import StagingArea
+from bert_spark.storage import Folder
 from jobs import history
 
 RUN = {"job": "score", "rows_out": 10, "rows_missing": 1, "rows_malformed": 1, "rows_failed": 2, "rows_per_second": 7.5}
@@ -52,6 +55,9 @@ def test_an_output_without_records_in_the_work_folder_has_no_runs(folder, capsys
 def test_history_imports_no_pyspark(folder, run_fresh):
     code = f"""
 import sys
+from bert_spark.runs.run_history import records_of_output
+from bert_spark.runs.staging_area import StagingArea
+from bert_spark.storage import Folder
 from jobs import history
 history.main(["--output", {str(folder / "scores")!r}])
 assert "pyspark" not in sys.modules
@@ -67,3 +73,21 @@ def test_a_truncated_record_is_skipped_and_a_run_without_rows_is_shown(folder, c
     _, first, second = capsys.readouterr().out.splitlines()
     assert first.split()[3:] == ["failed", "abababab"]
     assert "run_date=2026-11-19" in second
+
+
+def test_only_the_records_that_are_shown_are_read(folder, monkeypatch):
+    """A run compares itself with the last runs: after 1,000 nights it reads no more records than after 10."""
+    records = Folder(str(folder / "_manifests"))
+    for night in range(100, 150):
+        name = f"score-20270{night // 100}{night % 100 // 10}{night % 10}T030000-abcdef"
+        facts = {"started": f"2027-0{night}", "output": "scores", "fingerprint": "ab" * 32, "status": "published"}
+        (folder / "_manifests" / f"{name}.json").write_text(json.dumps(RUN | facts))
+    for file in (folder / "_manifests").glob("[0-9o]*.json"):
+        file.unlink()
+    files, read = [], Folder.read
+    monkeypatch.setattr(Folder, "read", lambda self, name: files.append(name) or read(self, name))
+    area = StagingArea(Folder(str(folder)), "scores", "scores")
+    assert len(area.records_with_status("score", "published", 7)) == 7
+    assert len(files) == 7
+    assert list(records_of_output(records, "scores", "embed")) == []
+    assert len(files) == 7
