@@ -11,19 +11,18 @@ from pathlib import Path
 if not __package__:  # run as a file, from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bert_spark.cli import history_of_output, parse_job, run_job
+from bert_spark import cli
 
 
 def history(argv: list[str] | None = None) -> None:
     """Read the settings, find the records of the runs, and print them as a table."""
-    job = parse_job(__file__, __doc__, argv)
-    output = job.required("history.output", "--output")
-    print(history_of_output(output, job.history.work, job.history.last))
+    job = cli.read_job(__file__, __doc__, argv)
+    print(cli.history_of_output(job.history.output, job.history.work, job.history.last))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(history, argv)
+    return cli.run_job(history, argv)
 
 
 if __name__ == "__main__":

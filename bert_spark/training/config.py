@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from bert_spark.encoding.pooling import pooling_function, pooling_parts
 from bert_spark.errors import ConfigError
 from bert_spark.settings import at_least, check_fields, option
 
@@ -80,11 +81,23 @@ class SearchConfig:
             raise ConfigError(f"class_weights {unknown} are unknown; known are none, sqrt, balanced")
         if min(self.C_list) <= 0:
             raise ConfigError(f"penalties={self.penalties!r}: expected numbers above 0")
+        pooling_function(self.joined_poolings)
 
     @property
     def pooling_list(self) -> list[str]:
         """The poolings to try."""
         return [name.strip() for name in self.poolings.split(",")]
+
+    @property
+    def joined_poolings(self) -> str:
+        """One pooling that holds all of them side by side."""
+        parts = list(dict.fromkeys(part for pooling in self.pooling_list for part in pooling_parts(pooling)))
+        if "flatten" in parts and len(parts) > 1:
+            raise ConfigError(
+                f"got poolings {self.poolings!r}; flatten cannot be searched together with others: pass --poolings "
+                "flatten alone"
+            )
+        return "+".join(parts)
 
     @property
     def C_list(self) -> list[float]:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from fsspec.core import url_to_fs
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.pooling import pooling_parts
-from bert_spark.errors import ConfigError
 from bert_spark.estimators.precomputed import VectorsByText
 from bert_spark.training.evaluation import evaluate_splits
 from bert_spark.training.examples import Examples, TrainingData
@@ -27,22 +25,9 @@ if TYPE_CHECKING:
 
 
 def encoder_of_search(job: JobSettings) -> EncoderConfig:
-    """Return an encoder whose vectors hold every pooling of the grid side by side. BERT then runs once for all.
-
-    Raises
-    ------
-    ConfigError
-        If no output is set, or if "flatten" is to be tried together with other poolings.
-    """
-    job.required("train.artefact", "--output")
-    parts = list(dict.fromkeys(part for pooling in job.search.pooling_list for part in pooling_parts(pooling)))
-    if "flatten" in parts and len(parts) > 1:
-        raise ConfigError(
-            f"got poolings {job.search.poolings!r}; flatten cannot be searched together with others: "
-            "pass --poolings flatten alone"
-        )
+    """Return an encoder whose vectors hold every pooling of the grid side by side. BERT then runs once for all."""
     encoder: EncoderConfig = job.encoder
-    return dataclasses.replace(encoder, pooling="+".join(parts))
+    return dataclasses.replace(encoder, pooling=job.search.joined_poolings)
 
 
 def search_and_save(job: JobSettings, data: TrainingData) -> str:
