@@ -192,9 +192,26 @@ find_job() { # look for JOB in the current folder, then in the checkout; Spark i
   JOB=$ROOT/$JOB
 }
 
+check_settings() { # stop here if the settings of our own job are wrong or its help is asked for: Java is not needed
+  [ "$JOB" -ef "$ROOT/jobs/${JOB##*/}" ] || return 0
+  # In cluster mode the job runs elsewhere, and so the file of its --config may be elsewhere.
+  case "${SPARK_OPTIONS[*]-}" in *cluster* | *--properties-file*) return 0 ;; esac
+  local python=$VENV/bin/python log status=0
+  [ -x "$python" ] || python=python3
+  {
+    log=$(PYTHONPATH=$ROOT "$python" -m bert_spark.cli "$JOB" ${JOB_OPTIONS[@]+"${JOB_OPTIONS[@]}"} 2>&1 >&3) ||
+      status=$?
+  } 3>&1
+  case $status in
+    2) printf '%s\n' "$log" >&2 && exit 2 ;;
+    10) exit 0 ;; # the help was printed
+  esac # otherwise the settings are right, or this Python is too old to check them
+}
+
 run_job() {
   parse_job "$@"
   find_job
+  check_settings
   ensure_java
   choose_python "$JOB_EXTRAS"
   local zip

@@ -21,29 +21,21 @@ from pathlib import Path
 if not __package__:  # run as a file, from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bert_spark.cli import (
-    embed_task,
-    parse_job,
-    run_job,
-    run_preflight,
-    run_table_job,
-    spark_session,
-    with_reused_vectors,
-)
+from bert_spark import cli
 
 
 def embed(argv: list[str] | None = None) -> None:
     """Read the settings, check the executors, embed the texts, and write the table."""
-    job = parse_job(__file__, __doc__, argv)
-    task = embed_task(job)
-    with spark_session("bert_spark embed", job.spark) as spark:
-        if run_preflight(spark, job.encoder, check_only=job.check):
-            run_table_job(spark, with_reused_vectors(spark, task, job), job)
+    job = cli.read_job(__file__, __doc__, argv)
+    task = cli.embed_task(job)
+    with cli.spark_session("bert_spark embed", job.spark) as spark:
+        if cli.run_preflight(spark, job.encoder, check_only=job.check):
+            cli.run_table_job(spark, cli.with_reused_vectors(spark, task, job), job)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(embed, argv)
+    return cli.run_job(embed, argv)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if not __package__:  # run as a file, from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bert_spark.cli import history_of_output, parse_job, run_job
+from bert_spark import cli
 
 if TYPE_CHECKING:
     from bert_spark.settings import JobSettings
@@ -23,31 +23,29 @@ if TYPE_CHECKING:
 
 def history(argv: list[str] | None = None) -> None:
     """Read the settings, and show the runs of an output or settle what one of them has staged."""
-    job = parse_job(__file__, __doc__, argv)
+    job = cli.read_job(__file__, __doc__, argv)
     output = job.required("history.output", "--output")
     wanted = job.history
     if wanted.staged or wanted.publish or wanted.discard:
         print(_settled(job, output))
     else:
-        print(history_of_output(output, wanted.work, wanted.last))
+        print(cli.history_of_output(output, wanted.work, wanted.last))
 
 
 def _settled(job: JobSettings, output: str) -> str:
-    """Show, publish or discard what is staged. These imports load pyspark, which the history does not need."""
-    from bert_spark.cli import discard_staged, publish_staged, spark_session, staged_table
-
+    """Show, publish or discard what is staged."""
     wanted = job.history
     if wanted.staged:
-        return staged_table(output, wanted.work)
+        return cli.staged_table(output, wanted.work)
     if wanted.discard:
-        return discard_staged(output, wanted.work, wanted.discard)
-    with spark_session("history", job.spark) as spark:
-        return publish_staged(spark, output, wanted.work, wanted.publish)
+        return cli.discard_staged(output, wanted.work, wanted.discard)
+    with cli.spark_session("history", job.spark) as spark:
+        return cli.publish_staged(spark, output, wanted.work, wanted.publish)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(history, argv)
+    return cli.run_job(history, argv)
 
 
 if __name__ == "__main__":

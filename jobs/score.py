@@ -25,21 +25,21 @@ from pathlib import Path
 if not __package__:  # run as a file, from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bert_spark.cli import load_artefact, parse_job, run_job, run_preflight, run_table_job, score_task, spark_session
+from bert_spark import cli
 
 
 def score(argv: list[str] | None = None) -> None:
     """Read the settings, load the artefact, check the executors, label the texts, and write the table."""
-    job = parse_job(__file__, __doc__, argv)
-    artefact = load_artefact(job.required("score.artefact", "--artefact"))
-    with spark_session("bert_spark score", job.spark) as spark:
-        if run_preflight(spark, artefact.encoder, artefact=artefact, check_only=job.check):
-            run_table_job(spark, score_task(job, artefact), job)
+    job = cli.read_job(__file__, __doc__, argv)
+    artefact = cli.load_artefact(job.score.artefact)
+    with cli.spark_session("bert_spark score", job.spark) as spark:
+        if cli.run_preflight(spark, artefact.encoder, artefact=artefact, check_only=job.check):
+            cli.run_table_job(spark, cli.score_task(job, artefact), job)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(score, argv)
+    return cli.run_job(score, argv)
 
 
 if __name__ == "__main__":

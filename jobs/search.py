@@ -16,20 +16,20 @@ from pathlib import Path
 if not __package__:  # run as a file, from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bert_spark.cli import encoder_of_search, load_training_data, parse_job, run_job, search_and_save
+from bert_spark import cli
 
 
 def search(argv: list[str] | None = None) -> None:
     """Read the settings, embed once for all poolings, search the grid, evaluate the best, and save the result."""
-    job = parse_job(__file__, __doc__, argv)
-    data = load_training_data(job, encoder_of_search(job))
+    job = cli.read_job(__file__, __doc__, argv)
+    data = cli.load_training_data(job, cli.encoder_of_search(job))
     if data is not None:  # with --check it is None
-        print(search_and_save(job, data))
+        print(cli.search_and_save(job, data))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(search, argv)
+    return cli.run_job(search, argv)
 
 
 if __name__ == "__main__":

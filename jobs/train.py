@@ -19,17 +19,17 @@ from pathlib import Path
 if not __package__:  # run as a file, from a checkout
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bert_spark.cli import check_training, load_training_data, parse_job, run_job, train_and_save
+from bert_spark import cli
 
 
 def train(argv: list[str] | None = None) -> None:
     """Read the settings, embed and collect the rows, fit, evaluate, and save the artefact."""
-    job = parse_job(__file__, __doc__, argv)
-    check_training(job)
-    data = load_training_data(job)
+    job = cli.read_job(__file__, __doc__, argv)
+    cli.check_training(job)
+    data = cli.load_training_data(job)
     if data is None:  # with --check
         return
-    result = train_and_save(job, data)
+    result = cli.train_and_save(job, data)
     print(result.summary())
     if job.train.mlflow:
         print(f"mlflow:   {result.log_to_mlflow()}")
@@ -37,7 +37,7 @@ def train(argv: list[str] | None = None) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the job and return its exit code."""
-    return run_job(train, argv)
+    return cli.run_job(train, argv)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ CLASSIC_ONLY = {
     "spark/executor_probe.py": {"sparkContext", "_jsc"},
     "spark/session.py": {"_sc", "_jsc"},  # checks that the JVM of a classic session is alive
     "spark/package_shipping.py": {"sparkContext"},  # Spark 3.5 accepts a package on classic sessions only
-    "runs/progress.py": {"sparkContext"},  # Connect has progress handlers instead
+    "runs/progress_source.py": {"sparkContext", "_jsc"},  # Connect has progress handlers instead
 }
 FORBIDDEN = {"sparkContext", "SparkContext", "rdd", "broadcast", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_sc"}
 SOURCES = sorted([*(ROOT / "bert_spark").rglob("*.py"), *(ROOT / "jobs").rglob("*.py")])

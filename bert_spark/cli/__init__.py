@@ -5,8 +5,8 @@ that write a table.
 Refuses to do a job's work: it passes settings on.
 May import every package except `before_0_2`. No package imports it.
 
-The jobs import every step of their work from here. Each name is imported at its first use, as in
-`bert_spark/__init__.py`: a job loads only what it uses.
+The jobs take every step of their work from here, as `cli.spark_session` and so on. Each name is imported at its first
+use, as in `bert_spark/__init__.py`: a job that only prints its help, or refuses a setting, loads no library.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bert_spark.artefact.loading import load_artefact
-    from bert_spark.cli.command_line import parse_job
     from bert_spark.cli.exit_codes import run_job
+    from bert_spark.cli.settings_checks import read_job
     from bert_spark.cli.table_job import run_table_job
     from bert_spark.runs.embed_task import embed_task, with_reused_vectors
     from bert_spark.runs.run_history import history_of_output
@@ -37,8 +37,8 @@ __all__ = [
     "history_of_output",
     "load_artefact",
     "load_training_data",
-    "parse_job",
     "publish_staged",
+    "read_job",
     "run_job",
     "run_preflight",
     "run_table_job",
@@ -58,8 +58,8 @@ _HOME = {
     "history_of_output": "runs.run_history",
     "load_artefact": "artefact.loading",
     "load_training_data": "spark.training_data",
-    "parse_job": "cli.command_line",
     "publish_staged": "runs.staged_runs",
+    "read_job": "cli.settings_checks",
     "run_job": "cli.exit_codes",
     "run_preflight": "spark.preflight",
     "run_table_job": "cli.table_job",

@@ -13,6 +13,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from bert_spark.encoding.linear_kernels import TORCH_KERNELS, LinearKernels
+from bert_spark.encoding.plain_bert import PlainBert
 from bert_spark.encoding.pooling import TokenPooling
 
 # Encoders with the same modules under the same names. All other models run their own forward pass.
@@ -33,7 +34,7 @@ def is_bert_family(model: Any) -> bool:
     False for other architectures, subclasses, decoders and relative positions. Also false for a model with hooks, or
     with layers of another kind, such as adapters or quantised layers: its own forward pass must be called.
     """
-    return (
+    return type(model) is PlainBert or (
         type(model).__name__ in BERT_FAMILY
         and type(model).__module__.startswith("transformers.")
         and not model.config.is_decoder
@@ -105,7 +106,7 @@ class BertForward(torch.nn.Module):
     def _intermediate(self, layer: Any, attended: torch.Tensor) -> torch.Tensor:
         """Run the wide feed-forward part: (batch, n_queries, hidden) -> (batch, n_queries, intermediate)."""
         dense, activation = layer.intermediate.dense, layer.intermediate.intermediate_act_fn
-        if type(activation).__name__ == "GELUActivation":
+        if type(activation).__name__ in ("GELU", "GELUActivation"):
             return self.kernels.gelu(dense, attended)
         result: torch.Tensor = activation(self.kernels.linear(dense, attended))
         return result

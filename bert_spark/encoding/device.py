@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import sys
 
 from bert_spark.errors import SetupError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+_GPU_FILES = ("/dev/nvidia*", "/dev/nvmap", "/dev/dxg", "/dev/kfd")  # NVIDIA, its Tegra, Windows' WSL, AMD
 _only_visible: str | None = None  # the only card that CUDA may see, once this process has hidden the others
 _visible_before: str | None = None  # CUDA_VISIBLE_DEVICES before that; Spark's addresses refer to this list
 
@@ -111,6 +114,11 @@ def _make_only_visible(address: str) -> None:
         cuda_index(address, os.environ[VISIBLE])  # raises if the card is not in the list
     _only_visible, _visible_before = address, os.environ.get(VISIBLE)
     os.environ[VISIBLE] = address
+
+
+def may_have_gpu() -> bool:
+    """Tell whether this machine may have a GPU, without torch: on Linux a driver shows each GPU as a device file."""
+    return not sys.platform.startswith("linux") or any(map(glob.glob, _GPU_FILES))
 
 
 def check_no_tf32_override() -> None:

@@ -13,6 +13,7 @@ from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.model_files import damage_as_model_error, folder_digest, has_vocabulary
 from bert_spark.encoding.model_recipe import ModelRecipe, RecipeSource, source_of_folder
 from bert_spark.encoding.model_resolver import resolve_model
+from bert_spark.encoding.plain_bert import load_plain_bert
 from bert_spark.encoding.pooling import pooling_parts
 from bert_spark.encoding.recipe_files import read_json
 from bert_spark.errors import ConfigError, ModelError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from bert_spark.encoding.own_forward import TokenTypes
 
 logger = logging.getLogger(__name__)
+
+_LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
 def _no_recipe() -> ModelRecipe:
@@ -85,23 +88,13 @@ def load_model(config: EncoderConfig, device: str) -> LoadedModel:
     ModelError
         If a file is missing or damaged, the model is not an encoder, or it lacks the part that `pooling` reads.
     """
-    import torch
-
     folder = resolve_model(config.model, config.revision)
-    local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    weights: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
-    with damage_as_model_error(folder), _no_progress_bar():
-        model, info = _model_class(folder).from_pretrained(str(folder), **weights, **local)
-        tokenizer = _load_tokenizer(folder, local)
-    if model.config.is_encoder_decoder:
-        raise ModelError(f"model {config.model!r} is an encoder-decoder; expected an encoder such as BERT or RoBERTa")
-    missing = sorted(info["missing_keys"])
-    if any("pooler" not in name for name in missing):
-        raise ModelError(
-            f"model {config.model!r}: its file lacks {missing[:3]} ({len(missing)} tensors); save or fetch it anew"
-        )
-    if missing and "pooler" in pooling_parts(config.pooling):
-        raise ModelError(f"pooling 'pooler': model {config.model!r} has no trained pooler; use 'cls' or 'mean'")
+    with damage_as_model_error(folder):
+        # a function of the user's own reads the output of the model's own forward pass
+        plain = load_plain_bert(folder) if config.embedding_func is None else None
+    model = _load_with_transformers(folder, config) if plain is None else plain
+    with damage_as_model_error(folder):
+        tokenizer = _load_tokenizer(folder)
     if tokenizer is None or len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise ModelError(f"model {config.model!r} has no tokenizer vocabulary: save its tokenizer into {folder} too")
     check_vocabulary(config.model, tokenizer, model)
@@ -118,7 +111,26 @@ def _model_class(folder: Path) -> Any:
     return AutoModelForTextEncoding if names[0].endswith("EncoderModel") else AutoModel
 
 
-def _load_tokenizer(folder: Path, local: dict[str, Any]) -> Any:
+def _load_with_transformers(folder: Path, config: EncoderConfig) -> Any:
+    """Load a model of any architecture. Raises ModelError as `load_model` does."""
+    import torch
+
+    weights: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
+    with damage_as_model_error(folder), _no_progress_bar():
+        model, info = _model_class(folder).from_pretrained(str(folder), **weights, **_LOCAL)
+    if model.config.is_encoder_decoder:
+        raise ModelError(f"model {config.model!r} is an encoder-decoder; expected an encoder such as BERT or RoBERTa")
+    missing = sorted(info["missing_keys"])
+    if any("pooler" not in name for name in missing):
+        raise ModelError(
+            f"model {config.model!r}: its file lacks {missing[:3]} ({len(missing)} tensors); save or fetch it anew"
+        )
+    if missing and "pooler" in pooling_parts(config.pooling):
+        raise ModelError(f"pooling 'pooler': model {config.model!r} has no trained pooler; use 'cls' or 'mean'")
+    return model
+
+
+def _load_tokenizer(folder: Path) -> Any:
     """Load a folder's tokenizer. Return None, or a tokenizer of special tokens alone, if its files are missing.
 
     Without the files transformers 5 creates a tokenizer of special tokens alone, and transformers 4 raises various
@@ -127,7 +139,7 @@ def _load_tokenizer(folder: Path, local: dict[str, Any]) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(str(folder), **local)
+        return AutoTokenizer.from_pretrained(str(folder), **_LOCAL)
     except Exception:
         if has_vocabulary(folder):
             raise

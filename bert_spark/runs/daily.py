@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from bert_spark.errors import EmptyInputError, NoInputError
 from bert_spark.runs.day_filter import (
     DAY_PARTITION,
-    has_path_per_day,
     input_of_day,
     is_complete_folder,
     records_of_day,
@@ -22,6 +21,7 @@ from bert_spark.runs.progress import show_progress
 from bert_spark.runs.publish import audit_and_publish, check_same_model, mark_staged
 from bert_spark.runs.quality_limits import rows_differ
 from bert_spark.runs.scheduled_run import ScheduledRun
+from bert_spark.runs.settings_checks import has_path_per_day
 from bert_spark.runs.staging_area import DAY_PREFIX, StagedRun, StagingArea
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_signature

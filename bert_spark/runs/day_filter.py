@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 DAY_PARTITION = "run_date"
 
 
-def has_path_per_day(source: InputConfig) -> bool:
-    """Tell whether the path of the input contains `{run_date}`, so that each day has its own."""
-    return DATE_PLACEHOLDER in str(source.path)
-
-
 def input_of_day(source: InputConfig, day: str) -> InputConfig:
     """Return the input with the day in its path."""
     return dataclasses.replace(source, path=str(source.path).replace(DATE_PLACEHOLDER, day))

@@ -14,7 +14,8 @@ from bert_spark.runs.incremental import BATCH_PARTITION, publish_new
 from bert_spark.runs.output_lock import locked_output
 from bert_spark.runs.plain_run import run_plain
 from bert_spark.runs.quality_limits import check_label_shift_known
-from bert_spark.runs.scheduled_run import ScheduledRun, check_schedule
+from bert_spark.runs.scheduled_run import ScheduledRun
+from bert_spark.runs.settings_checks import check_schedule
 from bert_spark.runs.staging_area import StagingArea, staging_area_for
 from bert_spark.runs.summary import COMPARED_RUNS, run_summary
 from bert_spark.runs.task import Task
@@ -40,7 +41,7 @@ def run_task(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: 
     check_output_path(spark, task.output, task.source)
     if not schedule.is_scheduled:
         return run_plain(spark, task)
-    check_schedule(task, schedule)
+    check_schedule(task.source, task.output, schedule)
     check_label_shift_known(limits, task.trained_label_shares)
     output = matching_version(spark, task.output, task.identity, new=schedule.new_version)
     check_partition_column(spark, output, BATCH_PARTITION if schedule.incremental else DAY_PARTITION)

@@ -60,7 +60,7 @@ def with_reused_vectors(spark: SparkSession, task: Task, job: JobSettings) -> Ta
     Raises
     ------
     ConfigError
-        If `--reuse` is combined with `--incremental`, or `--overwrite` would remove the vectors before they are read.
+        If `--overwrite` would remove the vectors before they are read.
     DataError, FingerprintError
         If the earlier output lacks a column, or another encoder made its vectors.
     """
@@ -77,7 +77,5 @@ def with_reused_vectors(spark: SparkSession, task: Task, job: JobSettings) -> Ta
     earlier_output = dataclasses.replace(job.output, path=reuse)
     earlier = read_output(spark, earlier_output)
     check_reusable(earlier, reuse, *names, task.fingerprint, table_properties(spark, earlier_output))
-    if job.schedule.incremental:
-        raise ConfigError("got --reuse with --incremental, which does not look up vectors; leave one of them out")
     transform = merge_known_vectors(task.transform, *names, job.output.error_column, task.diagnostics["reused"])
     return dataclasses.replace(task, prepare=join_known_vectors(earlier, *names), transform=transform)

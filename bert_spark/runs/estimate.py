@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from bert_spark.errors import ConfigError, NoInputError
-from bert_spark.runs.day_filter import has_path_per_day
+from bert_spark.errors import NoInputError
+from bert_spark.runs.settings_checks import check_estimate
 from bert_spark.runs.staging_area import staging_area_for
 from bert_spark.runs.task import Task
 from bert_spark.storage import Folder
-from bert_spark.tables.config import DATE_PLACEHOLDER
 from bert_spark.tables.input_size import input_bytes
+from bert_spark.tables.output_address import check_output_address
 from bert_spark.tables.readers import read_input
 from bert_spark.tables.schema import drop_hidden
 
@@ -61,12 +61,8 @@ def estimate_run(spark: SparkSession, task: Task, rows: int, work: str | None = 
     NoInputError
         If the input or the sample holds no records.
     """
-    if task.output.path is None:
-        raise ConfigError("no output given; pass --output: the sample is written beside it")
-    if has_path_per_day(task.source):
-        raise ConfigError(
-            f"--estimate got --input {task.source.path!r}; write a day in place of {DATE_PLACEHOLDER}, or *"
-        )
+    check_output_address(task.output, task.source)
+    check_estimate(task.source)
     tweets = read_input(spark, task.source)
     total = tweets.agg(F.count(F.lit(1))).collect()[0][0]
     if not total:

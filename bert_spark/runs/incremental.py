@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import PySparkException
 
-from bert_spark.errors import ConfigError, DataError, LimitError, NoInputError
+from bert_spark.errors import DataError, LimitError, NoInputError
 from bert_spark.runs.checkpoint_pin import (
     SPARK_FOLDER,
     check_checkpoint_and_output,
@@ -53,7 +53,7 @@ def publish_new(run: ScheduledRun) -> list[dict[str, Any]]:
     Raises
     ------
     ConfigError
-        If the checkpoint and the output do not belong together, or `--fail-on-malformed` is set.
+        If the checkpoint and the output do not belong together.
     NoInputError
         If nothing is new and `require_input` is set.
     LimitError
@@ -61,11 +61,6 @@ def publish_new(run: ScheduledRun) -> list[dict[str, Any]]:
         published or left out.
     """
     task = run.task
-    if task.source.fail_on_malformed:
-        raise ConfigError(
-            "got --fail-on-malformed with --incremental, which reads each row only once and cannot check it before; "
-            "set --max-error-share 0"
-        )
     path = str(task.output.path)
     address = path if task.output.format == "table" else qualified_path(run.spark, path)
     checkpoint = Folder(qualified_path(run.spark, str(run.schedule.checkpoint)))

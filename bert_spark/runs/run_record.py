@@ -14,7 +14,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from bert_spark.errors import SetupError
 from bert_spark.storage import Folder
@@ -115,9 +114,10 @@ def save_record(spark: SparkSession, content: Mapping[str, Any], kind: str) -> s
         line = without_redacted_words(json.dumps(content, sort_keys=True)).replace("\\", "\\\\").replace("'", "\\'")
         spark.sql(f"ALTER TABLE {output} SET TBLPROPERTIES ('bert_spark.{run_id}' = '{line}')")
         return f"property bert_spark.{run_id} of table {output}"
-    return write_beside(
-        spark, _resolved_path(spark, output, kind), f"{RECORDS_FOLDER}/{run_id}.json", record_as_json(content)
-    )
+    from bert_spark.tables.outputs import qualified_path
+
+    path = qualified_path(spark, output)  # one without a scheme may be on HDFS
+    return write_beside(spark, path, f"{RECORDS_FOLDER}/{run_id}.json", record_as_json(content))
 
 
 def record_as_json(content: Mapping[str, Any]) -> str:
@@ -128,16 +128,6 @@ def record_as_json(content: Mapping[str, Any]) -> str:
 def without_redacted_words(text: str) -> str:
     """Return the same JSON with one letter escaped in each word that makes Spark hide a table property's value."""
     return _REDACTED.sub(lambda word: f"\\u{ord(word[0][0]):04x}{word[0][1:]}", text)
-
-
-def _resolved_path(spark: SparkSession, path: str, kind: str) -> str:
-    """Return the path with the scheme that Spark resolved: a path without a scheme may be on HDFS."""
-    files = spark.read.format(kind).load(path).inputFiles()
-    if not files or "://" in path:
-        return path
-    name = posixpath.basename(path.rstrip("/"))
-    uri = unquote(files[0])
-    return uri[: uri.rindex(f"/{name}/") + len(name) + 1] if f"/{name}/" in uri else uri.rsplit("/", 1)[0]
 
 
 def write_beside(spark: SparkSession, path: str, name: str, text: str) -> str:

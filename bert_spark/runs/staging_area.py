@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
-from bert_spark.errors import ConfigError, SetupError
+from bert_spark.errors import SetupError
 from bert_spark.runs.run_history import records_of_output
 from bert_spark.runs.run_record import RECORDS_FOLDER, record_as_json
+from bert_spark.runs.settings_checks import check_work
 from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.outputs import qualified_path
@@ -102,12 +103,8 @@ def staging_area_for(spark: SparkSession, output: OutputConfig, work: str | None
     """
     path = str(output.path).rstrip("/")
     if output.format == "table":
-        if work is None:
-            raise ConfigError(
-                f"output {path!r} is a table: set --work to a folder for staged rows, lock and records, which driver "
-                "and executors see, e.g. a volume"
-            )
-        return StagingArea(Folder(qualified_path(spark, work)), path, path)
+        check_work(output, work)
+        return StagingArea(Folder(qualified_path(spark, str(work))), path, path)
     address = qualified_path(spark, path)
     parent = posixpath.dirname(address)
     if work is None:

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.device import may_have_gpu
 from bert_spark.errors import SetupError
 from bert_spark.spark.artefact_shipping import can_ship_artefacts, ship_artefact
 from bert_spark.spark.executor_probe import executor_count, executor_slots, probe_executors
@@ -103,10 +104,12 @@ def _ask_executors(
 
 
 def _may_use_gpu(config: EncoderConfig | None) -> bool:
-    """Tell whether BERT may use a GPU of this machine."""
+    """Tell whether BERT may use a GPU of this machine. torch is imported only if there may be one."""
+    if config is None or config.device == "cpu" or not may_have_gpu():
+        return False
     import torch
 
-    return config is not None and config.device != "cpu" and torch.cuda.is_available()
+    return torch.cuda.is_available()
 
 
 def _executors_are_local(spark: SparkSession, settings: dict[str, str]) -> bool:

@@ -10,28 +10,21 @@ from bert_spark.encoding.fingerprint import config_fingerprint
 from bert_spark.encoding.model_files import weight_files
 from bert_spark.encoding.model_resolver import resolve_model
 from bert_spark.errors import ArtefactError, BertSparkError
+from bert_spark.versions import installed
 
 if TYPE_CHECKING:
     from bert_spark.artefact.artefact import Artefact
 
 
 def driver_facts(config: EncoderConfig | None, artefact: Artefact | None = None) -> dict[str, Any]:
-    """Return the driver's versions, artefact and model.
+    """Return the driver's versions, artefact and model. Imports neither torch nor transformers: that takes seconds.
 
     Raises
     ------
     ModelError
         If the driver cannot load the model.
     """
-    import torch
-    import transformers
-
-    facts = {
-        "where": "driver",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
+    facts = {"where": "driver", "python": platform.python_version(), **installed(("torch", "transformers"))}
     if artefact is not None:
         facts["artefact"] = artefact.digest[:12]
     if config is None:

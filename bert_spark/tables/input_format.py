@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bert_spark.errors import DataError
+from bert_spark.errors import ConfigError, DataError
 from bert_spark.tables.config import InputConfig
 
 _FORMAT_BY_SUFFIX = {
@@ -25,11 +25,28 @@ _UNREADABLE = {
 _TABLE_NAME = re.compile(r"(\w+|`[^`]+`)(\.(\w+|`[^`]+`)){0,2}$")  # name, schema.name or catalog.schema.name
 
 
+def check_input_settings(config: InputConfig) -> None:
+    """Check what can be known of an input from its settings alone.
+
+    Raises
+    ------
+    ConfigError
+        If no input is set, or as in `input_format`.
+    DataError
+        As in `input_format`.
+    """
+    if config.path is None:
+        raise ConfigError("no input given; pass --input, or set [input] path")
+    input_format(config)
+
+
 def input_format(config: InputConfig) -> str:
     """Return the format of the input: the one that is set, or with "auto" the one that its name suggests.
 
     Raises
     ------
+    ConfigError
+        If text files are to be read in another encoding than UTF-8.
     DataError
         If the name is that of an archive or a spreadsheet, or ends in an upper-case suffix of a compressed file, which
         Spark may not recognise.
@@ -48,6 +65,8 @@ def input_format(config: InputConfig) -> str:
             f"{path!r}: Spark may read it as an uncompressed file; rename it so that it ends in "
             f".{compressed[1].lower()}"
         )
+    if kind == "text" and config.encoding.upper() != "UTF-8":
+        raise ConfigError(f"encoding={config.encoding!r} is not supported for text files; convert them to UTF-8 first")
     return kind
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,30 @@ def text_bytes() -> Column:
 
 def input_bytes(df: DataFrame) -> int | None:
     """Return an estimate of the bytes of text in a DataFrame's files; None if it is unknown. Reads no file."""
+    uris = df.inputFiles()
+    sizes = _local_sizes(uris)
+    if sizes is not None:
+        return sum(sizes) if sizes else None
     total = _aggregate_files(df, F.sum(text_bytes()))
     return None if total is None else int(total)
+
+
+def _local_sizes(uris: Iterable[str]) -> list[int] | None:
+    """Return the bytes of text in each file, which this process looks up; None if it does not see all of them.
+
+    A Spark job that looks them up takes seconds in a new session.
+    """
+    sizes = []
+    for uri in uris:
+        path = unquote(uri.removeprefix("file:"))
+        try:
+            size = os.stat(path).st_size if path.startswith("/") else None
+        except OSError:
+            size = None
+        if size is None:
+            return None
+        sizes.append(int(size * (COMPRESSION_RATIO if re.search(_COMPRESSED, path) else 1)))
+    return sizes
 
 
 def input_signature(df: DataFrame) -> str | None:

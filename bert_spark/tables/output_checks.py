@@ -1,15 +1,14 @@
-"""Refuse an output before any work: one that is not named, overlaps the input, exists, or belongs to another model."""
+"""Refuse an output before any work: one that overlaps the input, exists, or belongs to another model."""
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from bert_spark.errors import ConfigError, DataError, FingerprintError
-from bert_spark.tables.config import DATE_PLACEHOLDER, InputConfig, OutputConfig
-from bert_spark.tables.input_format import input_format
+from bert_spark.tables.config import InputConfig, OutputConfig
+from bert_spark.tables.output_address import check_output_address, is_path, overlap_error, path_pattern
 from bert_spark.tables.outputs import path_exists, qualified_path, read_output
 from bert_spark.tables.ownership import conflicting_owner
 from bert_spark.tables.path_overlap import literal_prefix, paths_overlap, split_address
@@ -76,23 +75,11 @@ def check_output_path(spark: SparkSession, output: OutputConfig, source: InputCo
     ConfigError
         If there is none, if it is not a table name where one is needed, or if it is the input, holds it, or lies in it.
     """
-    if output.path is None:
-        raise ConfigError("no output given; pass --output, or set [output] path")
-    if output.format == "table":
-        if "/" in output.path:
-            raise ConfigError(f"output {output.path!r} is not a table name; expected a name such as main.tweets.scores")
-        if output.path == source.path:
-            raise ConfigError(f"output {output.path!r} is the input; pass another --output")
+    check_output_address(output, source)
+    if output.format == "table" or not is_path(source):
         return
-    if posixpath.basename(output.path.rstrip("/")) in ("", ".", ".."):
-        raise ConfigError(f"output {output.path!r} does not end with the name of a folder; pass a new folder's path")
-    if source.path is None or input_format(source) == "table":
-        return
-    pattern = source.path.replace(DATE_PLACEHOLDER, "*")
+    pattern = path_pattern(source)
     folder = literal_prefix(pattern) or "."
     address = qualified_path(spark, folder).rstrip("/") + "/" + pattern[len(folder) if folder != "." else 0 :]
-    if paths_overlap(qualified_path(spark, output.path), address):
-        raise ConfigError(
-            f"output {output.path!r} is the input {source.path!r}, holds it, or lies in it; pass an --output outside "
-            "the input"
-        )
+    if paths_overlap(qualified_path(spark, str(output.path)), address):
+        raise overlap_error(output, source)

@@ -12,7 +12,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from bert_spark.errors import ConfigError, DataError, EmptyInputError
+from bert_spark.errors import DataError, EmptyInputError
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import name_suffix
 from bert_spark.tables.schema import MALFORMED_COLUMN
@@ -34,8 +34,6 @@ def reader_options(spark: SparkSession, config: InputConfig, kind: str) -> dict[
 
     Raises
     ------
-    ConfigError
-        If text files are to be read in another encoding than UTF-8.
     DataError
         If some json files hold an array and others hold lines.
     """
@@ -60,8 +58,6 @@ def reader_options(spark: SparkSession, config: InputConfig, kind: str) -> dict[
         encoding = {} if utf8 else {"encoding": config.encoding, "lineSep": "\n"}
         malformed = {"columnNameOfCorruptRecord": MALFORMED_COLUMN, "mode": "PERMISSIVE"}
         return {"multiLine": str(array).lower(), **malformed, **encoding}
-    if kind == "text" and not utf8:
-        raise ConfigError(f"encoding={config.encoding!r} is not supported for text files; convert them to UTF-8 first")
     return {}
 
 

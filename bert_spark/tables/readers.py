@@ -11,9 +11,9 @@ from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
-from bert_spark.errors import ConfigError, DataError, EmptyInputError
+from bert_spark.errors import DataError, EmptyInputError
 from bert_spark.tables.config import InputConfig
-from bert_spark.tables.input_format import input_format
+from bert_spark.tables.input_format import check_input_settings, input_format
 from bert_spark.tables.reader_options import input_schema, reader_options, rename_text_value
 from bert_spark.tables.schema import MALFORMED_COLUMN, check_text_column, exact_column
 
@@ -37,8 +37,7 @@ def read_input(spark: SparkSession, config: InputConfig) -> DataFrame:
     EmptyInputError
         If the input holds nothing, not even column names. It is a DataError.
     """
-    if config.path is None:
-        raise ConfigError("no input given; pass --input, or set [input] path")
+    check_input_settings(config)
     kind = input_format(config)
     df = _load(spark, config, kind)
     if kind != "table":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from bert_spark.encoding.pooling import check_pooling
 from bert_spark.errors import ConfigError
 from bert_spark.settings import at_least, check_fields, option
 
@@ -84,6 +85,13 @@ class SearchConfig:
             raise ConfigError(f"class_weights {unknown} are unknown; known are none, sqrt, balanced")
         if min(self.C_list) <= 0:
             raise ConfigError(f"penalties={self.penalties!r}: expected numbers above 0")
+        for pooling in self.pooling_list:
+            check_pooling(pooling)
+        if "flatten" in self.pooling_list and len(self.pooling_list) > 1:
+            raise ConfigError(
+                f"got poolings {self.poolings!r}; flatten cannot be searched together with others: pass --poolings "
+                "flatten alone"
+            )
 
     @property
     def pooling_list(self) -> list[str]:

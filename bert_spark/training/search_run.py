@@ -39,18 +39,11 @@ def encoder_of_search(job: JobSettings) -> EncoderConfig:
     Raises
     ------
     ConfigError
-        If no output is set, if "flatten" is to be tried together with other poolings, or if the model's own recipe
-        reads other tokens than the settings do.
+        If the model's own recipe reads other tokens than the settings do.
     """
-    job.required("train.artefact", "--output")
     base = fill_in_length(job.encoder)
     recipes = _searched_recipes(job.search, base)
     parts = list(dict.fromkeys(part for recipe in recipes.values() for part in recipe.poolings))
-    if "flatten" in parts and len(parts) > 1:
-        raise ConfigError(
-            f"got poolings {job.search.poolings!r}; flatten cannot be searched together with others: "
-            "pass --poolings flatten alone"
-        )
     if list(recipes) == [MODEL_POOLING]:
         return dataclasses.replace(base, pooling=MODEL_POOLING)
     return dataclasses.replace(base, pooling="+".join(parts), normalize=False, dimensions=None)

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import AutoModel
 
 from bert_spark.encoding import bert_forward
 from bert_spark.encoding.bert_forward import BertForward
@@ -44,7 +45,7 @@ def test_no_pooling_synchronises_with_the_gpu(tiny_bert, pooling):
         torch_embed_batch(loaded, config, pooling_of(config))(IDS, MASK)
     assert counter.calls == []
     with SyncCounter() as counter:
-        transformers_oracle.forward(loaded.model, IDS, MASK)
+        transformers_oracle.forward(AutoModel.from_pretrained(tiny_bert).eval(), IDS, MASK)
     assert counter.calls
 
 

@@ -60,6 +60,38 @@ def test_wrong_command_line_is_named_and_exits_2(arguments, message):
     assert message in done.stderr
 
 
+# ---- settings of the jobs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "printed"),
+    [
+        (["jobs/embed.py", "--help"], 0, "usage: embed.py [-h] [--check]"),
+        (["--master", "local[2]", "jobs/score.py", "-h"], 0, "usage: score.py [-h] [--check]"),
+        (["jobs/embed.py", "--poling", "cls"], 2, "ConfigError: unrecognized arguments: --poling cls"),
+        (["jobs/train.py", "--config", "no.toml"], 2, "ConfigError: config file 'no.toml' can't be read"),
+        # the machine has no Java, so these went on to look for it
+        (["jobs/embed.py", "--input", "a.csv", "--output", "out"], 3, "no Java 17 or later"),
+        (["--deploy-mode", "cluster", "jobs/embed.py", "--config", "there.toml"], 3, "no Java 17 or later"),
+        (["--properties-file", "x", "jobs/embed.py", "--config", "there.toml"], 3, "no Java 17 or later"),
+    ],
+)
+def test_help_and_wrong_settings_of_a_job_need_no_java(machine, tmp_path, arguments, code, printed):
+    write(machine / "python3", f'#!/usr/bin/env bash\nexec {sys.executable} "$@"\n')
+    variables = {"BERT_SPARK_JAVA_FOLDERS": "/nowhere"}
+    done = start(ROOT / "spark-submit.sh", *arguments, path=machine, cwd=tmp_path, **variables)
+    assert done.returncode == code, done.stderr
+    assert printed in (done.stdout if code == 0 else done.stderr)
+
+
+def test_the_job_of_another_folder_is_not_checked(machine, tmp_path):
+    write(tmp_path / "embed.py", "")
+    variables = {"BERT_SPARK_JAVA_FOLDERS": "/nowhere"}
+    done = start(ROOT / "spark-submit.sh", "embed.py", "--poling", path=machine, cwd=tmp_path, **variables)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "no Java 17 or later" in done.stderr
+
+
 # ---- Python
 
 

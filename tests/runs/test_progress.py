@@ -5,49 +5,30 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from bert_spark.runs.progress import ProgressSnapshot, show_progress, snapshot_of_stages
+from bert_spark.runs.progress import show_progress
+from bert_spark.runs.progress_source import ProgressSnapshot, snapshot_of_stage, snapshot_reader
 from tests.support.paths import ROOT
 
 
-def stage(number, status, **counts):
-    zeros = dict.fromkeys(
-        ("numTasks", "numCompleteTasks", "numFailedTasks", "shuffleReadRecords", "shuffleWriteRecords"), 0
-    )
-    return {"stageId": number, "status": status} | zeros | counts
-
-
-def test_rows_done_come_from_the_active_stage_and_the_total_from_the_shuffle_before():
-    stages = [
-        stage(3, "ACTIVE", shuffleReadRecords=30, numTasks=4, numFailedTasks=1),
-        stage(2, "SKIPPED", shuffleWriteRecords=9),
-        stage(1, "COMPLETE", shuffleWriteRecords=120),
-        stage(0, "COMPLETE", shuffleWriteRecords=7),
-    ]
-    assert snapshot_of_stages(stages) == ProgressSnapshot(30, 120, "rows", 1)
-
-
 @pytest.mark.parametrize(
-    ("stages", "snapshot"),
+    ("counts", "snapshot"),
     [
-        ([], None),
-        ([stage(0, "COMPLETE")], None),
-        ([stage(0, "ACTIVE", numTasks=5, numCompleteTasks=2)], ProgressSnapshot(2, 5, "tasks", 0)),
-        (
-            [stage(0, "COMPLETE", shuffleWriteRecords=8), stage(1, "ACTIVE", shuffleReadRecords=16)],
-            ProgressSnapshot(8, 8, "rows", 0),
-        ),
+        ({"rows": 30, "total_rows": 120}, ProgressSnapshot(30, 120, "rows", 1)),
+        ({"rows": 130, "total_rows": 120}, ProgressSnapshot(120, 120, "rows", 1)),  # a repeated task reads rows twice
+        ({"rows": 0, "total_rows": 0}, ProgressSnapshot(2, 5, "tasks", 1)),
     ],
 )
-def test_tasks_are_shown_until_rows_are_known_and_rows_never_exceed_the_total(stages, snapshot):
-    assert snapshot_of_stages(stages) == snapshot
+def test_rows_are_counted_if_their_total_is_known_and_tasks_otherwise(counts, snapshot):
+    assert snapshot_of_stage(tasks=2, total_tasks=5, failed_tasks=1, **counts) == snapshot
 
 
 @pytest.fixture
 def slow(spark):
-    """Return a DataFrame of four tasks, each of which takes 0.8 s."""
+    """Return a function that adds a column which takes 0.4 s a row."""
     from pyspark.sql import functions as F
 
     @F.udf("int")
@@ -55,20 +36,56 @@ def slow(spark):
         time.sleep(0.4)
         return number
 
-    return spark.range(0, 8, 1, 4).select(wait("id"))
+    return lambda rows: rows.select(wait("id"))
 
 
-def test_log_lines_count_tasks(spark, slow, caplog):
+@pytest.mark.parametrize(("spread", "unit"), [(False, "4 tasks"), (True, "8 rows")])
+def test_log_lines_count_rows_that_were_spread_and_else_tasks(spark, slow, caplog, spread, unit):
+    """The session has no web pages: the counts are those in the driver's memory."""
+    assert spark.sparkContext.uiWebUrl is None
+    rows = slow(spark.range(0, 8, 1, 2).repartition(4) if spread else spark.range(0, 8, 1, 4))
     with caplog.at_level(logging.INFO), show_progress(spark, "embed", live=False, every_s=0.1):
-        slow.write.format("noop").mode("overwrite").save()
+        rows.write.format("noop").mode("overwrite").save()
     lines = [record.getMessage() for record in caplog.records if record.name == "bert_spark.runs.progress"]
-    assert any(line.startswith("embed: ") and " of 4 tasks, " in line for line in lines)
+    assert any(line.startswith("embed: ") and f" of {unit}, " in line for line in lines)
     assert all(line.endswith("0 failed tasks") for line in lines)
+
+
+class NoContext:
+    """A session of a platform that hides Spark's context."""
+
+    @property
+    def sparkContext(self):
+        raise RuntimeError("hidden")
+
+
+class NoJvm:
+    """A session whose Java side is hidden. Its status tracker reports one stage."""
+
+    sparkContext = SimpleNamespace(
+        statusTracker=lambda: SimpleNamespace(
+            getActiveStageIds=lambda: [7],
+            getStageInfo=lambda number: SimpleNamespace(numCompletedTasks=2, numTasks=5, numFailedTasks=1),
+        )
+    )
+
+
+@pytest.mark.parametrize(("session", "snapshot"), [(NoJvm, ProgressSnapshot(2, 5, "tasks", 1)), (NoContext, None)])
+def test_a_source_that_fails_is_replaced_by_the_next_one(session, snapshot):
+    with snapshot_reader(session()) as read:
+        assert [read(), read()] == [snapshot, snapshot]
+
+
+def test_a_session_without_any_source_shows_nothing_and_runs_on(caplog, capfd):
+    with caplog.at_level(logging.INFO), show_progress(NoContext(), "embed", live=False, every_s=0.01):
+        time.sleep(0.1)
+    assert caplog.records == []
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_live_line_is_kept_up_to_date_on_a_terminal(spark, slow, capsys):
     with show_progress(spark, "embed", live=True, every_s=0.1):
-        slow.write.format("noop").mode("overwrite").save()
+        slow(spark.range(0, 8, 1, 4)).write.format("noop").mode("overwrite").save()
     written = capsys.readouterr().err
     assert "embed" in written
     assert "/4 [" in written

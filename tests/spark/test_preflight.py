@@ -88,6 +88,20 @@ def test_a_requested_gpu_that_does_not_exist_is_refused(spark, tiny_bert):
         preflight.run_preflight(spark, config, check_only=True)
 
 
+def test_the_preflight_of_a_local_run_without_a_gpu_loads_no_model_library(run_fresh, tiny_bert):
+    code = f"""
+import sys
+from types import SimpleNamespace
+from bert_spark import EncoderConfig
+from bert_spark.encoding import device
+from bert_spark.spark.preflight import run_preflight
+device._GPU_FILES = ("/dev/no-such-file",)
+spark = SimpleNamespace(conf={{"spark.master": "local[2]"}})
+print(run_preflight(spark, EncoderConfig(model={str(tiny_bert)!r})), {{"torch", "transformers"}} & set(sys.modules))
+"""
+    assert run_fresh(code) == "True set()"
+
+
 def test_local_mode_does_not_ask_executors(spark, tiny_bert, monkeypatch):
     monkeypatch.setattr(preflight, "probe_executors", lambda *_: pytest.fail("a job ran"))
     assert preflight.run_preflight(spark, EncoderConfig(model=str(tiny_bert))) is True
@@ -98,6 +112,7 @@ def test_local_tasks_that_share_a_gpu_are_a_warning(spark, tiny_bert, monkeypatc
     config = EncoderConfig(model=str(tiny_bert))
     executor = driver_facts(config) | {"problems": [], "card_bytes": 80_000_000_000}
     monkeypatch.setattr(preflight, "probe_executors", lambda *_: ([executor], ""))
+    monkeypatch.setattr(preflight, "may_have_gpu", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert preflight.run_preflight(spark, config) is True
     assert "2 tasks x (0 MB model + 629 MB) = 1.3 GB of the GPU's 80.0 GB" in caplog.text

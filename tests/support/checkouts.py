@@ -30,6 +30,7 @@ case "$*" in
   *"launch.py zip") echo /built/package.zip ;;
   *"launch.py spark-home") echo '{path.parent}/spark' ;;
   *"class_archive.py"*) ;;
+  *"-m bert_spark.cli"*) ;;
   *) echo "JAVA_HOME=$JAVA_HOME python $*" ;;
 esac
 """,

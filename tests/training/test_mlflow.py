@@ -127,7 +127,7 @@ def test_artefact_in_remote_storage_is_logged_from_a_copy(store, tiny_bert):
 
 
 def test_unusable_store_stops_the_job_before_any_work(monkeypatch, tmp_path, caplog):
-    monkeypatch.setattr("jobs.train.load_training_data", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr("bert_spark.cli.load_training_data", lambda *_: pytest.fail("work was done"))
     before = mlflow.get_tracking_uri()
     (tmp_path / "file").touch()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/file/mlflow.db")
@@ -143,7 +143,7 @@ def test_summary_is_printed_before_a_failing_mlflow(store, monkeypatch, tmp_path
         raise SetupError("the store is gone")
 
     data = TrainingData(EXAMPLES, EncoderConfig(), {"counts": {}, "warnings": []}, {})
-    monkeypatch.setattr("jobs.train.load_training_data", lambda _: data)
+    monkeypatch.setattr("bert_spark.cli.load_training_data", lambda _: data)
     monkeypatch.setattr("bert_spark.training.train_run.log_training", fail)
     options = ["--input", "tweets.csv", "--features", "tfidf", "--output", str(tmp_path / "artefact"), "--mlflow"]
     assert train.main(options) == 3

@@ -1,0 +1,93 @@
+"""Refuse settings of a run that contradict each other. Needs neither Spark nor a file."""
+
+from __future__ import annotations
+
+from bert_spark.errors import ConfigError
+from bert_spark.runs.config import ScheduleConfig
+from bert_spark.tables.config import DATE_PLACEHOLDER, InputConfig, OutputConfig
+from bert_spark.tables.output_address import check_output_address
+
+
+def has_path_per_day(source: InputConfig) -> bool:
+    """Tell whether the path of the input contains `{run_date}`, so that each day has its own."""
+    return DATE_PLACEHOLDER in str(source.path)
+
+
+def check_run_settings(
+    source: InputConfig, output: OutputConfig, schedule: ScheduleConfig, reuse: str | None = None
+) -> None:
+    """Check the settings of a job that writes a table.
+
+    Parameters
+    ----------
+    source, output, schedule
+        The settings.
+    reuse
+        `--reuse` of jobs/embed.py.
+
+    Raises
+    ------
+    ConfigError
+        If the output has no address, or settings contradict each other.
+    """
+    check_output_address(output, source)
+    if reuse is not None and schedule.incremental:
+        raise ConfigError("got --reuse with --incremental, which does not look up vectors; leave one of them out")
+    if schedule.estimate is not None:
+        check_estimate(source)
+    elif schedule.is_scheduled:
+        check_schedule(source, output, schedule)
+
+
+def check_estimate(source: InputConfig) -> None:
+    """Refuse `--estimate` for an input that has one path for each day.
+
+    Raises
+    ------
+    ConfigError
+        If the path of the input contains `{run_date}`.
+    """
+    if has_path_per_day(source):
+        raise ConfigError(f"--estimate got --input {source.path!r}; write a day in place of {DATE_PLACEHOLDER}, or *")
+
+
+def check_schedule(source: InputConfig, output: OutputConfig, schedule: ScheduleConfig) -> None:
+    """Refuse settings of plain runs, and a range of days in which every day would get the whole input.
+
+    Raises
+    ------
+    ConfigError
+        If `--append` or `--overwrite` is set, if a range of days has neither a date column nor a path per day, if
+        `--fail-on-malformed` is combined with `--incremental`, or if a table has no `--work`.
+    """
+    if output.if_exists != "error":
+        raise ConfigError(
+            f"got if_exists={output.if_exists!r} with a scheduled run, which always replaces its own partition "
+            f"and no other; leave out --{output.if_exists}"
+        )
+    if schedule.from_date and schedule.date_column is None and not has_path_per_day(source):
+        raise ConfigError(
+            f"--from and --to would publish all of {source.path!r} for each day; set --date-column, or put "
+            f"{DATE_PLACEHOLDER} into --input"
+        )
+    if schedule.incremental and source.fail_on_malformed:
+        raise ConfigError(
+            "got --fail-on-malformed with --incremental, which reads each row only once and cannot check it before; "
+            "set --max-error-share 0"
+        )
+    check_work(output, schedule.work)
+
+
+def check_work(output: OutputConfig, work: str | None) -> None:
+    """Check that there is a folder for what a run stages: a table has none beside it.
+
+    Raises
+    ------
+    ConfigError
+        If the output is a table and `work` is not set.
+    """
+    if output.format == "table" and work is None:
+        raise ConfigError(
+            f"output {str(output.path).rstrip('/')!r} is a table: set --work to a folder for staged rows, lock and "
+            "records, which driver and executors see, e.g. a volume"
+        )
