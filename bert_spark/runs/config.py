@@ -50,6 +50,11 @@ class ScheduleConfig:
     )
     to_date: str | None = option(None, "last day of the range that begins at --from", flag="--to")
     date_column: str | None = option(None, "column with the date of each row; a day's rows are those with its date")
+    date_format: str | None = option(
+        None,
+        "format of dates that are texts, in Spark's letters, such as dd-MM-yyyy, or EEE MMM dd HH:mm:ss Z yyyy for "
+        "Twitter's; by default yyyy-MM-dd with or without a time",
+    )
     incremental: bool = option(False, "publish what is new in the input since the last run; needs --checkpoint")
     checkpoint: str | None = option(None, "folder in which Spark records what was read; for --incremental")
     max_files: int = option(1000, "largest number of new files in one micro-batch")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from bert_spark.errors import DataError
+from bert_spark.runs.date_format import parsed_date
 from bert_spark.runs.run_record import RunRecord
 from bert_spark.tables.config import DATE_PLACEHOLDER, InputConfig
 from bert_spark.tables.outputs import path_exists
-from bert_spark.tables.schema import exact_column
+from bert_spark.tables.references import find_columns, path_column, path_type
+from bert_spark.tables.schema import table_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -31,34 +34,49 @@ def input_of_day(source: InputConfig, day: str) -> InputConfig:
     return dataclasses.replace(source, path=str(source.path).replace(DATE_PLACEHOLDER, day))
 
 
-def records_of_day(record: RunRecord, tweets: DataFrame, date_column: str | None, day: str) -> DataFrame:
+def records_of_day(
+    record: RunRecord, tweets: DataFrame, date_column: str | None, day: str, date_format: str | None = None
+) -> DataFrame:
     """Return the records of one day: all of them without a date column.
 
     A record whose date is missing or cannot be parsed belongs to no day. Such records are counted in `record` as
-    "rows_without_date".
+    "rows_without_date", and all records of the input as "rows_of_all_days".
 
     Raises
     ------
     DataError
         If the date column does not exist, or holds neither dates, timestamps nor strings.
+    ConfigError
+        If Spark cannot read dates of this format.
     """
     if date_column is None:
         return tweets
-    if date_column not in tweets.columns:
-        raise DataError(f"column {date_column!r} not found; the table has {tweets.columns}; set --date-column")
-    date = exact_column(date_column)
-    kind = tweets.schema[date_column].dataType
+    paths = find_columns(tweets.schema, date_column)
+    if not paths:
+        raise DataError(f"column {date_column!r} not found; the table has {table_columns(tweets)}; set --date-column")
+    date, kind = path_column(paths[0]), path_type(tweets.schema, paths[0])
     if isinstance(kind, T.StringType):
-        date = F.try_to_timestamp(date).cast("date")
+        date = parsed_date(date, date_format)
     elif isinstance(kind, (T.TimestampType, T.TimestampNTZType)):
         date = date.cast("date")
     elif not isinstance(kind, T.DateType):
         raise DataError(
             f"column {date_column!r} is {kind.simpleString()}; --date-column takes dates, timestamps or strings"
         )
-    tweets = record.observe(tweets, [F.count_if(date.isNull()).alias("rows_without_date")])
+    counts = {"rows_without_date": F.count_if(date.isNull()), "rows_of_all_days": F.count(F.lit(1))}
+    tweets = record.observe(tweets, [count.alias(name) for name, count in counts.items()])
     rows = tweets.where(date == F.lit(day).cast("date"))
     return rows.drop(date_column) if date_column == DAY_PARTITION else rows
+
+
+def check_dates_readable(counts: Mapping[str, Any], date_column: str | None) -> None:
+    """Raise DataError if most records of an input have no readable date: their day would be published without them."""
+    undated, rows = counts.get("rows_without_date", 0), counts.get("rows_of_all_days", 0)
+    if undated * 2 > rows:
+        raise DataError(
+            f"{undated:,} of {rows:,} records have no readable date in column {date_column!r}. Nothing was published; "
+            "set --date-format, or another --date-column"
+        )
 
 
 def is_complete_folder(spark: SparkSession, path: str) -> bool:

@@ -71,5 +71,7 @@ def with_reused_vectors(spark: SparkSession, task: Task, job: JobSettings) -> Ta
     check_reusable(earlier, reuse, *names, task.fingerprint, table_properties(spark, earlier_output))
     if job.schedule.incremental:
         raise ConfigError("got --reuse with --incremental, which does not look up vectors; leave one of them out")
-    transform = merge_known_vectors(task.transform, *names, job.output.error_column, task.diagnostics["reused"])
+    transform = merge_known_vectors(
+        task.transform, job.embed.embedding_column, job.output.error_column, task.diagnostics["reused"]
+    )
     return dataclasses.replace(task, prepare=join_known_vectors(earlier, *names), transform=transform)

@@ -17,6 +17,7 @@ from bert_spark.errors import ConfigError, DataError
 from bert_spark.runs.new_file_columns import columns_of_files
 from bert_spark.storage import Folder
 from bert_spark.tables.config import InputConfig
+from bert_spark.tables.csv_layout import CsvLayout
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_bytes, text_bytes
 from bert_spark.tables.readers import spark_reason
@@ -40,11 +41,14 @@ class NewFiles:
         Its approximate bytes of text; None if they cannot be known.
     files
         Addresses of its files; empty for a table, which tracks its own new files.
+    layout
+        The layout of csv files; None for other formats.
     """
 
     schema: T.StructType | None
     size: int | None
     files: frozenset[str] = frozenset()
+    layout: CsvLayout | None = None
 
 
 def find_new_files(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> NewFiles:
@@ -87,8 +91,8 @@ def _new_files(spark: SparkSession, source: InputConfig, checkpoint: Folder) -> 
             f"input {path!r} is one file; --incremental needs a folder, a pattern such as "
             f"{posixpath.dirname(path) or '.'}/*, or a table, in which new files or rows arrive"
         )
-    columns = columns_of_files(spark, source, sorted(new) if already_read else None) if new else None
-    return NewFiles(columns, int(sum(new.values())), frozenset(new))
+    columns, layout = columns_of_files(spark, source, sorted(new) if already_read else None) if new else (None, None)
+    return NewFiles(columns, int(sum(new.values())), frozenset(new), layout)
 
 
 def _is_input_itself(file: str, path: str) -> bool:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from bert_spark.errors import ConfigError
+from bert_spark.errors import ConfigError, DataError
 from bert_spark.runs.config import ScheduleConfig
 from bert_spark.runs.new_file_columns import column_differences, columns_of_files
 from bert_spark.runs.new_files import NewFiles
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import literal_paths
-from bert_spark.tables.reader_options import reader_options, rename_text_value
+from bert_spark.tables.reader_options import reader_options
+from bert_spark.tables.records import as_records
 from bert_spark.tables.schema import HIDDEN_PREFIX, check_text_column
 
 if TYPE_CHECKING:
@@ -72,11 +73,13 @@ class StreamSource:
         if kind == "table":
             df = reader.table(path)
         else:
-            reader = reader.format(kind).options(**reader_options(spark, self.input, kind))
+            reader = reader.format(kind).options(**reader_options(spark, self.input, kind, self.new.layout))
             reader = reader if kind == "delta" else reader.schema(self.schema)  # Delta accepts only its own columns
-            df = rename_text_value(reader.load(path), self.input, kind)
-        check_text_column(df, self.input.text_column)
-        return df.select("*", F.col("_metadata.file_path").alias(FILE_COLUMN))
+            df = reader.load(path)
+        df = df.select("*", F.col("_metadata.file_path").alias(FILE_COLUMN))
+        records = as_records(df, self.input, kind, self.new.layout)
+        check_text_column(records, self.input.text_column)
+        return records
 
     def reread(self, spark: SparkSession, files: list[str]) -> DataFrame:
         """Return the records of some files again, without BERT, for counting. Rows of a table name their file."""
@@ -84,10 +87,13 @@ class StreamSource:
         if kind in ("table", "delta"):
             table = spark.table(path) if kind == "table" else spark.read.format(kind).load(path)
             file = F.col("_metadata.file_path")
-            return table.where(file.isin(files)).select("*", file.alias(FILE_COLUMN))
-        reader = spark.read.format(kind).options(**reader_options(spark, self.input, kind))
+            return as_records(table.where(file.isin(files)).select("*", file.alias(FILE_COLUMN)), self.input, kind)
+        layout = self.new.layout
+        if kind == "csv" and not self.new.files.issuperset(files):  # a killed run read them
+            _, layout = columns_of_files(spark, self.input, files)
+        reader = spark.read.format(kind).options(**reader_options(spark, self.input, kind, layout))
         reader = reader if kind == "text" else reader.schema(self.schema)
-        return rename_text_value(reader.load(literal_paths(files)), self.input, kind)
+        return as_records(reader.load(literal_paths(files)), self.input, kind, layout)
 
     def dropped_columns(self, spark: SparkSession, files: list[str]) -> list[str]:
         """Describe the columns of staged files that the rows lack.
@@ -97,5 +103,8 @@ class StreamSource:
         late = [] if self.kind in ("table", "delta") else sorted(set(files) - self.new.files)
         if not late:
             return []
-        late_columns = columns_of_files(spark, self.input, late)
+        try:
+            late_columns, _ = columns_of_files(spark, self.input, late)
+        except DataError as err:  # their headers differ; the rows are read by then
+            return [str(err)]
         return column_differences(late_columns, self.schema, self.input, late, compare_types=not self.pin["given"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,8 +23,18 @@ from bert_spark.spark.collect import collect_arrow, collect_batches
 from bert_spark.spark.transforms import with_embedding
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.diagnostics import DIAGNOSTICS
+from bert_spark.tables.input_warnings import input_warnings, null_words_warning
+from bert_spark.tables.references import find_columns, has_column, referenced_column
 from bert_spark.tables.repartitioning import spread_by_bytes
-from bert_spark.tables.schema import HIDDEN_PREFIX, check_text_column, exact_column, usable_text
+from bert_spark.tables.row_counts import NULL_WORDS, input_counts
+from bert_spark.tables.schema import (
+    HIDDEN_PREFIX,
+    check_text_column,
+    exact_column,
+    table_columns,
+    text_value,
+    usable_text,
+)
 from bert_spark.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -47,6 +57,9 @@ class LabelledRows(Protocol):
 
     def counts(self) -> tuple[int, int, int]:
         """Return the number of rows, of rows with a label, and of rows with a label and a text."""
+
+    def warnings(self) -> list[str]:
+        """Return what the texts and labels hint at: values that look wrongly read."""
 
     def pairs(self, share: float) -> pa.Table:
         """Return text and label of a share of the rows that have both, chosen by the hash of the text."""
@@ -74,13 +87,29 @@ class SparkRows:
         _check_columns(table, source, train)
         self.columns, self.schema = table.columns, table.schema
         self._table, self._source, self._train, self._encoder = table, source, train, encoder
-        self._text, self._label = usable_text(table, source.text_column), exact_column(train.label_column)
+        self._text = usable_text(table, source.text_column)
+        self._label = referenced_column(table.schema, train.label_column)
 
     def counts(self) -> tuple[int, int, int]:
         """Return the number of rows, of rows with a label, and of rows with a label and a text. Runs no BERT."""
+        return self._counts["rows_in"], self._counts["labelled"], self._counts["usable"]
+
+    def warnings(self) -> list[str]:
+        """Return what the texts and labels hint at."""
+        labels = null_words_warning("labels", self._counts["null_labels"], self._counts["labelled"])
+        return input_warnings(self._counts) + labels
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
         text_with_label = F.when(self._label.isNotNull(), self._text)
-        row = self._table.agg(F.count(F.lit(1)), F.count(self._label), F.count(text_with_label)).first()
-        return (row[0], row[1], row[2]) if row else (0, 0, 0)
+        counts = {
+            "labelled": F.count(self._label),
+            "usable": F.count(text_with_label),
+            "null_labels": F.count_if(self._label.cast("string").isin(*NULL_WORDS)),
+        }
+        own = [count.alias(name) for name, count in counts.items()]
+        row = self._table.agg(*input_counts(self._table, self._source.text_column), *own).first()
+        return row.asDict() if row else {}
 
     def pairs(self, share: float) -> pa.Table:
         """Return text and label."""
@@ -94,7 +123,7 @@ class SparkRows:
             text, vector = self._text, self._train.embedding_column
             diagnostics = {name: name for name in _stored_diagnostics(self.columns)}
         else:
-            text, vector = exact_column(self._source.text_column), _VECTOR
+            text, vector = text_value(rows, self._source.text_column), _VECTOR
             diagnostics = {name: f"{HIDDEN_PREFIX}{name}" for name in DIAGNOSTICS}
             embed = with_embedding(
                 self._encoder,
@@ -139,12 +168,18 @@ class ParquetRows:
         in_files = T.StructType.fromJson(json.loads((self._files.schema.metadata or {})[_SPARK_SCHEMA]))
         in_paths = [T.StructField(name, T.StringType()) for name in self.columns if name not in in_files.names]
         self.schema = T.StructType([*in_files.fields, *in_paths])
-        self._names = {"text": source.text_column, "label": train.label_column, "vector": train.embedding_column}
+        self._references = {"text": source.text_column, "label": train.label_column}
+        self._vector = train.embedding_column
 
     def counts(self) -> tuple[int, int, int]:
         """Return the number of rows, of rows with a label, and of rows with a label and a text."""
         labelled = self._texts_and_labels.filter(self._texts_and_labels["label"].is_valid())
         return self._texts_and_labels.num_rows, labelled.num_rows, labelled.num_rows - labelled["text"].null_count
+
+    def warnings(self) -> list[str]:
+        """Return what the labels hint at. The texts were looked at when they were embedded."""
+        labels = [str(label) for label in column_values(self._texts_and_labels["label"]) if label is not None]
+        return null_words_warning("labels", sum(label in NULL_WORDS for label in labels), len(labels))
 
     def pairs(self, share: float) -> pa.Table:
         """Return text and label."""
@@ -153,18 +188,23 @@ class ParquetRows:
 
     def vectors(self, share: float) -> Iterator[pa.RecordBatch]:
         """Yield text, label, vector and diagnostics, batch by batch."""
-        names = self._names | {name: name for name in _stored_diagnostics(self.columns)}
-        for batch in self._files.to_batches(columns=self._fields(names), batch_size=8192):
+        from pyarrow import dataset
+
+        columns = {name: dataset.field(name) for name in _stored_diagnostics(self.columns)}
+        columns |= self._fields() | {"vector": dataset.field(self._vector)}
+        for batch in self._files.to_batches(columns=columns, batch_size=8192):
             yield _take_share(batch.filter(batch["label"].is_valid()), share)
 
     @cached_property
     def _texts_and_labels(self) -> pa.Table:
-        return self._files.to_table(columns=self._fields({name: self._names[name] for name in ("text", "label")}))
+        return self._files.to_table(columns=self._fields())
 
-    def _fields(self, names: Mapping[str, str]) -> dict[str, Any]:
-        from pyarrow import dataset
+    def _fields(self) -> dict[str, Any]:
+        """Return text and label as Arrow expressions: of several columns, the first that is not null."""
+        from pyarrow import compute, dataset
 
-        return {name: dataset.field(column) for name, column in names.items()}
+        paths = {name: find_columns(self.schema, reference) for name, reference in self._references.items()}
+        return {name: compute.coalesce(*[dataset.field(*path) for path in found]) for name, found in paths.items()}
 
 
 def parquet_rows(source: InputConfig, train: TrainConfig) -> ParquetRows | None:
@@ -188,8 +228,10 @@ def parquet_rows(source: InputConfig, train: TrainConfig) -> ParquetRows | None:
 
 def _check_columns(rows: Any, source: InputConfig, train: TrainConfig) -> None:
     check_text_column(rows, source.text_column)
-    if train.label_column not in rows.columns:
-        raise DataError(f"column {train.label_column!r} not found; the table has {rows.columns}; set --label-column")
+    if not has_column(rows.schema, train.label_column):
+        raise DataError(
+            f"column {train.label_column!r} not found; the table has {table_columns(rows)}; set --label-column"
+        )
 
 
 def _stored_diagnostics(columns: list[str]) -> tuple[str, ...]:
