@@ -21,6 +21,7 @@ def option(
     help: str,
     *,
     flag: str | None = None,
+    aliases: tuple[str, ...] = (),
     choices: tuple[str, ...] | None = None,
     key: str | None = None,
 ) -> Any:
@@ -34,12 +35,15 @@ def option(
         What `--help` prints.
     flag
         Command-line option, if it is not ``--`` and the field's name.
+    aliases
+        Other names of the command-line option.
     choices
         The allowed values.
     key
         TOML key, if it is not the field's name.
     """
-    return field(default=default, metadata={"help": help, "flag": flag, "choices": choices, "key": key})
+    metadata = {"help": help, "flag": flag, "aliases": aliases, "choices": choices, "key": key}
+    return field(default=default, metadata=metadata)
 
 
 def at_least(config: Any, **bounds: int) -> None:
@@ -70,6 +74,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return True
     if kind in (int, float) and isinstance(value, bool):
         return False
+    if kind is tuple:  # of texts; TOML has lists
+        return isinstance(value, (tuple, list)) and all(isinstance(part, str) for part in value)
     return isinstance(value, (int, float) if kind is float else kind)
 
 

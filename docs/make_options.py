@@ -216,9 +216,9 @@ def flags(spec: dataclasses.Field[Any], hint: Any) -> list[str]:
     if spec.default is dataclasses.MISSING:
         return []
     flag = spec.metadata["flag"] or "--" + spec.name.replace("_", "-")
-    if hint is bool:
+    if bool in (hint, *typing.get_args(hint)):
         return [flag, f"--no-{flag.removeprefix('--')}"]
-    return [flag, "--overwrite", "--append"] if spec.name == "if_exists" else [flag]
+    return [flag, "--overwrite", "--append"] if spec.name == "if_exists" else [flag, *spec.metadata["aliases"]]
 
 
 def settings(kind: type) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
@@ -239,7 +239,7 @@ def row(spec: dataclasses.Field[Any], hint: Any) -> str:
 
 def _default(spec: dataclasses.Field[Any]) -> str:
     value = spec.default if spec.default is not dataclasses.MISSING else spec.default_factory()  # type: ignore[misc]
-    if value is None:
+    if value in (None, ()):
         return "not set"
     if isinstance(value, bool):
         return "on" if value else "off"
@@ -252,7 +252,7 @@ def _values(spec: dataclasses.Field[Any], hint: Any) -> str:
     if spec.metadata["choices"]:
         return ", ".join(f"`{choice}`" for choice in spec.metadata["choices"])
     kinds = (typing.get_origin(hint), *typing.get_args(hint), hint)  # dict[str, Any], str | None or str
-    names = {dict: "table", bool: "on, off", int: "whole number", float: "number", str: "text"}
+    names = {dict: "table", tuple: "texts", bool: "on, off", int: "whole number", float: "number", str: "text"}
     return next(names[kind] for kind in kinds if kind in names)
 
 

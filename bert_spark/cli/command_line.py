@@ -78,18 +78,20 @@ def _add_options(group: Any, section: str, kind: type) -> None:
     for spec in dataclasses.fields(kind):
         if not spec.metadata or isinstance(spec.default, dataclasses._MISSING_TYPE):
             continue
-        flag = spec.metadata["flag"] or "--" + spec.name.replace("_", "-")
-        default = "" if spec.default is None else f" (default: {spec.default})"
+        flags = [spec.metadata["flag"] or "--" + spec.name.replace("_", "-"), *spec.metadata["aliases"]]
+        default = "" if spec.default in (None, ()) else f" (default: {spec.default})"
         extra: dict[str, Any] = {
             "dest": f"{section}.{spec.metadata.get('key') or spec.name}",
             "default": None,  # so that only options on the command line override the TOML file
             "help": f"{spec.metadata['help']}{default}".replace("%", "%%"),
         }
-        if hints[spec.name] is bool:
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, **extra)
-            continue
         types = [part for part in (typing.get_args(hints[spec.name]) or (hints[spec.name],)) if part is not type(None)]
-        group.add_argument(flag, type=types[0], choices=spec.metadata["choices"], metavar=spec.name.upper(), **extra)
+        if types[0] is bool:
+            group.add_argument(*flags, action=argparse.BooleanOptionalAction, **extra)
+            continue
+        if typing.get_origin(hints[spec.name]) is tuple:  # repeatable
+            extra["action"] = "append"
+        group.add_argument(*flags, type=types[0], choices=spec.metadata["choices"], metavar=spec.name.upper(), **extra)
         if spec.name == "if_exists":
             for short in ("overwrite", "append"):
                 group.add_argument(

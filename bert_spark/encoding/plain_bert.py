@@ -19,8 +19,10 @@ from torch import nn
 from bert_spark.encoding.model_files import weight_files
 
 _PREFIX = "bert."  # of the weights of a BERT that was saved with a head
-_SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-_SIZES += ("max_position_embeddings", "type_vocab_size")
+_SIZES = (
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
+    *("max_position_embeddings", "type_vocab_size"),
+)
 # What the modules below compute. A setting that is absent has this value in transformers as well.
 _EXPECTED = {
     "hidden_act": "gelu",

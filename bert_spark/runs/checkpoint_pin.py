@@ -21,7 +21,7 @@ from bert_spark.storage import Folder
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.outputs import output_is_empty, path_exists
-from bert_spark.tables.reader_options import rename_text_value
+from bert_spark.tables.records import as_records
 from bert_spark.tables.schema import check_text_column
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def pinned_source(run: ScheduledRun, checkpoint: Folder, output: str) -> StreamS
     new = find_new_files(run.spark, source, checkpoint / SPARK_FOLDER, held.read_again or {})
     from_option = pin.get("given", run.schedule.schema is not None)
     schema = T.StructType.fromJson(pin["schema"]) if pin else _first_columns(run, new)
-    empty = rename_text_value(run.spark.createDataFrame([], schema), source, input_format(source))
+    empty = as_records(run.spark.createDataFrame([], schema), source, input_format(source))
     check_text_column(empty, source.text_column)
     _check_columns(source, schema, new, from_option=from_option)
     pin = {

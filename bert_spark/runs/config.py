@@ -55,6 +55,11 @@ class ScheduleConfig:
         "time zone in which a timestamp becomes a date, e.g. Europe/Berlin; by default that of "
         "spark.sql.session.timeZone if it is set, else UTC",
     )
+    date_format: str | None = option(
+        None,
+        "format of dates that are texts, in Spark's letters, such as dd-MM-yyyy, or EEE MMM dd HH:mm:ss Z yyyy for "
+        "Twitter's; by default yyyy-MM-dd with or without a time",
+    )
     incremental: bool = option(False, "publish what is new in the input since the last run; needs --checkpoint")
     checkpoint: str | None = option(None, "folder in which Spark records what was read; for --incremental")
     max_files: int = option(1000, "largest number of new files in one micro-batch")

@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.errors import EmptyInputError, NoInputError
+from bert_spark.runs.date_format import check_date_format
 from bert_spark.runs.day_filter import (
     DAY_PARTITION,
     input_of_day,
@@ -57,6 +58,7 @@ def _publish_days(run: ScheduledRun) -> list[dict[str, Any]]:
     LimitError
         If a day is outside the limits. The days before it are published.
     """
+    check_date_format(run.spark, run.schedule.date_format)
     recovered = recover_staged_days(run)
     days, output = run.schedule.days, run.task.output
     request = {"days": days, "rows": _digest(_rows_identity(run))}
@@ -147,6 +149,7 @@ def _rows_identity(run: ScheduledRun) -> dict[str, Any]:
         "output": dataclasses.asdict(run.task.output),
         "facts": dict(run.task.facts),
         "date_column": run.schedule.date_column,
+        "date_format": run.schedule.date_format,
         "time_zone": run.spark.conf.get(SESSION_ZONE),
     }
 
@@ -185,7 +188,8 @@ def _stage_day(run: ScheduledRun, tweets: DataFrame, day: str, key: str) -> Stag
     zone = {} if date_column is None else {"time_zone": run.spark.conf.get(SESSION_ZONE)}
     record = task.record(partition=partition, path_per_day=has_path_per_day(task.source), **zone)
     stage = StagedRun(run.area.staging / f"{DAY_PREFIX}{record.content['run_id']}")
-    counted = record.count_input(records_of_day(record, tweets, date_column, day), task.source.text_column)
+    rows = records_of_day(record, tweets, date_column, day, run.schedule.date_format)
+    counted = record.count_input(rows, task.source.text_column)
     result = task.apply(counted, task.source.partition_mb)
     with show_progress(run.spark, f"{task.job} {day}"):
         result.write.mode("overwrite").parquet(stage.path(partition))

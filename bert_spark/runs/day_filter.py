@@ -9,10 +9,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from bert_spark.errors import DataError
+from bert_spark.runs.date_format import parsed_date
 from bert_spark.runs.run_record import RunRecord
 from bert_spark.tables.config import DATE_PLACEHOLDER, InputConfig
 from bert_spark.tables.outputs import path_exists
-from bert_spark.tables.schema import exact_column
+from bert_spark.tables.references import find_columns, path_column, path_type
+from bert_spark.tables.schema import table_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -26,7 +28,9 @@ def input_of_day(source: InputConfig, day: str) -> InputConfig:
     return dataclasses.replace(source, path=str(source.path).replace(DATE_PLACEHOLDER, day))
 
 
-def records_of_day(record: RunRecord, tweets: DataFrame, date_column: str | None, day: str) -> DataFrame:
+def records_of_day(
+    record: RunRecord, tweets: DataFrame, date_column: str | None, day: str, date_format: str | None = None
+) -> DataFrame:
     """Return the records of one day: all of them without a date column.
 
     A record whose date is missing or cannot be parsed belongs to no day. `record` counts such records as
@@ -36,15 +40,17 @@ def records_of_day(record: RunRecord, tweets: DataFrame, date_column: str | None
     ------
     DataError
         If the date column does not exist, or holds neither dates, timestamps nor strings.
+    ConfigError
+        If Spark cannot read dates of this format.
     """
     if date_column is None:
         return tweets
-    if date_column not in tweets.columns:
-        raise DataError(f"column {date_column!r} not found; the table has {tweets.columns}; set --date-column")
-    date = exact_column(date_column)
-    kind = tweets.schema[date_column].dataType
+    paths = find_columns(tweets.schema, date_column)
+    if not paths:
+        raise DataError(f"column {date_column!r} not found; the table has {table_columns(tweets)}; set --date-column")
+    date, kind = path_column(paths[0]), path_type(tweets.schema, paths[0])
     if isinstance(kind, T.StringType):
-        date = F.try_to_timestamp(date).cast("date")
+        date = parsed_date(date, date_format)
     elif isinstance(kind, (T.TimestampType, T.TimestampNTZType)):
         date = date.cast("date")
     elif not isinstance(kind, T.DateType):

@@ -77,5 +77,7 @@ def with_reused_vectors(spark: SparkSession, task: Task, job: JobSettings) -> Ta
     earlier_output = dataclasses.replace(job.output, path=reuse)
     earlier = read_output(spark, earlier_output)
     check_reusable(earlier, reuse, *names, task.fingerprint, table_properties(spark, earlier_output))
-    transform = merge_known_vectors(task.transform, *names, job.output.error_column, task.diagnostics["reused"])
+    transform = merge_known_vectors(
+        task.transform, job.embed.embedding_column, job.output.error_column, task.diagnostics["reused"]
+    )
     return dataclasses.replace(task, prepare=join_known_vectors(earlier, *names), transform=transform)

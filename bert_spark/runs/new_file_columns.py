@@ -11,9 +11,11 @@ from pyspark.sql import types as T
 
 from bert_spark.errors import ConfigError, EmptyInputError
 from bert_spark.tables.config import InputConfig
+from bert_spark.tables.csv_layout import CsvLayout, csv_layout
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import literal_paths
 from bert_spark.tables.reader_options import input_schema
+from bert_spark.tables.references import has_column
 from bert_spark.tables.schema import MALFORMED_COLUMN
 
 if TYPE_CHECKING:
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 
 def columns_of_files(
     spark: SparkSession, source: InputConfig, files: Sequence[str] | None = None
-) -> T.StructType | None:
-    """Return the columns of some files of an input, or of all its files; None if no record shows them.
+) -> tuple[T.StructType | None, CsvLayout | None]:
+    """Return the columns of some files of an input, or of all its files, and the layout of csv files.
+
+    Both are None if no record shows them.
 
     Parameters
     ----------
@@ -33,17 +37,26 @@ def columns_of_files(
         The input.
     files
         Addresses of the files; None for all.
+
+    Raises
+    ------
+    DataError
+        If csv files have different headers.
     """
     kind, path, options = input_format(source), str(source.path), {"mergeSchema": "true"}
     if files is not None and kind == "json":
         options["dropFieldIfAllNull"] = "true"
     if files is not None and kind != "text" and not set(path) & set("*?[{"):
         options["basePath"] = path  # folders such as lang=en become columns; below a pattern Spark makes none of them
+    paths = literal_paths(files or ())
+    if kind != "csv":
+        schema = input_schema(spark, source, kind, paths, **options)
+        return (schema if set(schema.names) - {MALFORMED_COLUMN} else None), None
     try:
-        schema = input_schema(spark, source, kind, literal_paths(files or ()), **options)
+        layout = csv_layout(spark, source, paths, **options)
     except EmptyInputError:
-        return None
-    return schema if set(schema.names) - {MALFORMED_COLUMN} else None
+        return None, None
+    return layout.schema, layout
 
 
 def columns_from_ddl(spark: SparkSession, ddl: str | None, source: InputConfig) -> T.StructType | None:
@@ -102,6 +115,8 @@ def column_differences(
     if new is None:
         return []
     kind = input_format(source)
+    if kind == "csv" and new.names != pinned.names and set(new.names) <= set(pinned.names):
+        return [f"their header must be {[name for name in pinned.names if name != MALFORMED_COLUMN]}, in this order"]
     pinned_types = {field.name: field.dataType for field in pinned.fields}
     folder_columns = {part.partition("=")[0] for uri in files for part in unquote(uri).split("/")[:-1] if "=" in part}
     differences = [
@@ -116,7 +131,9 @@ def column_differences(
             differences.append(
                 f"column {field.name!r} is {field.dataType.simpleString()}, was {pinned_type.simpleString()}"
             )
-    if kind not in ("text", "json") and source.text_column not in new.names:  # json omits a text that is null in all
+    # json omits a text that is null in all records, and the text of pages is in their records
+    shows_texts = kind not in ("text", "json") and source.records is None
+    if shows_texts and not has_column(new, source.text_column):
         differences.append(f"column {source.text_column!r} is missing")
     return differences
 

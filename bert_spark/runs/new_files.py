@@ -19,6 +19,7 @@ from bert_spark.errors import ConfigError, DataError
 from bert_spark.runs.new_file_columns import columns_of_files
 from bert_spark.storage import Folder
 from bert_spark.tables.config import InputConfig
+from bert_spark.tables.csv_layout import CsvLayout
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_bytes, text_bytes
 from bert_spark.tables.readers import spark_reason
@@ -44,12 +45,15 @@ class NewFiles:
         Addresses of its files; empty for a table, which tracks its own new files.
     changed
         Addresses of files that were read earlier and have changed since then. No stream reads them again.
+    layout
+        The layout of csv files; None for other formats.
     """
 
     schema: T.StructType | None
     size: int | None
     files: frozenset[str] = frozenset()
     changed: frozenset[str] = frozenset()
+    layout: CsvLayout | None = None
 
 
 def find_new_files(
@@ -99,16 +103,16 @@ def _new_files(spark: SparkSession, source: InputConfig, checkpoint: Folder, rea
     files = spark.read.format("binaryFile").load(path)
     facts = (text_bytes().alias("size"), F.unix_millis("modificationTime").alias("time"))
     existing = files.select(F.col("_metadata.file_path").alias("file"), *facts).collect()
-    already_read = _files_read(spark, checkpoint) | read_again
+    already_read = _files_read(spark, checkpoint) | dict(read_again)
     new = {row.file: row.size for row in existing if row.file not in already_read}
     if len(existing) == 1 and _is_input_itself(existing[0].file, path):
         raise ConfigError(
             f"input {path!r} is one file; --incremental needs a folder, a pattern such as "
             f"{posixpath.dirname(path) or '.'}/*, or a table, in which new files or rows arrive"
         )
-    columns = columns_of_files(spark, source, sorted(new) if already_read else None) if new else None
+    columns, layout = columns_of_files(spark, source, sorted(new) if already_read else None) if new else (None, None)
     changed = {row.file for row in existing if already_read.get(row.file, row.time) != row.time}
-    return NewFiles(columns, int(sum(new.values())), frozenset(new), frozenset(changed))
+    return NewFiles(columns, int(sum(new.values())), frozenset(new), frozenset(changed), layout)
 
 
 def _is_input_itself(file: str, path: str) -> bool:

@@ -31,7 +31,7 @@ def limit_violations(record: Mapping[str, Any], limits: LimitsConfig) -> list[st
     measured = {
         "max_missing_share": ("rows without a text", record["rows_missing"] / max(1, rows)),
         "max_error_share": ("malformed or failed rows", wrong / max(1, rows)),
-        "max_undated_share": ("records of the input without a readable date", _undated_share(record)),
+        "max_undated_share": ("records without a date that --date-format reads", _undated_share(record)),
         "max_label_shift": ("distance between the labels and those of the training rows", record.get("label_shift")),
     }
     for name, (description, share) in measured.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from bert_spark.errors import ConfigError
+from bert_spark.errors import ConfigError, DataError
 from bert_spark.runs.config import ScheduleConfig
 from bert_spark.runs.new_file_columns import column_differences, columns_of_files
 from bert_spark.runs.new_files import NewFiles
@@ -17,7 +17,8 @@ from bert_spark.runs.staging_area import FILE_COLUMN, FILE_SIZE_COLUMN, FILE_TIM
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import literal_paths
-from bert_spark.tables.reader_options import reader_options, rename_text_value
+from bert_spark.tables.reader_options import reader_options
+from bert_spark.tables.records import as_records
 from bert_spark.tables.schema import check_text_column
 
 if TYPE_CHECKING:
@@ -77,23 +78,27 @@ class StreamSource:
         if kind == "table":
             df = reader.table(path)
         else:
-            reader = reader.format(kind).options(**reader_options(spark, self.input, kind))
+            reader = reader.format(kind).options(**reader_options(spark, self.input, kind, self.new.layout))
             reader = reader if kind == "delta" else reader.schema(self.schema)  # Delta accepts only its own columns
-            df = rename_text_value(reader.load(path), self.input, kind)
-        check_text_column(df, self.input.text_column)
-        return self._with_file(df)
+            df = reader.load(path)
+        records = as_records(self._with_file(df), self.input, kind, self.new.layout)
+        check_text_column(records, self.input.text_column)
+        return records
 
     def reread(self, spark: SparkSession, files: list[str]) -> DataFrame:
         """Return the records of some files again, with the same columns as those of the stream."""
         kind, path = self.kind, str(self.input.path)
         if self.is_table:
             table = spark.table(path) if kind == "table" else spark.read.format(kind).load(path)
-            return self._with_file(table.where(F.col("_metadata.file_path").isin(files)))
-        reader = spark.read.format(kind).options(**reader_options(spark, self.input, kind))
+            return as_records(self._with_file(table.where(F.col("_metadata.file_path").isin(files))), self.input, kind)
+        layout = self.new.layout
+        if kind == "csv" and not self.new.files.issuperset(files):  # a killed run read them
+            _, layout = columns_of_files(spark, self.input, files)
+        reader = spark.read.format(kind).options(**reader_options(spark, self.input, kind, layout))
         reader = reader if kind == "text" else reader.schema(self.schema)
         if kind != "text" and not set(path) & set("*?[{"):
             reader = reader.option("basePath", path)  # folders such as lang=en are columns
-        return self._with_file(rename_text_value(reader.load(literal_paths(files)), self.input, kind))
+        return as_records(self._with_file(reader.load(literal_paths(files))), self.input, kind, layout)
 
     def _with_file(self, rows: DataFrame) -> DataFrame:
         """Return rows with hidden columns that hold their file and, unless it is a table's, the file's state."""
@@ -113,5 +118,8 @@ class StreamSource:
         late = [] if self.is_table else sorted(set(files) - self.new.files)
         if not late:
             return []
-        late_columns = columns_of_files(spark, self.input, late)
+        try:
+            late_columns, _ = columns_of_files(spark, self.input, late)
+        except DataError as err:  # their headers differ; the rows are read by then
+            return [str(err)]
         return column_differences(late_columns, self.schema, self.input, late, compare_types=not self.pin["given"])

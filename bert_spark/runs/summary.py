@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from bert_spark.runs.new_files import file_names
 from bert_spark.tables.config import OutputConfig
+from bert_spark.tables.input_warnings import input_warnings
 from bert_spark.tables.outputs import read_output
 from bert_spark.tables.provenance import ENCODER_KEY
-from bert_spark.tables.row_counts import MANY_LINES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -60,13 +60,7 @@ def run_summary(record: Mapping[str, Any], record_path: str, earlier: Sequence[M
 
 def run_warnings(record: Mapping[str, Any]) -> list[str]:
     """Return what a reader of the record should check."""
-    warnings = []
-    if record["rows_many_lines"]:
-        warnings.append(
-            f"{record['rows_many_lines']:,} records with {MANY_LINES} line ends or more: is a quote left open?"
-        )
-    if record["rows_undecodable"]:
-        warnings.append(f"{record['rows_undecodable']:,} texts hold U+FFFD: is --encoding right?")
+    warnings = input_warnings(record)
     if record.get("rows_without_date"):
         warnings.append(f"{record['rows_without_date']:,} records of the input hold no date: they are in no partition")
     if record.get("path_per_day") and record.get("rows_of_other_days"):

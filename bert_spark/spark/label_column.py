@@ -8,7 +8,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from bert_spark.errors import DataError
-from bert_spark.tables.schema import Table, exact_column
+from bert_spark.tables.references import find_columns, path_type, referenced_column
+from bert_spark.tables.schema import Table, table_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,9 +28,10 @@ def check_label_column(rows: Table, name: str) -> None:
     DataError
         If there is no such column, or its type is nested, binary or a time.
     """
-    if name not in rows.columns:
-        raise DataError(f"column {name!r} not found; the table has {rows.columns}; set --label-column")
-    kind = rows.schema[name].dataType
+    paths = find_columns(rows.schema, name)
+    if not paths:
+        raise DataError(f"column {name!r} not found; the table has {table_columns(rows)}; set --label-column")
+    kind = path_type(rows.schema, paths[0])
     if not isinstance(kind, _CLASSES):
         raise DataError(
             f"label column {name!r} is {kind.simpleString()}; expected strings, whole numbers or booleans: choose "
@@ -39,7 +41,7 @@ def check_label_column(rows: Table, name: str) -> None:
 
 def usable_label(rows: Table, name: str, *, trim: bool) -> Column:
     """Return the labels of a table. NaN is null. With `trim` blanks around a label are removed; a blank one is null."""
-    label, kind = exact_column(name), rows.schema[name].dataType
+    label, kind = referenced_column(rows.schema, name), path_type(rows.schema, find_columns(rows.schema, name)[0])
     if isinstance(kind, _FLOATS):
         return F.when(~F.isnan(label), label)
     if trim and isinstance(kind, _STRINGS):

@@ -116,7 +116,7 @@ def labelled_examples(
         "missing_or_malformed_text": labelled - usable,
         "left_out_by_max_rows": usable - pairs.num_rows,
     }
-    facts: dict[str, Any] = {"counts": counts, "warnings": _check_labels(pairs, train, head)}
+    facts: dict[str, Any] = {"counts": counts, "warnings": rows.warnings() + _check_labels(pairs, train, head)}
     counts["texts_with_conflicting_labels"] = count_conflicting_texts(*_texts_and_labels(pairs))
     if train.features == "tfidf":
         return _examples(pairs, np.empty((pairs.num_rows, 0), np.float32)), config, facts

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,8 +23,17 @@ from bert_spark.spark.label_column import check_label_column, usable_label, usab
 from bert_spark.spark.transforms import with_embedding
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.diagnostics import DIAGNOSTICS
+from bert_spark.tables.input_warnings import input_warnings, null_words_warning
+from bert_spark.tables.references import find_columns
 from bert_spark.tables.repartitioning import spread_by_bytes
-from bert_spark.tables.schema import HIDDEN_PREFIX, check_text_column, exact_column, usable_text
+from bert_spark.tables.row_counts import NULL_WORDS, input_counts
+from bert_spark.tables.schema import (
+    HIDDEN_PREFIX,
+    check_text_column,
+    exact_column,
+    text_value,
+    usable_text,
+)
 from bert_spark.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -47,6 +56,9 @@ class LabelledRows(Protocol):
 
     def counts(self) -> tuple[int, int, int]:
         """Return the number of rows, of rows with a label, and of rows with a label and a text."""
+
+    def warnings(self) -> list[str]:
+        """Return what the texts and labels hint at: values that look wrongly read."""
 
     def pairs(self, share: float) -> pa.Table:
         """Return text and label of a share of the rows that have both, chosen by the hash of the text."""
@@ -79,9 +91,24 @@ class SparkRows:
 
     def counts(self) -> tuple[int, int, int]:
         """Return the number of rows, of rows with a label, and of rows with a label and a text. Runs no BERT."""
+        return self._counts["rows_in"], self._counts["labelled"], self._counts["usable"]
+
+    def warnings(self) -> list[str]:
+        """Return what the texts and labels hint at."""
+        labels = null_words_warning("labels", self._counts["null_labels"], self._counts["labelled"])
+        return input_warnings(self._counts) + labels
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
         text_with_label = F.when(self._label.isNotNull(), self._text)
-        row = self._table.agg(F.count(F.lit(1)), F.count(self._label), F.count(text_with_label)).first()
-        return (row[0], row[1], row[2]) if row else (0, 0, 0)
+        counts = {
+            "labelled": F.count(self._label),
+            "usable": F.count(text_with_label),
+            "null_labels": F.count_if(self._label.cast("string").isin(*NULL_WORDS)),
+        }
+        own = [count.alias(name) for name, count in counts.items()]
+        row = self._table.agg(*input_counts(self._table, self._source.text_column), *own).first()
+        return row.asDict() if row else {}
 
     def pairs(self, share: float) -> pa.Table:
         """Return text and label."""
@@ -95,7 +122,7 @@ class SparkRows:
             text, vector = self._text, self._train.embedding_column
             diagnostics = {name: name for name in _stored_diagnostics(self.columns)}
         else:
-            text, vector = exact_column(self._source.text_column), _VECTOR
+            text, vector = text_value(rows, self._source.text_column), _VECTOR
             diagnostics = {name: f"{HIDDEN_PREFIX}{name}" for name in DIAGNOSTICS}
             embed = with_embedding(
                 self._encoder,
@@ -141,12 +168,18 @@ class ParquetRows:
         in_paths = [T.StructField(name, T.StringType()) for name in self.columns if name not in in_files.names]
         self.schema = T.StructType([*in_files.fields, *in_paths])
         self._trim = train.trim_labels
-        self._names = {"text": source.text_column, "label": train.label_column, "vector": train.embedding_column}
+        self._references = {"text": source.text_column, "label": train.label_column}
+        self._vector = train.embedding_column
 
     def counts(self) -> tuple[int, int, int]:
         """Return the number of rows, of rows with a label, and of rows with a label and a text."""
         labelled = self._texts_and_labels.filter(self._texts_and_labels["label"].is_valid())
         return self._texts_and_labels.num_rows, labelled.num_rows, labelled.num_rows - labelled["text"].null_count
+
+    def warnings(self) -> list[str]:
+        """Return what the labels hint at. The texts were looked at when they were embedded."""
+        labels = [str(label) for label in column_values(self._texts_and_labels["label"]) if label is not None]
+        return null_words_warning("labels", sum(label in NULL_WORDS for label in labels), len(labels))
 
     def pairs(self, share: float) -> pa.Table:
         """Return text and label."""
@@ -155,24 +188,28 @@ class ParquetRows:
 
     def vectors(self, share: float) -> Iterator[pa.RecordBatch]:
         """Yield text, label, vector and diagnostics, batch by batch."""
-        names = self._names | {name: name for name in _stored_diagnostics(self.columns)}
-        for batch in self._files.to_batches(columns=self._fields(names), batch_size=8192):
+        from pyarrow import dataset
+
+        columns = {name: dataset.field(name) for name in _stored_diagnostics(self.columns)}
+        columns |= self._fields() | {"vector": dataset.field(self._vector)}
+        for batch in self._files.to_batches(columns=columns, batch_size=8192):
             usable = self._with_usable_labels(batch)
             yield _take_share(usable.filter(usable["label"].is_valid()), share)
 
     @cached_property
     def _texts_and_labels(self) -> pa.Table:
-        names = {name: self._names[name] for name in ("text", "label")}
-        return self._with_usable_labels(self._files.to_table(columns=self._fields(names)))
+        return self._with_usable_labels(self._files.to_table(columns=self._fields()))
 
     def _with_usable_labels(self, rows: Any) -> Any:
         labels = usable_labels(rows["label"], trim=self._trim)
         return rows.set_column(rows.schema.get_field_index("label"), "label", labels)
 
-    def _fields(self, names: Mapping[str, str]) -> dict[str, Any]:
-        from pyarrow import dataset
+    def _fields(self) -> dict[str, Any]:
+        """Return text and label as Arrow expressions: of several columns, the first that is not null."""
+        from pyarrow import compute, dataset
 
-        return {name: dataset.field(column) for name, column in names.items()}
+        paths = {name: find_columns(self.schema, reference) for name, reference in self._references.items()}
+        return {name: compute.coalesce(*[dataset.field(*path) for path in found]) for name, found in paths.items()}
 
 
 def parquet_rows(source: InputConfig, train: TrainConfig) -> ParquetRows | None:

@@ -16,6 +16,7 @@ from bert_spark.errors import ConfigError
 from bert_spark.spark.udf import embedding_udf, scoring_udf
 from bert_spark.tables.diagnostics import diagnostic_columns
 from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY, check_vectors, vector_metadata
+from bert_spark.tables.references import find_columns, has_column, struct_with
 from bert_spark.tables.schema import MALFORMED_COLUMN, check_columns_free, check_text_column, exact_column, usable_text
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def with_embedding(
     config
         The encoder's settings.
     text_column
-        Name of a string column.
+        Name of a string column, of a field of structs such as `extended_tweet.full_text`, or several such names,
+        separated by commas: the first that is not null is read.
     embedding_column, error_column
         Names of the new columns. Neither may be in the input.
     diagnostics
@@ -120,7 +122,7 @@ def with_score(
         Folder that `save_artefact` wrote. Executors read it too. If only the driver can, send it to them first, with
         `artefact_shipping.ship_artefact`.
     text_column
-        Name of a string column.
+        As in `with_embedding`.
     embedding_column
         An existing column of vectors of the same encoder. BERT then does not run.
     error_column
@@ -168,7 +170,7 @@ def with_score(
         if loaded.needs_text or not from_vectors:
             check_text_column(df, text_column)
         check_columns_free(df, new_columns)
-        arguments = [usable_text(df, text_column) if text_column in df.columns else F.lit("")]
+        arguments = [usable_text(df, text_column) if has_column(df.schema, text_column) else F.lit("")]
         replaced = []
         if embedding_column is not None:
             check_vectors(df, embedding_column, loaded.fingerprint)
@@ -188,15 +190,13 @@ def with_score(
 
 def _input_columns(df: DataFrame, text_column: str, leave_out: Collection[str] = ()) -> list[Column]:
     """Return the input's columns. A malformed record gets its raw text as its text."""
-    columns = []
-    for name in df.columns:
-        if name == MALFORMED_COLUMN or name in leave_out:
-            continue
-        if name == text_column and MALFORMED_COLUMN in df.columns:
-            columns.append(F.coalesce(F.col(MALFORMED_COLUMN), exact_column(name)).alias(name))
-        else:
-            columns.append(exact_column(name))
-    return columns
+    columns = {name: exact_column(name) for name in df.columns if name not in (MALFORMED_COLUMN, *leave_out)}
+    texts = find_columns(df.schema, text_column)
+    if texts and MALFORMED_COLUMN in df.columns and texts[0][0] in columns:
+        name, *fields = texts[0]
+        raw = struct_with(df.schema[name].dataType, tuple(fields), F.col(MALFORMED_COLUMN))
+        columns[name] = F.when(F.col(MALFORMED_COLUMN).isNotNull(), raw).otherwise(columns[name]).alias(name)
+    return list(columns.values())
 
 
 def _result_field(name: str) -> Column:

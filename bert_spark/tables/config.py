@@ -20,10 +20,34 @@ class InputConfig:
     format: str = option(
         "auto", "format of the input; auto takes it from the file ending, else reads a table", choices=INPUT_FORMATS
     )
-    text_column: str = option("text", "column that holds the text")
+    text_column: str = option(
+        "text",
+        "column that holds the text; tweet.full_text is a field of a struct; of several columns, separated by commas, "
+        "the first that is not null is read",
+    )
     id_column: str | None = option(None, "column that identifies a row; the job fails if the input lacks it")
-    delimiter: str = option(",", "character that separates the columns of csv files")
-    encoding: str = option("UTF-8", "character encoding of csv and json files")
+    delimiter: str = option(",", "character that separates the columns of csv files", aliases=("--sep",))
+    encoding: str = option(
+        "UTF-8", "character encoding of csv, json and text files; any that Java has, such as windows-1252"
+    )
+    header: bool | None = option(
+        None, "whether the first line of a csv file names its columns; by default yes, unless --columns is set"
+    )
+    columns: str | None = option(
+        None, "names of the columns of csv files, separated by commas; with --header they replace those of the files"
+    )
+    quote: str = option('"', "character around csv values that hold a delimiter or line end; '' if there is none")
+    escape: str | None = option(
+        None,
+        "character before a quote inside quotes in csv files; by default the quote itself, or a backslash where the "
+        "first lines of the files have it",
+    )
+    null_value: tuple[str, ...] = option(
+        (), "value of a text that is missing, such as NA or \\N; for several values, repeat the option"
+    )
+    records: str | None = option(
+        None, "column that holds an array of records, such as data in pages of an API; each becomes a row"
+    )
     fail_on_malformed: bool = option(False, "fail before any work if a record cannot be parsed")
     partition_mb: float | None = option(
         None, "megabytes of text per Spark task; by default chosen from the size of the input files"
@@ -31,8 +55,36 @@ class InputConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        object.__setattr__(self, "null_value", tuple(self.null_value))  # TOML has lists
         if self.partition_mb is not None and self.partition_mb <= 0:
             raise ConfigError(f"partition_mb={self.partition_mb} is too small; expected more than 0")
+        if not self.delimiter:
+            raise ConfigError("delimiter='' is empty; expected a character such as , or \\t")
+        for name in ("quote", "escape"):
+            if len(getattr(self, name) or "") > 1:
+                raise ConfigError(f"{name}={getattr(self, name)!r} is too long; expected one character")
+        if self.quote and self.quote == self.delimiter:
+            raise ConfigError(f"got {self.quote!r} as quote and as delimiter; expected two different characters")
+        names = self.column_names
+        if len({name.lower() for name in names}) < len(names) or "" in names:
+            raise ConfigError(f"columns={self.columns!r}: a name is empty or doubled; expected e.g. id,text,label")
+        if self.format not in ("auto", "csv") and (names or self.header is not None):
+            raise ConfigError(f"got --header or --columns with --format {self.format}; they are for csv files only")
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether the encoding is UTF-8, by any of its names."""
+        return self.encoding.upper() in ("UTF-8", "UTF8")
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names that `columns` gives; empty if it is not set."""
+        return [] if self.columns is None else [name.strip() for name in self.columns.split(",")]
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first record of each csv file holds names instead of data."""
+        return self.columns is None if self.header is None else self.header
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def input_format(config: InputConfig) -> str:
     Raises
     ------
     ConfigError
-        If text files are to be read in another encoding than UTF-8.
+        If text files are to be read in UTF-16 or UTF-32, where a line end is more than one byte.
     DataError
         If the name is that of an archive or a spreadsheet, or ends in an upper-case suffix of a compressed file, which
         Spark may not recognise.
@@ -65,7 +65,7 @@ def input_format(config: InputConfig) -> str:
             f"{path!r}: Spark may read it as an uncompressed file; rename it so that it ends in "
             f".{compressed[1].lower()}"
         )
-    if kind == "text" and config.encoding.upper() != "UTF-8":
+    if kind == "text" and config.encoding.upper().startswith(("UTF-16", "UTF-32")):
         raise ConfigError(f"encoding={config.encoding!r} is not supported for text files; convert them to UTF-8 first")
     return kind
 

@@ -13,16 +13,20 @@ from pyspark.sql import functions as F
 
 from bert_spark.errors import DataError, EmptyInputError
 from bert_spark.tables.config import InputConfig
+from bert_spark.tables.csv_dialect import delimiter
+from bert_spark.tables.csv_layout import csv_layout
 from bert_spark.tables.input_format import check_input_settings, input_format
-from bert_spark.tables.reader_options import input_schema, reader_options, rename_text_value
-from bert_spark.tables.schema import MALFORMED_COLUMN, check_text_column, exact_column
+from bert_spark.tables.reader_options import reader_options
+from bert_spark.tables.records import as_records
+from bert_spark.tables.references import has_column, referenced_column
+from bert_spark.tables.schema import MALFORMED_COLUMN, check_text_column, table_columns
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
 def read_input(spark: SparkSession, config: InputConfig) -> DataFrame:
-    """Return the input as a DataFrame. Only a header or a schema has been parsed by then.
+    """Return the input as a DataFrame. Only the first lines or a schema have been parsed by then.
 
     A csv or json record that cannot be parsed keeps its row. Its raw text is in the column MALFORMED_COLUMN, which
     `with_embedding` and `with_score` turn into an error and the row's text.
@@ -73,11 +77,13 @@ def _load(spark: SparkSession, config: InputConfig, kind: str) -> DataFrame:
 def _dataframe(spark: SparkSession, config: InputConfig, kind: str) -> DataFrame:
     path = str(config.path)
     if kind == "table":
-        return spark.table(path)
-    reader = spark.read.format(kind).options(**reader_options(spark, config, kind))
-    if kind == "csv":
-        reader = reader.schema(input_schema(spark, config, kind))
-    return rename_text_value(reader.load(path), config, kind)
+        return as_records(spark.table(path), config, kind)
+    options = reader_options(spark, config, kind)
+    if kind != "csv":
+        return as_records(spark.read.format(kind).options(**options).load(path), config, kind)
+    layout = csv_layout(spark, config)
+    reader = spark.read.schema(layout.schema).options(**reader_options(spark, config, kind, layout))
+    return as_records(reader.csv(path), config, kind, layout)
 
 
 def _check_not_empty(spark: SparkSession, df: DataFrame, config: InputConfig, kind: str) -> None:
@@ -90,26 +96,29 @@ def _check_not_empty(spark: SparkSession, df: DataFrame, config: InputConfig, ki
 
 
 def _check_delimiter(df: DataFrame, config: InputConfig) -> None:
-    if len(df.columns) == 2 and config.text_column not in df.columns:  # the other one is that of malformed records
+    columns = table_columns(df)
+    if len(columns) == 1 and not has_column(df.schema, config.text_column):
         raise DataError(
-            f"with the delimiter {config.delimiter!r}, {config.path!r} has one column, {df.columns[0]!r}; "
+            f"with the delimiter {delimiter(config)!r}, {config.path!r} has one column, {columns[0]!r}; "
             "set --delimiter, or set --text-column to that column"
         )
 
 
 def _check_id_column(df: DataFrame, config: InputConfig) -> None:
-    if config.id_column is not None and config.id_column not in df.columns:
-        columns = [name for name in df.columns if name != MALFORMED_COLUMN]
-        raise DataError(f"column {config.id_column!r} not found; the table has {columns}; set --id-column")
+    if config.id_column is not None and not has_column(df.schema, config.id_column):
+        raise DataError(f"column {config.id_column!r} not found; the table has {table_columns(df)}; set --id-column")
 
 
 def _check_none_malformed(df: DataFrame, config: InputConfig) -> None:
     if MALFORMED_COLUMN not in df.columns:
         return
+    malformed = F.col(MALFORMED_COLUMN)
     # Spark refuses a csv query that reads the malformed column alone
-    counts = df.agg(F.count(F.col(MALFORMED_COLUMN)), F.count(exact_column(config.text_column))).first()
+    text = F.count(referenced_column(df.schema, config.text_column))
+    counts = df.agg(F.count(malformed), F.count_if(F.contains(malformed, F.lit("\n"))), text).first()
     if counts and counts[0]:
+        several_lines = f" ({counts[1]} of several lines: see --quote)" if counts[1] else ""
         raise DataError(
-            f"{config.path!r} holds {counts[0]} malformed records; correct them, or leave out --fail-on-malformed: "
-            "each then keeps its row, with error = 'malformed row' and its raw text"
+            f"{config.path!r} holds {counts[0]} malformed records{several_lines}; correct them, or leave out "
+            "--fail-on-malformed: each then keeps its row, with error = 'malformed row' and its raw text"
         )

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from bert_spark.encoding.error_reasons import MALFORMED_ROW, MISSING_TEXT
-from bert_spark.tables.schema import exact_column, valid_utf8_text
+from bert_spark.tables.schema import MALFORMED_COLUMN, exact_column, text_value
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -18,7 +18,20 @@ if TYPE_CHECKING:
 # With so many line ends in one value, a quote was probably not closed and the record contains the ones after it.
 MANY_LINES = 20
 _LABEL_PREFIX = "label="
-INPUT_COUNTS = ("rows_in", "rows_many_lines", "rows_undecodable")
+INPUT_COUNTS = (
+    "rows_in",
+    "rows_many_lines",
+    "rows_undecodable",
+    "rows_control_characters",
+    "rows_null_words",
+    "rows_glued",
+    "rows_escaped_quotes",
+)
+# Words that pandas, R and databases write for a missing value: the default na_values of pandas.read_csv, and \N.
+NULL_WORDS = (
+    *("\\N", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"),
+    *("NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+)
 ZERO_COUNTS = dict.fromkeys((*INPUT_COUNTS, "rows_out", "rows_missing", "rows_malformed", "rows_failed"), 0)
 
 
@@ -31,22 +44,26 @@ def input_counts(df: DataFrame, text_column: str) -> list[Column]:
         The input. A record counts as one of many lines if any of its strings holds MANY_LINES line ends or more, the
         raw text of a malformed record included.
     text_column
-        Column of the texts. Texts that contain U+FFFD are counted.
+        Column of the texts, see `references.find_columns`. Counted are texts that contain U+FFFD, those with a C1
+        control character in a word, those that are a word of NULL_WORDS, and those that begin with a quote and hold one
+        after a backslash.
     """
-    string_columns = {
-        text_column,
-        *(field.name for field in df.schema.fields if isinstance(field.dataType, T.StringType)),
-    }
+    text = text_value(df, text_column)
+    strings = [exact_column(field.name) for field in df.schema.fields if isinstance(field.dataType, T.StringType)]
+    malformed = F.col(MALFORMED_COLUMN) if MALFORMED_COLUMN in df.columns else F.lit("")
     counts = (
         F.count(F.lit(1)),
-        F.count_if(F.greatest(F.lit(0), *map(_line_ends, sorted(string_columns))) >= MANY_LINES),
-        F.count_if(F.contains(valid_utf8_text(text_column), F.lit("\ufffd"))),
+        F.count_if(F.greatest(F.lit(0), *map(_line_ends, [text, *strings])) >= MANY_LINES),
+        F.count_if(F.contains(text, F.lit("\ufffd"))),
+        F.count_if(text.rlike(r"\p{L}[\x{80}-\x{9f}]|[\x{80}-\x{9f}]\p{L}")),
+        F.count_if(text.isin(*NULL_WORDS)),
+        F.count_if(F.contains(malformed, F.lit("\n"))),
+        F.count_if(text.rlike(r'(?s)^".*\\"')),
     )
     return [expr.alias(name) for name, expr in zip(INPUT_COUNTS, counts, strict=True)]
 
 
-def _line_ends(name: str) -> Column:
-    text = exact_column(name).cast("string")
+def _line_ends(text: Column) -> Column:
     return F.length(text) - F.length(F.replace(text, F.lit("\n")))
 
 

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from bert_spark.errors import DataError
+from bert_spark.tables.references import find_columns, path_column, path_type
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -35,17 +36,23 @@ class Table(Protocol):
         """Their types."""
 
 
-def check_text_column(df: Table, name: str) -> None:
-    """Raise DataError if a table has no string column `name`."""
-    if name not in df.columns:
-        columns = [column for column in df.columns if column != MALFORMED_COLUMN]
-        raise DataError(f"column {name!r} not found; the table has {columns}; set --text-column")
-    kind = df.schema[name].dataType
-    if not isinstance(kind, (T.StringType, T.VarcharType, T.CharType)):
-        raise DataError(
-            f"column {name!r} is {kind.simpleString()}; expected string; cast it first, e.g. "
-            f"df.withColumn({name!r}, F.col({name!r}).cast('string')), or pick another with --text-column"
-        )
+def table_columns(df: Table) -> list[str]:
+    """Return the names of the columns that a user knows of."""
+    return [name for name in df.columns if name != MALFORMED_COLUMN and not name.startswith(HIDDEN_PREFIX)]
+
+
+def check_text_column(df: Table, reference: str) -> None:
+    """Raise DataError if a table has no string column that `reference` names; see `references.find_columns`."""
+    paths = find_columns(df.schema, reference)
+    if not paths:
+        raise DataError(f"column {reference!r} not found; the table has {table_columns(df)}; set --text-column")
+    for path in paths:
+        kind, name = path_type(df.schema, path), ".".join(path)
+        if not isinstance(kind, (T.StringType, T.VarcharType, T.CharType)):
+            raise DataError(
+                f"column {name!r} is {kind.simpleString()}; expected string; cast it first, e.g. "
+                f"df.withColumn({name!r}, F.col({name!r}).cast('string')), or pick another with --text-column"
+            )
 
 
 def check_columns_free(df: DataFrame, names: Sequence[str]) -> None:
@@ -60,19 +67,22 @@ def check_columns_free(df: DataFrame, names: Sequence[str]) -> None:
 
 
 def exact_column(name: str) -> Column:
-    """Return the column of exactly this name. Without backticks Spark reads a dot in it as a field of a struct."""
-    quoted = name.replace("`", "``")
-    return F.col(f"`{quoted}`")
+    """Return the column of exactly this name."""
+    return path_column((name,))
 
 
-def valid_utf8_text(name: str) -> Column:
-    """Return the column of this name as text. Spark does not check UTF-8: invalid bytes become U+FFFD here."""
-    text = exact_column(name).cast("string")
+def text_value(df: Table, reference: str) -> Column:
+    """Return the text column of a table, or the first of several that is not null.
+
+    Spark does not check UTF-8: invalid bytes become U+FFFD here.
+    """
+    texts = [path_column(path).cast("string") for path in find_columns(df.schema, reference)]
+    text = texts[0] if len(texts) == 1 else F.coalesce(*texts)
     # before Spark 4, decode itself replaces invalid bytes
     return F.make_valid_utf8(text) if hasattr(F, "make_valid_utf8") else F.decode(text.cast("binary"), "UTF-8")
 
 
-def usable_text(df: DataFrame, text_column: str) -> Column:
-    """Return the text column, null in malformed records: values parsed from those cannot be trusted."""
-    text = valid_utf8_text(text_column)
+def usable_text(df: DataFrame, reference: str) -> Column:
+    """Return the text of each record, null in malformed records: values parsed from those cannot be trusted."""
+    text = text_value(df, reference)
     return F.when(F.col(MALFORMED_COLUMN).isNull(), text) if MALFORMED_COLUMN in df.columns else text

@@ -9,13 +9,15 @@ from pyspark.sql import functions as F
 
 from bert_spark.errors import DataError, FingerprintError
 from bert_spark.tables.provenance import FINGERPRINT_KEY
-from bert_spark.tables.schema import HIDDEN_PREFIX, check_text_column, exact_column, usable_text
+from bert_spark.tables.references import find_columns
+from bert_spark.tables.schema import HIDDEN_PREFIX, check_text_column, exact_column, text_value, usable_text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
 _TEXT = f"{HIDDEN_PREFIX}own_text"  # the row's text
+_OWN = f"{HIDDEN_PREFIX}own_column_"  # prefix of the row's columns of texts
 _KNOWN_TEXT, _KNOWN_VECTOR = f"{HIDDEN_PREFIX}key", f"{HIDDEN_PREFIX}known"  # of the earlier output
 
 
@@ -62,24 +64,26 @@ def check_reusable(
 def join_known_vectors(earlier: DataFrame, text_column: str, embedding_column: str) -> Callable[[DataFrame], DataFrame]:
     """Return a function that joins known vectors to their texts, on a hash of the text and on the text itself.
 
-    The text column becomes null in rows whose vector is known, so that BERT does not run for them.
-    `merge_known_vectors` restores it.
+    The columns of the text become null in rows whose vector is known, so that BERT does not run for them.
+    `merge_known_vectors` restores them.
     """
-    text, vector = exact_column(text_column), exact_column(embedding_column)
+    text, vector = text_value(earlier, text_column), exact_column(embedding_column)
     known = earlier.where(vector.isNotNull()).select(text.alias(_KNOWN_TEXT), vector.alias(_KNOWN_VECTOR))
     known = known.dropDuplicates([_KNOWN_TEXT])
 
     def join(rows: DataFrame) -> DataFrame:
+        names = {path[0] for path in find_columns(rows.schema, text_column)}
         with_text = rows.withColumn(_TEXT, usable_text(rows, text_column))
         same_text = (F.xxhash64(_TEXT) == F.xxhash64(_KNOWN_TEXT)) & (F.col(_TEXT) == F.col(_KNOWN_TEXT))
-        joined = with_text.join(known, same_text, "left").drop(_KNOWN_TEXT)
-        return joined.withColumn(text_column, F.when(F.col(_KNOWN_VECTOR).isNull(), text))
+        joined = with_text.join(known, same_text, "left").drop(_KNOWN_TEXT, _TEXT)
+        joined = joined.withColumns({f"{_OWN}{name}": exact_column(name) for name in names})
+        return joined.withColumns({n: F.when(F.col(_KNOWN_VECTOR).isNull(), exact_column(n)) for n in names})
 
     return join
 
 
 def merge_known_vectors(
-    add: Callable[[DataFrame], DataFrame], text_column: str, embedding_column: str, error_column: str, reused: str
+    add: Callable[[DataFrame], DataFrame], embedding_column: str, error_column: str, reused: str
 ) -> Callable[[DataFrame], DataFrame]:
     """Return a transformation that runs `add` and puts the known vectors and their texts into its result.
 
@@ -87,7 +91,7 @@ def merge_known_vectors(
     ----------
     add
         A transformation of `with_embedding`, for rows of `join_known_vectors`.
-    text_column, embedding_column, error_column
+    embedding_column, error_column
         The columns that `add` was created with.
     reused
         Column that tells whether a row's vector was taken from another row.
@@ -98,13 +102,14 @@ def merge_known_vectors(
         known = F.col(_KNOWN_VECTOR).isNotNull()
         vector = F.coalesce(F.col(_KNOWN_VECTOR), exact_column(embedding_column))
         metadata = embedded.schema[embedding_column].metadata
+        own = {name.removeprefix(_OWN): name for name in embedded.columns if name.startswith(_OWN)}
         merged = {
-            text_column: F.coalesce(exact_column(text_column), F.when(known, F.col(_TEXT))).alias(text_column),
+            **{n: F.when(known, exact_column(o)).otherwise(exact_column(n)).alias(n) for n, o in own.items()},
             embedding_column: vector.alias(embedding_column, metadata=metadata),
             error_column: F.when(~known, exact_column(error_column)).alias(error_column),
             reused: (known | F.coalesce(reused, F.lit(False))).alias(reused),
         }
-        names = [name for name in embedded.columns if name not in (_TEXT, _KNOWN_VECTOR)]
+        names = [name for name in embedded.columns if name not in (*own.values(), _KNOWN_VECTOR)]
         return embedded.select(*(merged.get(name, exact_column(name)) for name in names))
 
     return merge

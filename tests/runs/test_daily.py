@@ -312,7 +312,7 @@ def test_a_day_whose_dates_cannot_be_read_does_not_replace_a_full_one(three_days
     )
     assert three_days.score("--run-date", DAYS[1], *BY_COLUMN) == 4
     share = "66.67%" if undated else "100.00%"
-    assert f"records of the input without a readable date: {share}, max_undated_share allows 50.00%" in caplog.text
+    assert f"records without a date that --date-format reads: {share}, max_undated_share allows 50.00%" in caplog.text
     assert three_days.files() == before
     assert three_days.score("--run-date", DAYS[1], *BY_COLUMN, "--max-undated-share", "1") == 0
     assert len(three_days.rows().get(DAYS[1], [])) == undated

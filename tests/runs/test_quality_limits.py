@@ -20,11 +20,11 @@ GOOD = {"rows_in": 100, "rows_out": 100, "rows_missing": 10, "rows_malformed": 1
         ({"rows_read": 200, "rows_without_date": 100}, []),
         (
             {"rows_read": 300, "rows_without_date": 200},
-            ["records of the input without a readable date: 66.67%, max_undated_share allows 50.00%"],
+            ["records without a date that --date-format reads: 66.67%, max_undated_share allows 50.00%"],
         ),
         (
             dict.fromkeys(GOOD, 0) | {"rows_read": 300, "rows_without_date": 1},
-            ["records of the input without a readable date: 100.00%, max_undated_share allows 50.00%"],
+            ["records without a date that --date-format reads: 100.00%, max_undated_share allows 50.00%"],
         ),
         (dict.fromkeys(GOOD, 0) | {"rows_read": 300, "rows_without_date": 0}, []),
         (dict.fromkeys(GOOD, 0), []),

@@ -51,6 +51,25 @@ def test_other_inputs_are_left_to_spark(spark, source, stored, tmp_path):
     assert isinstance(parquet_rows(source, TrainConfig(embeddings=stored)), ParquetRows)
 
 
+@pytest.mark.parametrize("reader", ["spark", "files"])
+def test_nested_texts_and_labels_are_the_same_through_spark_and_from_files(spark, tmp_path, reader):
+    rows = [(("long",), "short", ("joy",), [1.0]), ((None,), "hi", ("NA",), [2.0]), (None, "so", None, [3.0])]
+    schema = "tweet struct<full_text:string>, text string, mood struct<label:string>, embedding array<float>"
+    spark.createDataFrame(rows, schema).coalesce(1).write.parquet(str(tmp_path / "nested"))
+    source = InputConfig(text_column="tweet.full_text, text")
+    train = TrainConfig(embeddings=str(tmp_path / "nested"), label_column="mood.label")
+    found = parquet_rows(source, train)
+    if reader == "spark":
+        found = SparkRows(spark.read.parquet(str(tmp_path / "nested")), source, train)
+    assert found.counts() == (3, 2, 2)
+    assert [tuple(row.values()) for row in found.pairs(1.0).to_pylist()] == [("long", "joy"), ("hi", "NA")]
+    (batch,) = found.vectors(1.0)
+    assert batch.to_pylist()[0] == {"text": "long", "label": "joy", "vector": [1.0]}
+    assert found.warnings() == [
+        "50.00% of the labels are a word such as NA, None or \\N: does it mean a missing value (--null-value)?"
+    ]
+
+
 @pytest.mark.parametrize(
     ("settings", "more", "message"),
     [

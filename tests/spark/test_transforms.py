@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bert_spark import EncoderConfig, preview, with_embedding
+from bert_spark import BertEncoder, EncoderConfig, preview, with_embedding
 from bert_spark.encoding.fingerprint import config_fingerprint
 from bert_spark.tables.provenance import ENCODER_KEY, FINGERPRINT_KEY
 from tests.support.row_counter import rows_through_python
@@ -119,3 +119,15 @@ def test_column_names_may_contain_dots(spark, config):
     out = df.transform(with_embedding(config, text_column="the.text"))
     assert out.columns == ["the.text", "an.id", "embedding", "error"]
     assert len(out.collect()[0]["embedding"]) == 32
+
+
+def test_nested_texts_are_embedded_and_malformed_records_keep_their_raw_text(spark, config, tiny_bert):
+    rows = [(1, (("long text", 5),), "long", None), (2, None, "hi", None), (3, None, None, "not json")]
+    schema = "id int, tweet struct<ext:struct<full_text:string,n:int>>, text string, _malformed_record string"
+    df = spark.createDataFrame(rows, schema)
+    out = df.transform(with_embedding(config, text_column="tweet.ext.full_text,text"))
+    assert out.drop("embedding", "error").schema == df.drop("_malformed_record").schema
+    found = {row.id: row for row in out.collect()}
+    expected = BertEncoder.from_config(config).encode(["long text", "hi"])
+    np.testing.assert_allclose([found[1].embedding, found[2].embedding], expected, atol=1e-5)
+    assert (found[3].tweet.ext.full_text, found[3].text, found[3].error) == ("not json", None, "malformed row")

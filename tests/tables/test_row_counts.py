@@ -2,6 +2,7 @@
 
 import pytest
 
+from bert_spark.tables.input_warnings import input_warnings, null_words_warning
 from bert_spark.tables.row_counts import input_counts, output_counts
 
 
@@ -18,6 +19,32 @@ def test_records_with_many_lines_are_counted_in_any_column(load, tmp_path, conte
     (tmp_path / "x.csv").write_text(content)
     df = load(tmp_path / "x.csv")
     assert df.agg(*input_counts(df, "text")).first().rows_many_lines == counted
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("rows_control_characters", ["don\x92t", "\x93hi", "wait\x85"]),
+        ("rows_null_words", ["NA", "\\N", "null", "None"]),
+        ("rows_escaped_quotes", ['"she said \\"hi\\""', '"a\nb \\"c']),
+        ("rows_undecodable", ["caf\ufffd"]),
+    ],
+)
+def test_texts_that_look_wrongly_read_are_counted_and_warned_of(spark, name, texts):
+    harmless = ["don\u2019t", "a \x92 b", "", "na", "none of it", 'she said "hi"', "C:\\dir", None]
+    df = spark.createDataFrame([(text,) for text in [*texts, *harmless]], "text string")
+    counts = df.agg(*input_counts(df, "text")).first().asDict()
+    assert {key: n for key, n in counts.items() if n} == {"rows_in": len(texts) + 8, name: len(texts)}
+    (warning,) = input_warnings(counts)
+    assert f"{len(texts) / (len(texts) + 8):.2%}" in warning or warning.startswith(f"{len(texts)} texts ")
+
+
+def test_words_for_missing_values_are_warned_of_above_a_share():
+    assert null_words_warning("labels", 1, 1000) == null_words_warning("labels", 0, 0) == []
+    assert null_words_warning("labels", 2, 1000)[0].startswith("0.20% of the labels are a word such as NA")
+    assert input_warnings({"rows_in": 5, "rows_many_lines": 1}) == [
+        "1 records with 20 line ends or more: is a quote left open?"
+    ]
 
 
 @pytest.mark.parametrize(

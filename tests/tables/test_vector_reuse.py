@@ -5,6 +5,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from bert_spark import BertEncoder, EncoderConfig
+from bert_spark.tables.vector_reuse import join_known_vectors, merge_known_vectors
 from jobs import embed
 from tests.support.row_counter import rows_through_python
 
@@ -57,6 +58,30 @@ def test_column_names_may_contain_dots(spark, job, tiny_bert, tmp_path):
     found = {int(row.id): row["a.vector"] for row in spark.read.parquet(str(tmp_path / "second")).collect()}
     expected = BertEncoder.from_config(EncoderConfig(model=str(tiny_bert))).encode(["hello", "so happy", "so sad"])
     np.testing.assert_allclose([found[key] for key in (5, 6, 7)], expected, atol=1e-5)
+
+
+def test_nested_texts_are_reused_and_come_back_unchanged(spark):
+    """The embedding function is its own: only texts that are not known reach it."""
+    schema = "id int, tweet struct<full_text:string,n:int>, text string, _malformed_record string"
+    first = [(1, ("long", 5), "lo", None), (2, None, "hi", None)]
+    earlier = spark.createDataFrame(first, schema).drop("_malformed_record").withColumn("v", F.array("id"))
+    rows = spark.createDataFrame([*first, (3, ("new", 6), "ne", None), (4, None, None, "{")], schema)
+
+    def embed_texts(df):
+        text = F.coalesce("tweet.full_text", "text")
+        vector, error = F.when(text.isNotNull(), F.array(F.length(text))), F.lit(None).cast("string")
+        return df.drop("_malformed_record").select("*", vector.alias("v"), error.alias("e"), F.lit(False).alias("r"))
+
+    reference = "tweet.full_text,text"
+    out = merge_known_vectors(embed_texts, "v", "e", "r")(join_known_vectors(earlier, reference, "v")(rows))
+    assert out.columns == ["id", "tweet", "text", "v", "e", "r"]
+    found = {row.id: (row.tweet and tuple(row.tweet), row.text, row.v, row.r) for row in out.collect()}
+    assert found == {
+        1: (("long", 5), "lo", [1], True),
+        2: (None, "hi", [2], True),
+        3: (("new", 6), "ne", [3], False),
+        4: (None, None, None, False),
+    }
 
 
 @pytest.mark.parametrize(
