@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from bert_spark.artefact.saving import check_folder_free, save_artefact
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.fingerprint import config_fingerprint
-from bert_spark.training.evaluation import confused_pairs_of_split, evaluate_splits
+from bert_spark.training.evaluation import confused_pairs, evaluate_splits
 from bert_spark.training.examples import Examples, TrainingData
-from bert_spark.training.fitting import fit_pipeline
+from bert_spark.training.fitting import fit_and_predict
 from bert_spark.training.html_report import model_card, render_report
 from bert_spark.training.labels import label_shares
 from bert_spark.training.mlflow_tracking import check_store, log_training
@@ -96,14 +96,20 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
     folder, clock = str(job.train.artefact), Stopwatch(data.seconds)
     parts = split_examples(data.examples, job.train.seed)
     with clock("fit"):
-        pipeline = _fit(job, data.encoder, job.train.features, parts["train"])
+        pipeline = _pipeline(job, data.encoder, job.train.features, parts["train"])
+        predicted = fit_and_predict(pipeline, parts)
     with clock("fit_baseline"):
         has_baseline = job.train.baseline and job.train.features != "tfidf"
-        baseline = _fit(job, data.encoder, "tfidf", parts["train"]) if has_baseline else None
+        baseline = _pipeline(job, data.encoder, "tfidf", parts["train"]) if has_baseline else None
+        baseline_predicted = None if baseline is None else fit_and_predict(baseline, parts)
     with clock("judge"):
-        figures = evaluate_splits(pipeline, parts, baseline)
+        figures = evaluate_splits(parts, predicted, baseline_predicted)
         pairs = {
-            name: confused_pairs_of_split(pipeline, parts[name], with_texts=job.train.examples)
+            name: confused_pairs(
+                parts[name].labels.tolist(),
+                predicted[name].tolist(),
+                parts[name].texts if job.train.examples else None,
+            )
             for name in HELD_OUT_SPLITS
         }
     facts = {**data.facts, **_facts(job, data.encoder, parts, clock.seconds)}
@@ -117,9 +123,9 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
     return TrainingResult(folder, figures, facts, files)
 
 
-def _fit(job: JobSettings, encoder: EncoderConfig, features: str, part: Examples) -> Pipeline:
-    pipeline = build_pipeline(encoder, features, job.head, part.labels.tolist(), job.train.tfidf_weight)
-    return fit_pipeline(pipeline, part)
+def _pipeline(job: JobSettings, encoder: EncoderConfig, features: str, part: Examples) -> Pipeline:
+    """Return the unfitted pipeline for the training rows `part`."""
+    return build_pipeline(encoder, features, job.head, part.labels.tolist(), job.train.tfidf_weight)
 
 
 def _facts(
