@@ -35,8 +35,13 @@ def decision_values(pipeline: Pipeline, texts: list[str], vectors: np.ndarray | 
     if not len(texts):
         return np.empty((0, len(pipeline[-1].classes_)))
     with temporary_settings(pipeline, **({} if vectors is None else {"encoder": PrecomputedVectors(vectors)})):
-        score = getattr(pipeline, "decision_function", None) or pipeline.predict_proba
-        values = np.asarray(score(texts), dtype=np.float64)
+        return class_values(pipeline, texts)
+
+
+def class_values(classifier: Any, X: Any) -> np.ndarray:
+    """Return the decision-function value, or else the probability, of every class: float64, shape (n, n_classes)."""
+    score = getattr(classifier, "decision_function", None) or classifier.predict_proba
+    values = np.asarray(score(X), dtype=np.float64)
     # for two classes scikit-learn returns the value of the second class only
     return np.column_stack([-values, values]) if values.ndim == 1 else values
 

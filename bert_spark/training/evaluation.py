@@ -6,27 +6,28 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score
-from sklearn.pipeline import Pipeline
+import numpy as np
+from sklearn.metrics import accuracy_score, classification_report, confusion_matrix
 
 from bert_spark.training.examples import Examples
-from bert_spark.training.fitting import predict_labels
 from bert_spark.training.labels import most_frequent_label
 
 
 def evaluate_splits(
-    pipeline: Pipeline, parts: Mapping[str, Examples], baseline: Pipeline | None = None
+    parts: Mapping[str, Examples],
+    predicted: Mapping[str, np.ndarray],
+    baseline: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Return the metrics of each split: of the model, of the baseline, and of always guessing the most frequent class.
 
     Parameters
     ----------
-    pipeline
-        The fitted model.
     parts
         Name of a split -> its rows.
+    predicted
+        Name of a split -> the labels that the model predicts.
     baseline
-        Another fitted pipeline to compare with.
+        The same of another model to compare with.
 
     Returns
     -------
@@ -39,17 +40,11 @@ def evaluate_splits(
     figures: dict[str, Any] = {}
     for name, part in parts.items():
         truth = part.labels.tolist()
-        figures[name] = evaluate_predictions(truth, predict_labels(pipeline, part).tolist(), classes)
+        figures[name] = evaluate_predictions(truth, predicted[name].tolist(), classes)
         figures[f"{name}_majority"] = evaluate_predictions(truth, [majority] * len(truth), classes)
         if baseline is not None:
-            figures[f"{name}_tfidf"] = evaluate_predictions(truth, predict_labels(baseline, part).tolist(), classes)
+            figures[f"{name}_tfidf"] = evaluate_predictions(truth, baseline[name].tolist(), classes)
     return figures
-
-
-def confused_pairs_of_split(pipeline: Pipeline, part: Examples, *, with_texts: bool) -> list[dict[str, Any]]:
-    """Return the most confused pairs of a split, see `confused_pairs`. Texts are included only with `with_texts`."""
-    predicted = predict_labels(pipeline, part).tolist()
-    return confused_pairs(part.labels.tolist(), predicted, part.texts if with_texts else None)
 
 
 def confused_pairs(
@@ -76,14 +71,18 @@ def evaluate_predictions(truth: Sequence[Any], predicted: Sequence[Any], labels:
 
     A metric that is undefined, since no row has or gets the label, is 0.
     """
-    options: dict[str, Any] = {"labels": labels, "zero_division": 0}
+    number = {label: i for i, label in enumerate(labels)}  # scikit-learn sorts strings again for each metric
+    true_numbers, numbers = ([number.get(label, -1) for label in column] for column in (truth, predicted))
+    names = [str(label) for label in labels]
+    options: dict[str, Any] = {"labels": list(range(len(labels))), "target_names": names, "zero_division": 0}
+    by_class = classification_report(true_numbers, numbers, output_dict=True, **options)
     return {
         "rows": len(truth),
-        "accuracy": float(accuracy_score(truth, predicted)),
-        "f1_weighted": float(f1_score(truth, predicted, average="weighted", **options)),
-        "f1_macro": float(f1_score(truth, predicted, average="macro", **options)),
-        "text": classification_report(truth, predicted, **options),
-        "by_class": classification_report(truth, predicted, output_dict=True, **options),
-        "confusion": confusion_matrix(truth, predicted, labels=labels).tolist(),
-        "labels": [str(label) for label in labels],
+        "accuracy": float(accuracy_score(true_numbers, numbers)),
+        "f1_weighted": float(by_class["weighted avg"]["f1-score"]),
+        "f1_macro": float(by_class["macro avg"]["f1-score"]),
+        "text": classification_report(true_numbers, numbers, **options),
+        "by_class": by_class,
+        "confusion": confusion_matrix(true_numbers, numbers, labels=options["labels"]).tolist(),
+        "labels": names,
     }

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from sklearn.pipeline import Pipeline
 
 from bert_spark.errors import DataError
-from bert_spark.estimators.pipeline_introspection import decision_values, fit_on_vectors
+from bert_spark.estimators.pipeline_introspection import (
+    class_values,
+    decision_values,
+    fit_on_vectors,
+    temporary_settings,
+)
+from bert_spark.estimators.precomputed import PrecomputedVectors
 from bert_spark.training.examples import Examples
 
 
@@ -22,6 +30,43 @@ def fit_pipeline(pipeline: Pipeline, part: Examples) -> Pipeline:
         return fit_on_vectors(pipeline, part.texts, part.vectors, part.labels)
     except ValueError as err:
         raise DataError(f"the training rows ({len(part.texts)}) can't be fitted: {err}") from err
+
+
+def fit_and_predict(pipeline: Pipeline, parts: Mapping[str, Examples]) -> dict[str, np.ndarray]:
+    """Fit a pipeline on the training rows, and predict the labels of every split.
+
+    The features of each split are computed once: TF-IDF takes longer than the fit.
+
+    Parameters
+    ----------
+    pipeline
+        The pipeline to fit.
+    parts
+        Name of a split -> its rows; "train" is one of them.
+
+    Returns
+    -------
+    dict
+        Name of a split -> the label with the highest score of each row, shape (n,).
+
+    Raises
+    ------
+    DataError
+        As in `fit_pipeline`.
+    """
+    extractor, classifier = pipeline[:-1], pipeline[-1]
+    train = parts["train"]
+    try:
+        with temporary_settings(pipeline, encoder=PrecomputedVectors(train.vectors)):
+            features = {"train": extractor.fit_transform(train.texts, train.labels)}
+        classifier.fit(features["train"], train.labels)
+    except ValueError as err:
+        raise DataError(f"the training rows ({len(train.texts)}) can't be fitted: {err}") from err
+    for name, part in parts.items():
+        if name != "train":
+            with temporary_settings(pipeline, encoder=PrecomputedVectors(part.vectors)):
+                features[name] = extractor.transform(part.texts)
+    return {name: classifier.classes_[class_values(classifier, features[name]).argmax(axis=1)] for name in parts}
 
 
 def predict_labels(pipeline: Pipeline, part: Examples) -> np.ndarray:

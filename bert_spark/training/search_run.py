@@ -18,7 +18,7 @@ from bert_spark.estimators.precomputed import VectorsByText
 from bert_spark.training.config import SearchConfig
 from bert_spark.training.evaluation import evaluate_splits
 from bert_spark.training.examples import Examples, TrainingData
-from bert_spark.training.fitting import fit_pipeline
+from bert_spark.training.fitting import fit_and_predict
 from bert_spark.training.grid_search import Candidate, search_grid
 from bert_spark.training.pipelines import build_pipeline
 from bert_spark.training.splits import split_examples
@@ -119,7 +119,7 @@ def _evaluate_best(
         parts = {
             name: dataclasses.replace(part, vectors=stored.encode(part.texts, encoder)) for name, part in parts.items()
         }
-    return evaluate_splits(fit_pipeline(pipeline, parts["train"]), parts)
+    return evaluate_splits(parts, fit_and_predict(pipeline, parts))
 
 
 def best_as_toml(best: Candidate, job: JobSettings, base: EncoderConfig) -> str:

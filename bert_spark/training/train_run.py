@@ -14,9 +14,9 @@ from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.fingerprint import config_fingerprint
 from bert_spark.encoding.recipe_note import recipe_note
 from bert_spark.errors import DataError
-from bert_spark.training.evaluation import confused_pairs_of_split, evaluate_splits
+from bert_spark.training.evaluation import confused_pairs, evaluate_splits
 from bert_spark.training.examples import Examples, TrainingData
-from bert_spark.training.fitting import fit_pipeline
+from bert_spark.training.fitting import fit_and_predict
 from bert_spark.training.html_report import model_card, render_report
 from bert_spark.training.labels import label_shares
 from bert_spark.training.mlflow_tracking import check_store, log_training
@@ -27,6 +27,7 @@ from bert_spark.training.text_summaries import training_summary
 from bert_spark.versions import versions
 
 if TYPE_CHECKING:
+    import numpy as np
     from sklearn.pipeline import Pipeline
 
     from bert_spark.settings import JobSettings
@@ -108,13 +109,18 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
     folder, clock = str(job.train.artefact), Stopwatch(data.seconds)
     parts = split_examples(data.examples, job.train.seed)
     with clock("fit"):
-        pipeline = _fit(job, data.encoder, job.train.features, parts["train"])
+        pipeline = _pipeline(job, data.encoder, job.train.features, parts["train"])
+        predicted = fit_and_predict(pipeline, parts)
     with clock("fit_baseline"):
-        baseline, warnings = _fit_baseline(job, data.encoder, parts["train"])
+        baseline_predicted, warnings = _baseline(job, data.encoder, parts)
     with clock("judge"):
-        figures = evaluate_splits(pipeline, parts, baseline)
+        figures = evaluate_splits(parts, predicted, baseline_predicted)
         pairs = {
-            name: confused_pairs_of_split(pipeline, parts[name], with_texts=job.train.examples)
+            name: confused_pairs(
+                parts[name].labels.tolist(),
+                predicted[name].tolist(),
+                parts[name].texts if job.train.examples else None,
+            )
             for name in HELD_OUT_SPLITS
         }
     facts = {**data.facts, **_facts(job, data.encoder, parts, clock.seconds)}
@@ -130,17 +136,19 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
     return TrainingResult(folder, figures, facts, files)
 
 
-def _fit(job: JobSettings, encoder: EncoderConfig, features: str, part: Examples) -> Pipeline:
-    pipeline = build_pipeline(encoder, features, job.head, part.labels.tolist(), job.train.tfidf_weight)
-    return fit_pipeline(pipeline, part)
+def _pipeline(job: JobSettings, encoder: EncoderConfig, features: str, part: Examples) -> Pipeline:
+    """Return the unfitted pipeline for the training rows `part`."""
+    return build_pipeline(encoder, features, job.head, part.labels.tolist(), job.train.tfidf_weight)
 
 
-def _fit_baseline(job: JobSettings, encoder: EncoderConfig, part: Examples) -> tuple[Pipeline | None, list[str]]:
-    """Return the same classifier on TF-IDF alone, if there is to be one, and why it is missing."""
+def _baseline(
+    job: JobSettings, encoder: EncoderConfig, parts: Mapping[str, Examples]
+) -> tuple[dict[str, np.ndarray] | None, list[str]]:
+    """Return the labels that the same classifier on TF-IDF alone gives, if there is to be one, and why it is missing."""
     if not job.train.baseline or job.train.features == "tfidf":
         return None, []
     try:
-        return _fit(job, encoder, "tfidf", part), []
+        return fit_and_predict(_pipeline(job, encoder, "tfidf", parts["train"]), parts), []
     except DataError as err:
         return None, [f"there is no TF-IDF baseline: {err}"]
 

@@ -24,7 +24,7 @@ def read(job, *arguments):
         ("embed", ["--input", "t", "--output", "t", "--output-format", "table"], "output 't' is the input"),
         ("embed", ["--input", "data/tweets", "--output", "data/tweets/vectors"], "holds it, or lies in it"),
         ("embed", ["--input", "/data/*/tweets", "--output", "/data"], "holds it, or lies in it"),
-        ("embed", ["--input", "a.txt", *OUT, "--encoding", "latin-1"], "not supported for text files"),
+        ("embed", ["--input", "a.txt", *OUT, "--encoding", "UTF-16"], "not supported for text files"),
         ("embed", [*IN, *OUT, *DAY, "--overwrite"], "leave out --overwrite"),
         ("embed", [*IN, *OUT, "--from", "2026-11-24", "--to", "2026-11-25"], "set --date-column"),
         ("embed", [*IN, *OUT, *NEW, "--fail-on-malformed"], "set --max-error-share 0"),
@@ -36,7 +36,7 @@ def read(job, *arguments):
         ("train", IN, "--output is not set"),
         ("train", OUT, "no input given"),
         ("search", [*IN, *OUT, "--poolings", "cls,flatten"], "flatten cannot be searched together with others"),
-        ("search", [*IN, *OUT, "--poolings", "cls,first"], "pooling 'cls[+]first' is unknown"),
+        ("search", [*IN, *OUT, "--poolings", "cls,first"], "pooling 'first' is unknown"),
         ("history", [], "--output is not set|no options given"),
     ],
 )

@@ -8,6 +8,7 @@ from transformers import AutoModel, BertConfig, BertForMaskedLM, BertModel
 
 from bert_spark.encoding.bert_forward import bert_forward_for
 from bert_spark.encoding.plain_bert import PlainBert, load_plain_bert
+from bert_spark.encoding.pooling import TokenPooling
 from tests.support import tiny_models, transformers_oracle
 from tests.support.tiny_models import IDS, MASK
 
@@ -36,7 +37,7 @@ def test_states_equal_those_of_transformers(make, pooling, tmp_path):
     folder = make(tmp_path / "model")
     wanted = transformers_oracle.forward(AutoModel.from_pretrained(folder, dtype=torch.float32).eval(), IDS, MASK)
     with torch.inference_mode():
-        got = bert_forward_for(load_plain_bert(folder).eval(), pooling)(IDS, MASK)
+        got = bert_forward_for(load_plain_bert(folder).eval(), TokenPooling((pooling,)))(IDS, MASK)
     kept = MASK[:, : got[0].shape[1]].bool()  # with the pooler alone, only the first token's state is computed
     torch.testing.assert_close(got[0][kept], wanted[0][:, : got[0].shape[1]][kept], rtol=0, atol=1e-5)
     if pooling == "pooler":

@@ -1,23 +1,24 @@
 """Metrics of each split, and the most confused pairs of classes."""
 
 import numpy as np
+import pytest
+from sklearn import metrics
 
 from bert_spark.training.config import HeadConfig, TrainConfig
-from bert_spark.training.evaluation import confused_pairs, confused_pairs_of_split, evaluate_splits
-from bert_spark.training.examples import Examples
-from bert_spark.training.fitting import fit_pipeline
+from bert_spark.training.evaluation import confused_pairs, evaluate_predictions, evaluate_splits
+from bert_spark.training.fitting import fit_and_predict, predict_labels
 from bert_spark.training.pipelines import build_pipeline
 from bert_spark.training.splits import split_examples
-from tests.support.separable_examples import CLASSES, CONFIG, EXAMPLES, LABELS, TEXTS, VECTORS
+from tests.support.separable_examples import CLASSES, CONFIG, EXAMPLES
 
 
 def test_metrics_cover_model_baseline_and_majority():
     parts = split_examples(EXAMPLES, seed=0)
-    model = fit_pipeline(build_pipeline(CONFIG, "bert", HeadConfig(), parts["train"].labels.tolist()), parts["train"])
-    baseline = fit_pipeline(
-        build_pipeline(CONFIG, "tfidf", HeadConfig(), parts["train"].labels.tolist()), parts["train"]
+    model, baseline = (
+        fit_and_predict(build_pipeline(CONFIG, features, HeadConfig(), parts["train"].labels.tolist()), parts)
+        for features in ("bert", "tfidf")
     )
-    figures = evaluate_splits(model, parts, baseline)
+    figures = evaluate_splits(parts, model, baseline)
     counts = {name: int((parts["test"].labels == name).sum()) for name in CLASSES}
     values, rows = np.unique(parts["train"].labels, return_counts=True)
     assert figures["test"]["accuracy"] == 1.0
@@ -33,10 +34,30 @@ def test_confused_pairs_hold_texts_only_on_request():
         {"true": "b", "predicted": "a", "rows": 1},
     ]
     assert confused_pairs(truth, predicted, texts)[0]["texts"] == ["one", "two"]
-    model = fit_pipeline(build_pipeline(CONFIG, "bert", HeadConfig()), EXAMPLES)
-    wrong = Examples(TEXTS, VECTORS, np.roll(LABELS, 1))
-    assert "texts" not in confused_pairs_of_split(model, wrong, with_texts=False)[0]
-    assert confused_pairs_of_split(model, wrong, with_texts=True)[0]["texts"][0] in TEXTS
+
+
+@pytest.mark.parametrize("labels", [["a", "b", "never"], [1, 2, 10]])
+def test_metrics_are_those_of_scikit_learn(labels):
+    """The last label has no row in the truth, and one in the predictions."""
+    a, b, c = labels
+    truth, predicted = [a, a, b, b, a, b, b], [a, b, b, b, a, c, a]
+    figures = evaluate_predictions(truth, predicted, labels)
+    options = {"labels": labels, "zero_division": 0}
+    assert figures["accuracy"] == metrics.accuracy_score(truth, predicted)
+    assert figures["f1_weighted"] == metrics.f1_score(truth, predicted, average="weighted", **options)
+    assert figures["f1_macro"] == metrics.f1_score(truth, predicted, average="macro", **options)
+    assert figures["text"] == metrics.classification_report(truth, predicted, **options)
+    assert figures["by_class"] == metrics.classification_report(truth, predicted, output_dict=True, **options)
+    assert figures["confusion"] == metrics.confusion_matrix(truth, predicted, labels=labels).tolist()
+
+
+@pytest.mark.parametrize("features", ["bert", "tfidf", "bert+tfidf"])
+def test_predictions_of_all_splits_are_those_of_the_fitted_pipeline(features):
+    parts = split_examples(EXAMPLES, seed=0)
+    pipeline = build_pipeline(CONFIG, features, HeadConfig(scale=True), parts["train"].labels.tolist())
+    predicted = fit_and_predict(pipeline, parts)
+    for name, part in parts.items():
+        assert predicted[name].tolist() == predict_labels(pipeline, part).tolist()
 
 
 def test_report_holds_no_texts_by_default():
