@@ -99,7 +99,7 @@ def _new_files(spark: SparkSession, source: InputConfig, checkpoint: Folder, rea
     files = spark.read.format("binaryFile").load(path)
     facts = (text_bytes().alias("size"), F.unix_millis("modificationTime").alias("time"))
     existing = files.select(F.col("_metadata.file_path").alias("file"), *facts).collect()
-    already_read = _files_read(spark, checkpoint) | read_again
+    already_read = {**_files_read(spark, checkpoint), **read_again}
     new = {row.file: row.size for row in existing if row.file not in already_read}
     if len(existing) == 1 and _is_input_itself(existing[0].file, path):
         raise ConfigError(
