@@ -144,7 +144,7 @@ def _pipeline(job: JobSettings, encoder: EncoderConfig, features: str, part: Exa
 def _baseline(
     job: JobSettings, encoder: EncoderConfig, parts: Mapping[str, Examples]
 ) -> tuple[dict[str, np.ndarray] | None, list[str]]:
-    """Return the labels that the same classifier on TF-IDF alone gives, if there is to be one, and why it is missing."""
+    """Return the labels of the same classifier on TF-IDF alone, if there is to be one, and why it is missing."""
     if not job.train.baseline or job.train.features == "tfidf":
         return None, []
     try:

@@ -55,9 +55,6 @@ def test_an_output_without_records_in_the_work_folder_has_no_runs(folder, capsys
 def test_history_imports_no_pyspark(folder, run_fresh):
     code = f"""
 import sys
-from bert_spark.runs.run_history import records_of_output
-from bert_spark.runs.staging_area import StagingArea
-from bert_spark.storage import Folder
 from jobs import history
 history.main(["--output", {str(folder / "scores")!r}])
 assert "pyspark" not in sys.modules
