@@ -14,6 +14,7 @@ from bert_spark.runs.date_format import check_date_format
 from bert_spark.runs.day_filter import (
     DAY_PARTITION,
     check_dates_readable,
+    date_counts,
     has_path_per_day,
     input_of_day,
     is_complete_folder,
@@ -191,6 +192,9 @@ def _stage_day(run: ScheduledRun, tweets: DataFrame, day: str, key: str) -> Stag
         result.write.mode("overwrite").parquet(stage.path(partition))
     counts = stage.rows(run.spark, [partition]).agg(*task.output_counts()).first()
     content = task.with_label_shift(record.finish(counts.asDict() if counts else {}))
+    if date_column is not None and "rows_of_all_days" not in content:  # Spark 3.5 drops the counts if no row comes
+        dates = tweets.agg(*date_counts(tweets, date_column, run.schedule.date_format)).first()
+        content |= dates.asDict() if dates else {}
     try:
         check_dates_readable(content, date_column)
     except DataError:

@@ -18,7 +18,7 @@ from bert_spark.tables.references import find_columns, path_column, path_type
 from bert_spark.tables.schema import table_columns
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 
 DAY_PARTITION = "run_date"
@@ -51,22 +51,29 @@ def records_of_day(
     """
     if date_column is None:
         return tweets
+    tweets = record.observe(tweets, date_counts(tweets, date_column, date_format))
+    rows = tweets.where(_date(tweets, date_column, date_format) == F.lit(day).cast("date"))
+    return rows.drop(date_column) if date_column == DAY_PARTITION else rows
+
+
+def date_counts(tweets: DataFrame, date_column: str, date_format: str | None) -> list[Column]:
+    """Return the counts of records without a readable date, and of all records."""
+    undated = F.count_if(_date(tweets, date_column, date_format).isNull())
+    return [undated.alias("rows_without_date"), F.count(F.lit(1)).alias("rows_of_all_days")]
+
+
+def _date(tweets: DataFrame, date_column: str, date_format: str | None) -> Column:
     paths = find_columns(tweets.schema, date_column)
     if not paths:
         raise DataError(f"column {date_column!r} not found; the table has {table_columns(tweets)}; set --date-column")
     date, kind = path_column(paths[0]), path_type(tweets.schema, paths[0])
     if isinstance(kind, T.StringType):
-        date = parsed_date(date, date_format)
-    elif isinstance(kind, (T.TimestampType, T.TimestampNTZType)):
-        date = date.cast("date")
-    elif not isinstance(kind, T.DateType):
-        raise DataError(
-            f"column {date_column!r} is {kind.simpleString()}; --date-column takes dates, timestamps or strings"
-        )
-    counts = {"rows_without_date": F.count_if(date.isNull()), "rows_of_all_days": F.count(F.lit(1))}
-    tweets = record.observe(tweets, [count.alias(name) for name, count in counts.items()])
-    rows = tweets.where(date == F.lit(day).cast("date"))
-    return rows.drop(date_column) if date_column == DAY_PARTITION else rows
+        return parsed_date(date, date_format)
+    if isinstance(kind, (T.DateType, T.TimestampType, T.TimestampNTZType)):
+        return date.cast("date")
+    raise DataError(
+        f"column {date_column!r} is {kind.simpleString()}; --date-column takes dates, timestamps or strings"
+    )
 
 
 def check_dates_readable(counts: Mapping[str, Any], date_column: str | None) -> None:

@@ -150,7 +150,8 @@ def _first_records(
         rows = spark.read.schema(schema).options(**reader_options).csv(literal_paths([file])).take(count)
         return [() if row[-1] is not None else tuple(row)[:-1] for row in rows]
 
-    remaining, records = deque(sorted(files)), []
+    remaining = deque(sorted(files))
+    records: list[tuple[str, list[Record]]] = []
     while remaining and not (records and records[0][1][0]):
         file = remaining.popleft()
         if found := read(file, _SAMPLED_RECORDS):
