@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bert_spark.runs.embed_task import embed_task, with_reused_vectors
     from bert_spark.runs.run_history import history_of_output
     from bert_spark.runs.score_task import score_task
+    from bert_spark.spark.local_workers import task_imports
     from bert_spark.spark.preflight import run_preflight
     from bert_spark.spark.session import spark_session
     from bert_spark.spark.training_data import load_training_data
@@ -42,6 +43,7 @@ __all__ = [
     "score_task",
     "search_and_save",
     "spark_session",
+    "task_imports",
     "train_and_save",
     "with_reused_vectors",
 ]
@@ -60,6 +62,7 @@ _HOME = {
     "score_task": "runs.score_task",
     "search_and_save": "training.search_run",
     "spark_session": "spark.session",
+    "task_imports": "spark.local_workers",
     "train_and_save": "training.train_run",
     "with_reused_vectors": "runs.embed_task",
 }
