@@ -15,6 +15,10 @@ unset CDPATH # with it, `cd` prints and may change to another folder
 
 JOB_EXTRAS=spark,minilm,report
 TEST_EXTRAS=$JOB_EXTRAS,test
+# A local run of a minute spends half of its CPU on compiling: Java's second compiler waits here until code has run ten
+# times as often as by default. The collector of one thread suits the heap of a local driver.
+LOCAL_JAVA='-XX:+UseSerialGC -XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000'
+LOCAL_JAVA="$LOCAL_JAVA -XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
 JAVA_FOLDERS=/usr/lib/jvm:/opt/java:/opt:/usr/java:${HOME:-}/.sdkman/candidates/java
 JAVA_FOLDERS=$JAVA_FOLDERS:/opt/homebrew/opt:/usr/local/opt:/Library/Java/JavaVirtualMachines
 
@@ -163,6 +167,22 @@ use_class_archive() { # let Java map Spark's classes from an archive; made only 
   export SPARK_SUBMIT_OPTS="-XX:SharedArchiveFile=$archive -Xlog:cds*=off ${SPARK_SUBMIT_OPTS:-}"
 }
 
+runs_here() { # tell whether the job runs on this machine, with the environment's own Spark and no settings of a site
+  [ -z "${SPARK_HOME:-}${SPARK_CONF_DIR:-}${SPARK_REMOTE:-}${MASTER:-}" ] || return 1
+  local options=" ${SPARK_OPTIONS[*]-} "
+  case $options in *--properties-file* | *--deploy-mode* | *--remote* | *spark.master=* | *spark.remote=*) return 1 ;; esac
+  case $options in
+    *" --master local "* | *" --master local["* | *" --master=local "* | *" --master=local["*) ;;
+    *--master*) return 1 ;;
+  esac
+}
+
+sets_java_options() { # tell whether the user tunes Java: it refuses options that contradict each other
+  [ -z "${SPARK_SUBMIT_OPTS:-}${JDK_JAVA_OPTIONS:-}${JAVA_TOOL_OPTIONS:-}${_JAVA_OPTIONS:-}" ] || return 0
+  case "${SPARK_OPTIONS[*]-}" in *-java-options* | *JavaOptions* | *driver-memory* | *driver.memory*) return 0 ;; esac
+  return 1
+}
+
 # ---- the three commands
 
 parse_job() { # command line -> sets SPARK_OPTIONS, PY_FILES, JOB and JOB_OPTIONS
@@ -216,6 +236,7 @@ run_job() {
   choose_python "$JOB_EXTRAS"
   local zip
   zip=$("$PYTHON" "$ROOT/conf/launch.py" zip) || fail 3 "cannot make the zip of the package, see above"
+  if runs_here && ! sets_java_options; then SPARK_SUBMIT_OPTS=$LOCAL_JAVA; fi
   if [ -z "${SPARK_HOME:-}" ]; then
     SPARK_HOME=$("$PYTHON" "$ROOT/conf/launch.py" spark-home)
     use_class_archive

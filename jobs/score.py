@@ -32,7 +32,7 @@ def score(argv: list[str] | None = None) -> None:
     """Read the settings, load the artefact, check the executors, label the texts, and write the table."""
     job = cli.read_job(__file__, __doc__, argv)
     artefact = cli.load_artefact(job.score.artefact)
-    with cli.spark_session("bert_spark score", job.spark) as spark:
+    with cli.spark_session("bert_spark score", job.spark, cli.task_imports(job)) as spark:
         if cli.run_preflight(spark, artefact.encoder, artefact=artefact, check_only=job.check):
             cli.run_table_job(spark, cli.score_task(job, artefact), job)
 

@@ -95,6 +95,7 @@ print(len(touched), torch.cuda.is_initialized())
 # The modules that may use what Spark Connect lacks. They use it on classic sessions only.
 CLASSIC_ONLY = {
     "spark/executor_probe.py": {"sparkContext", "_jsc"},
+    "spark/local_workers.py": {"sparkContext", "_jsc"},  # local sessions are classic ones
     "spark/session.py": {"_sc", "_jsc"},  # checks that the JVM of a classic session is alive
     "spark/package_shipping.py": {"sparkContext"},  # Spark 3.5 accepts a package on classic sessions only
     "runs/progress_source.py": {"sparkContext", "_jsc"},  # Connect has progress handlers instead

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bert_spark.runs.run_history import history_of_output
     from bert_spark.runs.score_task import score_task
     from bert_spark.runs.staged_runs import discard_staged, publish_staged, staged_table
+    from bert_spark.spark.local_workers import task_imports
     from bert_spark.spark.preflight import run_preflight
     from bert_spark.spark.session import spark_session
     from bert_spark.spark.training_data import load_training_data
@@ -46,6 +47,7 @@ __all__ = [
     "search_and_save",
     "spark_session",
     "staged_table",
+    "task_imports",
     "train_and_save",
     "with_reused_vectors",
 ]
@@ -67,6 +69,7 @@ _HOME = {
     "search_and_save": "training.search_run",
     "spark_session": "spark.session",
     "staged_table": "runs.staged_runs",
+    "task_imports": "spark.local_workers",
     "train_and_save": "training.train_run",
     "with_reused_vectors": "runs.embed_task",
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bert_spark import errors
 from bert_spark.errors import BertSparkError, SetupError
+from bert_spark.spark.local_workers import prepared_workers
 from bert_spark.spark.package_shipping import ship_package
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ ARROW = {"spark.sql.execution.arrow.pyspark.enabled": "true"}
 
 
 @contextmanager
-def spark_session(name: str, conf: Mapping[str, str]) -> Iterator[SparkSession]:
+def spark_session(name: str, conf: Mapping[str, str], imports: tuple[str, ...] = ()) -> Iterator[SparkSession]:
     """Yield the active session, or a new one that is stopped at the end.
 
     Parameters
@@ -32,6 +33,8 @@ def spark_session(name: str, conf: Mapping[str, str]) -> Iterator[SparkSession]:
         The application's name in Spark's web pages.
     conf
         Spark settings. "spark.remote" connects to a Connect server.
+    imports
+        Modules that the tasks import. A new local session imports them ahead, see `local_workers`.
 
     Raises
     ------
@@ -48,7 +51,8 @@ def spark_session(name: str, conf: Mapping[str, str]) -> Iterator[SparkSession]:
     spark = active or build_session(name, conf)
     try:
         ship_package(spark)
-        yield spark
+        with prepared_workers(spark, imports if active is None else ()):
+            yield spark
     except PySparkException as err:
         raise (package_error_in(err) or err) from err
     finally:

@@ -15,6 +15,7 @@ from bert_spark.errors import DataError
 from bert_spark.memory import check_fits
 from bert_spark.spark.arrow_arrays import column_values
 from bert_spark.spark.collect import fill_matrix
+from bert_spark.spark.local_workers import task_imports
 from bert_spark.spark.preflight import run_preflight
 from bert_spark.spark.session import spark_session
 from bert_spark.spark.spark_encoder import SparkEncoder
@@ -64,7 +65,7 @@ def _load(job: JobSettings, encoder: EncoderConfig) -> LoadedExamples | None:
     local_rows = None if job.check else parquet_rows(job.input, job.train)
     if local_rows is not None:
         return labelled_examples(local_rows, None, job.train, job.head)
-    with spark_session(f"bert_spark {job.name}", job.spark) as spark:
+    with spark_session(f"bert_spark {job.name}", job.spark, task_imports(job)) as spark:
         if not run_preflight(spark, encoder, check_only=job.check):
             return None
         if job.train.embeddings is None:

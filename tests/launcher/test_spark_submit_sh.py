@@ -227,6 +227,35 @@ def test_pyspark_python_is_set_unless_the_user_has_set_it(checkout, machine, var
     assert done.stdout.strip() == expected.format(python=python)
 
 
+@pytest.mark.parametrize(
+    ("options", "variables", "expected"),
+    [
+        ([], {}, True),
+        (["--master", "local[2]", "--name", "x"], {}, True),
+        (["--master=local"], {}, True),
+        (["--master", "local-cluster[1,1,1024]"], {}, False),
+        (["--master", "yarn"], {}, False),
+        (["--conf", "spark.master=yarn"], {}, False),
+        (["--driver-java-options", "-Dx=1"], {}, False),
+        (["--driver-memory", "32g"], {}, False),
+        (["--conf", "spark.driver.extraJavaOptions=-Dx=1"], {}, False),
+        ([], {"SPARK_SUBMIT_OPTS": "-Dx=1"}, False),
+        ([], {"SPARK_HOME": "{spark}"}, False),
+    ],
+)
+def test_java_is_tuned_for_a_run_on_this_machine_unless_the_user_sets_its_options(
+    checkout, machine, options, variables, expected
+):
+    fake_java(machine / "java", "17")
+    spark = fake_python(machine / "python3").parent / "spark"
+    write(spark / "bin" / "spark-submit", '#!/usr/bin/env bash\necho "$SPARK_SUBMIT_OPTS"\n')
+    write(checkout / "jobs" / "embed.py", "")
+    others = dict.fromkeys(("SPARK_SUBMIT_OPTS", "SPARK_CONF_DIR", "SPARK_REMOTE", "MASTER", "JAVA_TOOL_OPTIONS"), "")
+    variables = others | {name: value.format(spark=spark) for name, value in variables.items()}
+    done = start(checkout / "spark-submit.sh", *options, "jobs/embed.py", path=machine, **variables)
+    assert ("-XX:+UseSerialGC" in done.stdout) is expected, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("target", ["{checkout}/spark-submit.sh", "../check out/spark-submit.sh"])
 def test_symlink_from_another_folder_finds_the_checkout(checkout, tmp_path, target):
     (tmp_path / "links").mkdir()

@@ -1,0 +1,81 @@
+"""Prepare the Python workers of a local session while the driver reads its input.
+
+Executors of a cluster start as always: their daemon may not find this package.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from bert_spark.settings import JobSettings
+
+logger = logging.getLogger(__name__)
+
+ENCODING = ("bert_spark.encoding.encoder_cache", "transformers.models.auto.tokenization_auto")
+SCORING = ("bert_spark.artefact.loading",)
+_DAEMON = "spark.python.daemon.module"
+_ROOT = Path(__file__).resolve().parents[2]  # the folder, or the zip, that holds this package
+
+
+def task_imports(job: JobSettings) -> tuple[str, ...]:
+    """Return the modules that the tasks of a job import and that take seconds."""
+    if job.name == "score":
+        return SCORING if job.score.embedding_column else (*SCORING, *ENCODING)
+    if job.name in ("train", "search") and (job.train.embeddings is not None or job.train.features == "tfidf"):
+        return ()
+    return ENCODING
+
+
+@contextmanager
+def prepared_workers(spark: SparkSession, modules: tuple[str, ...]) -> Iterator[None]:
+    """Start the Python side of a local session in the background: one process imports `modules` and forks the workers.
+
+    Does nothing on a cluster, on Spark Connect, or if the workers have a Python or a daemon of the user's choice.
+    """
+    thread = None
+    if modules and _use_own_daemon(spark, modules):
+        thread = threading.Thread(target=_start_daemon, args=(spark,), name="bert_spark workers", daemon=True)
+        thread.start()
+    try:
+        yield
+    finally:
+        if thread is not None:
+            thread.join()  # Spark logs an error if it stops in the middle of a start
+
+
+def _use_own_daemon(spark: SparkSession, modules: tuple[str, ...]) -> bool:
+    """Tell a local session to fork its workers from `worker_daemon`; return whether it was told."""
+    from bert_spark.spark.worker_daemon import MODULES
+
+    try:
+        context: Any = spark.sparkContext
+        java = context._jsc.sc()
+        own_python = shutil.which(context.pythonExec) == sys.executable
+        if not java.isLocal() or not own_python or java.conf().contains(_DAEMON):
+            return False
+        java.conf().set(_DAEMON, "bert_spark.spark.worker_daemon")  # read when the first worker starts
+    except Exception as err:  # no classic session, or its internals are hidden
+        logger.debug("workers are not prepared: %s", err)
+        return False
+    context.environment[MODULES] = ",".join(modules)
+    if "site-packages" not in _ROOT.parts:
+        context.environment["PYTHONPATH"] = str(_ROOT)
+    return True
+
+
+def _start_daemon(spark: SparkSession) -> None:
+    """Run an empty task in Python."""
+    try:
+        spark.range(0, 1, 1, 1).mapInArrow(lambda batches: batches, "id long").collect()
+    except Exception as err:  # the job's own tasks report it
+        logger.debug("workers are not prepared: %s", err)

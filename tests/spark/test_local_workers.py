@@ -1,0 +1,49 @@
+"""The Python workers of a local session are forked from one process that has imported what tasks need."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from bert_spark.cli.command_line import parse_job
+from bert_spark.spark.local_workers import ENCODING, SCORING, prepared_workers, task_imports
+from tests.support.paths import ROOT
+
+
+@pytest.mark.parametrize(
+    ("job", "arguments", "imports"),
+    [
+        ("embed", [], ENCODING),
+        ("score", ["--artefact", "a"], (*SCORING, *ENCODING)),
+        ("score", ["--artefact", "a", "--embedding-column", "e"], SCORING),
+        ("train", ["--input", "a.csv"], ENCODING),
+        ("train", ["--embeddings", "vectors"], ()),
+        ("train", ["--features", "tfidf"], ()),
+        ("search", ["--input", "a.csv"], ENCODING),
+    ],
+)
+def test_a_job_imports_ahead_what_its_tasks_need(job, arguments, imports):
+    assert task_imports(parse_job(str(ROOT / "jobs" / f"{job}.py"), None, arguments)) == imports
+
+
+def test_workers_of_a_new_local_session_have_the_modules_and_a_missing_one_breaks_nothing(run_fresh):
+    code = """
+import os, sys
+from pyspark.sql import functions as F
+from bert_spark.spark.session import spark_session
+
+def facts(number):
+    daemon = open(f"/proc/{os.getppid()}/cmdline").read().split("\\0")[2]
+    return f"{daemon} {'mailbox' in sys.modules}"
+
+conf = {"spark.master": "local[1]", "spark.ui.enabled": "false"}
+with spark_session("test", conf, ("mailbox", "no.such.module")) as spark:
+    print(spark.range(1).select(F.udf(facts, "string")("id")).head()[0])
+"""
+    assert run_fresh(code, SPARK_LOCAL_IP="127.0.0.1").splitlines()[-1] == "bert_spark.spark.worker_daemon True"
+
+
+def test_a_daemon_of_the_users_choice_and_a_session_without_a_context_are_left_alone(spark):
+    """The session of the tests names a daemon of its own."""
+    with prepared_workers(spark, ENCODING), prepared_workers(SimpleNamespace(), ENCODING):
+        assert spark.sparkContext.getConf().get("spark.python.daemon.module") == "tests.support.preloaded_daemon"
+    assert "BERT_SPARK_TASK_IMPORTS" not in spark.sparkContext.environment
