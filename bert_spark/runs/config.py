@@ -28,7 +28,10 @@ class ScoreConfig:
 
     artefact: str | None = option(None, "folder that jobs/train.py wrote")
     embedding_column: str | None = option(None, "existing column of vectors to score; BERT does not run")
-    scores: bool = option(False, "add the column scores, a map from each class to its value")
+    label_column: str = option("label", "name of the column that receives the labels")
+    margin_column: str = option("margin", "name of the column that receives each label's value")
+    scores: bool = option(False, "add a map from each class to its value")
+    scores_column: str = option("scores", "name of the column that receives that map")
     keep_embedding: bool = option(False, "keep the vectors in the output")
     min_probability: float | None = option(
         None, "probability below which the label is null; needs a calibrated artefact"

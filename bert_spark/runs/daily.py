@@ -130,7 +130,7 @@ def _publish_day(run: ScheduledRun, day: str, recovered: dict[str, dict[str, Any
             raise
         logger.warning("%s", err)
         return _publish_empty_day(run, day)
-    check_columns_free(tweets, [] if run.schedule.date_column == DAY_PARTITION else [DAY_PARTITION])
+    check_columns_free(tweets, {} if run.schedule.date_column == DAY_PARTITION else {DAY_PARTITION: ""})
     # An input without a signature never equals an earlier one.
     signature = input_signature(tweets) or uuid.uuid4().hex
     key = _digest(_rows_identity(run) | {"path": source.path, "day": day, "signature": signature})

@@ -202,7 +202,7 @@ def _without_batch_folders(source: StreamSource, rows: DataFrame) -> DataFrame:
     """
     only_folders = all(f"/{BATCH_PARTITION}=" in file for file in source.new.files)
     if BATCH_PARTITION not in rows.columns or source.kind in ("table", "delta") or not only_folders:
-        check_columns_free(rows, [BATCH_PARTITION])
+        check_columns_free(rows, {BATCH_PARTITION: ""})
         return rows
     logger.info("the input is another run's output: its %s= folders are not read as a column", BATCH_PARTITION)
     return rows.drop(BATCH_PARTITION)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bert_spark.runs.task import Task
 from bert_spark.spark.transforms import with_score
@@ -12,7 +12,10 @@ from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY
 
 if TYPE_CHECKING:
     from bert_spark.artefact.artefact import Artefact
+    from bert_spark.runs.config import ScoreConfig
     from bert_spark.settings import JobSettings
+
+_NEWER = {"label_column", "margin_column", "scores_column"}
 
 
 def score_task(job: JobSettings, artefact: Artefact) -> Task:
@@ -28,6 +31,9 @@ def score_task(job: JobSettings, artefact: Artefact) -> Task:
         keep_embedding=job.score.keep_embedding,
         diagnostics=diagnostics,
         min_probability=job.score.min_probability,
+        label_column=job.score.label_column,
+        margin_column=job.score.margin_column,
+        scores_column=job.score.scores_column,
     )
     return Task(
         "score",
@@ -39,11 +45,21 @@ def score_task(job: JobSettings, artefact: Artefact) -> Task:
         transform,
         diagnostics,
         labels=artefact.labels.tolist(),
+        label_column=job.score.label_column,
         trained_label_shares=artefact.metadata.get("label_shares", {}),
         facts={
             "artefact": artefact.path,
             "artefact_digest": artefact.digest,
-            "score": dataclasses.asdict(job.score),
+            "score": _recorded(job.score),
         },
         reads_vectors=job.score.embedding_column is not None,
     )
+
+
+def _recorded(config: ScoreConfig) -> dict[str, Any]:
+    """Return the settings for the record. Names at their defaults are left out: earlier versions had none."""
+    return {
+        spec.name: getattr(config, spec.name)
+        for spec in dataclasses.fields(config)
+        if spec.name not in _NEWER or getattr(config, spec.name) != spec.default
+    }

@@ -40,8 +40,8 @@ class Task:
         Adds the new columns: with_embedding(...) or with_score(...).
     diagnostics
         Diagnostic -> its column; empty if BERT does not run.
-    labels, trained_label_shares
-        The labels that the task can predict, and their shares among the training rows.
+    labels, label_column, trained_label_shares
+        The labels that the task can predict, their column, and their shares among the training rows.
     facts
         Further entries of the run's record.
     prepare
@@ -59,6 +59,7 @@ class Task:
     transform: Callable[[DataFrame], DataFrame]
     diagnostics: Mapping[str, str]
     labels: Sequence[Any] = ()
+    label_column: str = "label"
     trained_label_shares: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     prepare: Callable[[DataFrame], DataFrame] = _unchanged
@@ -82,7 +83,7 @@ class Task:
         """Return the counts of the output rows as Spark expressions; on request without those of hidden columns."""
         diagnostics = {} if visible_only else self.diagnostics
         length = recipe_of(self.config).max_length
-        return output_counts(self.output.error_column, diagnostics, length, self.labels)
+        return output_counts(self.output.error_column, diagnostics, length, self.labels, self.label_column)
 
     def apply(self, rows: DataFrame, partition_mb: float | None) -> DataFrame:
         """Return `rows` with this task's columns. If BERT runs, its rows are spread over all cores.

@@ -5,7 +5,8 @@ They are lazy: nothing here counts, caches or collects.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -67,10 +68,13 @@ def with_embedding(
     """
     diagnostic_names = diagnostic_columns(diagnostics)
     metadata = vector_metadata(config)
+    added = {embedding_column: "set --embedding-column", error_column: "set --error-column"}
+    added |= dict.fromkeys(diagnostic_names.values(), "leave out --diagnostics")
+    _check_names_differ([embedding_column, error_column, *diagnostic_names.values()])
 
     def transform(df: DataFrame) -> DataFrame:
         check_text_column(df, text_column)
-        check_columns_free(df, [embedding_column, error_column, *diagnostic_names.values()])
+        check_columns_free(df, added)
         embedded = df.withColumn(_RESULT, embedding_udf(config)(usable_text(df, text_column)))
         return embedded.select(
             *_input_columns(df, text_column),
@@ -110,11 +114,14 @@ def with_score(
     keep_embedding: bool = False,
     diagnostics: Collection[str] = (),
     min_probability: float | None = None,
+    label_column: str = "label",
+    margin_column: str = "margin",
+    scores_column: str = "scores",
 ) -> Transform:
     """Return a function that adds the label that a trained artefact predicts for a text column.
 
-    The result has the input's columns, `label`, `margin` (the winner's decision-function value) and `error_column`, and
-    on request `scores` (map from label to value), `embedding` and diagnostics.
+    The result has the input's columns, `label_column`, `margin_column` (the winner's decision-function value) and
+    `error_column`, and on request `scores_column` (map from label to value), `embedding` and diagnostics.
 
     Parameters
     ----------
@@ -131,6 +138,8 @@ def with_score(
         Whether to add every class's value, and the vector.
     diagnostics
         As in `with_embedding`; null if BERT does not run.
+    label_column, margin_column, scores_column
+        Names of the new columns. None may be in the input.
     min_probability
         Below it the label is null. Needs an artefact that predicts probabilities, since margins of different classes
         are not comparable.
@@ -155,9 +164,14 @@ def with_score(
     diagnostic_names = diagnostic_columns(diagnostics)
     from_vectors = embedding_column is not None
     adds_embedding = keep_embedding and not from_vectors
-    new_columns = ["label", "margin", *(["scores"] if scores else []), *diagnostic_names.values()]
+    names = {"label": label_column, "margin": margin_column} | ({"scores": scores_column} if scores else {})
+    _check_names_differ([*names.values(), error_column, *diagnostic_names.values()])
+    added = {name: f"set --{kind}-column" for kind, name in names.items()}
+    added |= dict.fromkeys(diagnostic_names.values(), "leave out --diagnostics")
+    if adds_embedding:
+        added["embedding"] = "leave out --keep-embedding"
     if not from_vectors:  # an embedding output already has an error column
-        new_columns += [error_column, *(["embedding"] if adds_embedding else [])]
+        added[error_column] = "set --error-column"
     udf = scoring_udf(
         loaded.path,
         loaded.digest,
@@ -169,7 +183,7 @@ def with_score(
     def transform(df: DataFrame) -> DataFrame:
         if loaded.needs_text or not from_vectors:
             check_text_column(df, text_column)
-        check_columns_free(df, new_columns)
+        check_columns_free(df, added)
         arguments = [usable_text(df, text_column) if has_column(df.schema, text_column) else F.lit("")]
         replaced = []
         if embedding_column is not None:
@@ -179,13 +193,20 @@ def with_score(
         scored = df.withColumn(_RESULT, udf(*arguments))
         return scored.select(
             *_input_columns(df, text_column, leave_out=replaced),
-            *_label_columns(loaded, scores=scores, min_probability=min_probability),
+            *_label_columns(loaded, names, min_probability),
             *([_vector_column("embedding", vector_metadata(loaded.config))] if adds_embedding else []),
             _error_column(df, error_column),
             *_diagnostic_columns(diagnostic_names),
         )
 
     return transform
+
+
+def _check_names_differ(names: Sequence[str]) -> None:
+    """Raise ConfigError if two new columns would have one name. Case is ignored, as Spark does."""
+    repeated = sorted(name for name, count in Counter(map(str.lower, names)).items() if count > 1)
+    if repeated:
+        raise ConfigError(f"got the names {repeated} for two new columns each; give every column a name of its own")
 
 
 def _input_columns(df: DataFrame, text_column: str, leave_out: Collection[str] = ()) -> list[Column]:
@@ -209,17 +230,17 @@ def _vector_column(name: str, metadata: dict[str, str]) -> Column:
     return _result_field("embedding").alias(name, metadata=metadata)
 
 
-def _label_columns(artefact: Artefact, *, scores: bool, min_probability: float | None) -> list[Column]:
-    """Return the columns of the class with the highest value: `label` and `margin`, and `scores` on request."""
+def _label_columns(artefact: Artefact, names: Mapping[str, str], min_probability: float | None) -> list[Column]:
+    """Return the columns of the class with the highest value: "label" and "margin", and "scores" if it has a name."""
     labels = F.array(*[F.lit(_python_value(label)) for label in artefact.labels])
     winner, values = _result_field("winner"), _result_field("scores")  # index of the class; one value per class
     margin, label = F.get(values, winner), F.get(labels, winner)
     if min_probability is not None:
         label = F.when(margin >= min_probability, label)
     made_by = {ARTEFACT_KEY: artefact.digest, FINGERPRINT_KEY: artefact.fingerprint}
-    columns = [label.alias("label", metadata=made_by), margin.alias("margin")]
-    if scores:
-        columns.append(F.when(winner.isNotNull(), F.map_from_arrays(labels, values)).alias("scores"))
+    columns = [label.alias(names["label"], metadata=made_by), margin.alias(names["margin"])]
+    if "scores" in names:
+        columns.append(F.when(winner.isNotNull(), F.map_from_arrays(labels, values)).alias(names["scores"]))
     return columns
 
 

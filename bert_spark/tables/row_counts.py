@@ -68,7 +68,11 @@ def _line_ends(text: Column) -> Column:
 
 
 def output_counts(
-    error_column: str, diagnostics: Mapping[str, str], max_length: int, labels: Sequence[Any] = ()
+    error_column: str,
+    diagnostics: Mapping[str, str],
+    max_length: int,
+    labels: Sequence[Any] = (),
+    label_column: str = "label",
 ) -> list[Column]:
     """Return the counts of the output: all rows, rows without a vector by their reason, tokens, and labels.
 
@@ -80,8 +84,8 @@ def output_counts(
         Diagnostic -> its column; empty if BERT does not run.
     max_length
         Number of tokens that are read of a truncated text.
-    labels
-        Labels to count in the column "label".
+    labels, label_column
+        Labels to count, and their column.
     """
     error = exact_column(error_column)
     counts = {
@@ -90,7 +94,7 @@ def output_counts(
         "rows_malformed": F.count_if(error == MALFORMED_ROW),
         "rows_failed": F.count_if(error.isNotNull() & ~error.isin(MISSING_TEXT, MALFORMED_ROW)),
         **(_token_counts(diagnostics, max_length) if diagnostics else {}),
-        **{f"{_LABEL_PREFIX}{label}": F.count_if(F.col("label") == label) for label in labels},
+        **{f"{_LABEL_PREFIX}{label}": F.count_if(exact_column(label_column) == label) for label in labels},
     }
     return [expr.alias(name) for name, expr in counts.items()]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from pyspark.sql import functions as F
@@ -55,14 +55,22 @@ def check_text_column(df: Table, reference: str) -> None:
             )
 
 
-def check_columns_free(df: DataFrame, names: Sequence[str]) -> None:
-    """Raise DataError if the table already has one of the columns that a job adds. Case is ignored, as Spark does."""
+def check_columns_free(df: DataFrame, added: Mapping[str, str]) -> None:
+    """Raise DataError if the table already has one of the columns that a job adds. Case is ignored, as Spark does.
+
+    Parameters
+    ----------
+    df
+        The table.
+    added
+        Name of a column -> what to do if the table has it, such as "set --error-column". "" if no option helps.
+    """
     by_lower_name = {column.lower(): column for column in df.columns}
-    taken = sorted(by_lower_name[name.lower()] for name in names if name.lower() in by_lower_name)
+    taken = {by_lower_name[name.lower()]: advice for name, advice in added.items() if name.lower() in by_lower_name}
     if taken:
+        ways_out = [*dict.fromkeys(filter(None, taken.values())), "rename them in the input"]
         raise DataError(
-            f"the input already has the columns {taken}, which this job adds; choose other names with "
-            "--embedding-column or --error-column, or drop them from the input"
+            f"the input already has the columns {sorted(taken)}, which this job adds; {', or '.join(ways_out)}"
         )
 
 

@@ -21,7 +21,8 @@ def test_a_numeric_text_column_is_refused_with_the_cast(table, config):
 
 def test_a_new_column_that_exists_is_refused(table, config):
     with pytest.raises(
-        DataError, match=r"already has the columns \['Embedding'\].*; choose other names with --embedding-column"
+        DataError,
+        match=r"already has the columns \['Embedding'\], which this job adds; set --embedding-column, or rename",
     ):
         table.withColumn("Embedding", F.lit(1)).transform(with_embedding(config))
 
@@ -36,3 +37,40 @@ def test_min_probability_is_refused_for_an_artefact_with_margins(tiny_bert, tmp_
     save_artefact(tmp_path / "a", make_pipeline(bert, FastLinearSVC()).fit(["happy", "sad"], ["a", "b"]))
     with pytest.raises(ConfigError, match=r"gives margins, .* train it with --calibrate sigmoid"):
         with_score(str(tmp_path / "a"), min_probability=0.5)
+
+
+@pytest.fixture(scope="module")
+def artefact(tiny_bert, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("artefact") / "a"
+    bert = BertTransformer(model=str(tiny_bert))
+    save_artefact(folder, make_pipeline(bert, FastLinearSVC()).fit(["happy", "sad"], ["a", "b"]))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("column", "options", "advice"),
+    [
+        ("Label", {}, "set --label-column, or rename them in the input"),
+        ("margin", {}, "set --margin-column, or rename them in the input"),
+        ("scores", {"scores": True}, "set --scores-column, or"),
+        ("error", {}, "set --error-column, or"),
+        ("embedding", {"keep_embedding": True}, "leave out --keep-embedding, or"),
+        ("truncated", {"diagnostics": ["truncated"]}, "leave out --diagnostics, or"),
+    ],
+)
+def test_the_option_that_renames_a_taken_column_is_named(table, artefact, column, options, advice):
+    with pytest.raises(DataError, match=rf"already has the columns \['{column}'\], which this job adds; {advice}"):
+        table.withColumn(column, F.lit(1)).transform(with_score(artefact, **options))
+
+
+def test_new_columns_have_the_names_that_are_set(table, artefact):
+    names = {"label_column": "predicted", "margin_column": "by", "scores_column": "all of them", "scores": True}
+    row = table.withColumn("label", F.lit("own")).limit(1).transform(with_score(artefact, **names)).first()
+    assert row.label == "own"
+    assert row["all of them"][row.predicted] == row.by
+
+
+@pytest.mark.parametrize("names", [{"label_column": "Error"}, {"label_column": "x", "margin_column": "x"}])
+def test_two_new_columns_of_one_name_are_refused(artefact, names):
+    with pytest.raises(ConfigError, match=r"got the names \['(error|x)'\] for two new columns each"):
+        with_score(artefact, **names)
