@@ -19,8 +19,10 @@ from torch import nn
 from bert_spark.encoding.model_files import weight_files
 
 _PREFIX = "bert."  # of the weights of a BERT that was saved with a head
-_SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-_SIZES += ("max_position_embeddings", "type_vocab_size")
+_SIZES = (
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
+    *("max_position_embeddings", "type_vocab_size"),
+)
 # What the modules below compute. A setting that is absent has this value in transformers as well.
 _EXPECTED = {
     "hidden_act": "gelu",
@@ -63,7 +65,7 @@ class PlainBert(nn.Module):
         super().__init__()
         self.config = SimpleNamespace(**{"is_encoder_decoder": False, "is_decoder": False, **config})
         self.embeddings = _Embeddings(config)
-        self.encoder = nn.Module()
+        self.encoder: Any = nn.Module()
         self.encoder.layer = nn.ModuleList(_layer(config) for _ in range(config["num_hidden_layers"]))
         self.pooler = _Pooler(config)
 
@@ -105,10 +107,10 @@ def _norm(config: dict[str, Any]) -> nn.LayerNorm:
     return nn.LayerNorm(config["hidden_size"], eps=config.get("layer_norm_eps", 1e-12))
 
 
-def _layer(config: dict[str, Any]) -> nn.Module:
+def _layer(config: dict[str, Any]) -> Any:
     """Return the modules of one layer, which `BertForward` calls one by one."""
     hidden, inner = config["hidden_size"], config["intermediate_size"]
-    layer = nn.Module()
+    layer: Any = nn.Module()
     layer.attention, layer.intermediate, layer.output = nn.Module(), nn.Module(), nn.Module()
     layer.attention.self, layer.attention.output = nn.Module(), nn.Module()
     for name in ("query", "key", "value"):
