@@ -65,7 +65,7 @@ class PlainBert(nn.Module):
         super().__init__()
         self.config = SimpleNamespace(**{"is_encoder_decoder": False, "is_decoder": False, **config})
         self.embeddings = _Embeddings(config)
-        self.encoder = nn.Module()
+        self.encoder: Any = nn.Module()
         self.encoder.layer = nn.ModuleList(_layer(config) for _ in range(config["num_hidden_layers"]))
         self.pooler = _Pooler(config)
 
@@ -107,10 +107,10 @@ def _norm(config: dict[str, Any]) -> nn.LayerNorm:
     return nn.LayerNorm(config["hidden_size"], eps=config.get("layer_norm_eps", 1e-12))
 
 
-def _layer(config: dict[str, Any]) -> nn.Module:
+def _layer(config: dict[str, Any]) -> Any:
     """Return the modules of one layer, which `BertForward` calls one by one."""
     hidden, inner = config["hidden_size"], config["intermediate_size"]
-    layer = nn.Module()
+    layer: Any = nn.Module()
     layer.attention, layer.intermediate, layer.output = nn.Module(), nn.Module(), nn.Module()
     layer.attention.self, layer.attention.output = nn.Module(), nn.Module()
     for name in ("query", "key", "value"):
