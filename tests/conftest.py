@@ -18,6 +18,7 @@ from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from tests.support import tiny_models, transformers_oracle
 from tests.support.forked_python import ForkedPython
+from tests.support.timeouts import HANGS_AFTER_S
 
 torch.set_num_threads(1)  # the models are tiny: on a busy machine two threads mostly wait for each other
 
@@ -29,7 +30,7 @@ def run_fresh():
     def run(code, **variables):
         environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
         command = [sys.executable, "-c", code]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=HANGS_AFTER_S)
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout.strip()
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.timeouts import HANGS_AFTER_S
 
 
 @pytest.mark.parametrize("name", ["encoder", "output_path", "stored_vectors"])
@@ -15,7 +16,7 @@ def test_benchmark_prints_a_table_and_writes_a_file(tiny_bert, tmp_path, name):
     options = ["--rows", "60", "--rounds", "1", "--json", str(tmp_path)]
     command = [sys.executable, "-W", "ignore", "-m", f"tests.benchmarks.{name}", *options]
     environment = os.environ | {"BENCHMARK_MODEL": str(tiny_bert)}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=environment)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     result = json.loads((tmp_path / f"{name}.json").read_text())
     assert f"{name}: {result['unit']}" in done.stdout

@@ -55,7 +55,7 @@ def test_the_models_own_recipe_gives_the_vectors_of_sentence_transformers(tmp_pa
         ({"pooling": "mean", "prompt": "so: "}, lambda: vectors(BASE, [f"so: {text}" for text in TEXTS])),
         ({"pooling": "cls+last", "normalize": True}, lambda: unit(np.hstack([vectors(BASE, TEXTS, "cls"), LAST()]))),
     ],
-    ids=str,
+    ids=lambda value: "" if callable(value) else str(value),
 )
 def test_settings_by_hand_equal_their_formulas(settings, expected):
     chosen = encoder(BASE, max_length=40, **settings)

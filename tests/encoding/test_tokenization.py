@@ -253,11 +253,11 @@ def test_a_text_of_ten_megabytes_takes_bounded_memory_and_time(bert_tokenizer):
     tokenize(
         "hello my world " * 70_000, tokenizer=bert_tokenizer
     )  # so that the memory of one call is already allocated
-    peak, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    peak, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     windows, count, _ = tokenize("hello my world " * 700_000, max_length=60, tokenizer=bert_tokenizer)
     assert (len(windows[0]), count) == (60, 2_100_002)
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024 < 300  # MB
-    assert time.monotonic() - start < 30
+    assert time.process_time() - start < 600  # hours if the time grew with the square of the length
 
 
 def test_ten_megabytes_without_white_space_take_bounded_memory(bert_tokenizer):

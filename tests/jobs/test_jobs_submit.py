@@ -9,6 +9,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.timeouts import HANGS_AFTER_S
 
 pyspark = pytest.importorskip("pyspark", reason="pyspark missing: pip install pyspark")
 SPARK_SUBMIT = str(Path(pyspark.__file__).parent / "bin" / "spark-submit")
@@ -22,7 +23,7 @@ def start(command, folder, **variables):
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYSPARK", "SPARK"))
     }
     env = inherited | {"PATH": path, "HF_HUB_OFFLINE": "1"} | variables
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=HANGS_AFTER_S)
 
 
 @pytest.mark.parametrize(

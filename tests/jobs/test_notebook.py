@@ -16,6 +16,7 @@ from bert_spark.runs.config import EmbedConfig
 from bert_spark.training.config import HeadConfig
 from tests.support import notebook_cells
 from tests.support.notebook_cells import NOTEBOOK, ROOT, TWEETS, make_tweets, run_cells, settings
+from tests.support.timeouts import HANGS_AFTER_S
 
 CONNECT = pytest.mark.skipif(pyspark.__version__ < "4", reason="pip's Spark 3.5 has no Connect server")
 ROWS = len(TWEETS) + 1
@@ -23,7 +24,9 @@ ROWS = len(TWEETS) + 1
 
 def run_command(*command, cwd, **variables):
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"} | variables
-    done = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(
+        [*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER_S
+    )
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
     return done.stdout
 

@@ -17,6 +17,7 @@ from bert_spark.cli.job_sections import ALL_SECTIONS, JOB_SECTIONS
 from bert_spark.settings import from_mapping, read_toml
 from jobs import score
 from tests.support.paths import ROOT
+from tests.support.timeouts import HANGS_AFTER_S
 
 FOLDER = ROOT / "conf" / "schedule"
 UNITS = ("bert-spark-score.service", "bert-spark-score.timer")
@@ -39,7 +40,7 @@ def run_with_fake_submit(command, folder, code=0):
     """Run a bash command next to a fake spark-submit.sh; return the fake's arguments and the finished process."""
     (folder / "spark-submit.sh").write_text(f'#!/bin/bash\nprintf "%s\\n" "$@" >arguments\nexit {code}\n')
     (folder / "spark-submit.sh").chmod(0o755)
-    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, timeout=HANGS_AFTER_S)
     return (folder / "arguments").read_text().splitlines(), done
 
 
@@ -66,7 +67,9 @@ def test_service_does_not_retry_codes_that_would_repeat():
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 @pytest.mark.parametrize("name", UNITS)
 def test_systemd_accepts_the_units(name):
-    done = subprocess.run(["systemd-analyze", "verify", FOLDER / name], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", FOLDER / name], capture_output=True, text=True, timeout=HANGS_AFTER_S
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -148,7 +151,7 @@ def test_airflow_loads_the_dag_and_retries_only_transient_failures(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["AIRFLOW_HOME"] = str(tmp_path)
     command = [python, ROOT / "tests" / "support" / "airflow_check.py", tmp_path / "found.json"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER_S)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["errors"] == []

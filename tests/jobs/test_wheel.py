@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.timeouts import HANGS_AFTER_S
 
 pytest.importorskip("pyspark", reason="pyspark missing: pip install pyspark")
 
@@ -18,7 +19,9 @@ def run_command(*command, cwd, code=0):
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "PYSPARK", "SPARK"))
     }
-    done = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER_S
+    )
     assert done.returncode == code, (done.stdout + done.stderr)[-3000:]
     return done.stdout + done.stderr
 

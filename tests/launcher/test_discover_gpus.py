@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.timeouts import HANGS_AFTER_S
 
 NVIDIA_SMI = {
     "two cards": ("GPU 0: H100 (UUID: GPU-a)\nGPU 1: H100 (UUID: GPU-b)", 0),
@@ -30,7 +31,7 @@ def discover(tmp_path):
             (tmp_path / "nvidia-smi").chmod(0o755)
         environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"} | variables
         script = [str(ROOT / "conf" / "discover_gpus.sh")]
-        done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER_S)
         return done.returncode, done.stdout, done.stderr
 
     return run

@@ -9,6 +9,7 @@ import pytest
 
 from jobs import train
 from tests.support.paths import ROOT
+from tests.support.timeouts import HANGS_AFTER_S
 
 JARS = os.environ.get("ICEBERG_JARS")
 pytestmark = pytest.mark.skipif(
@@ -32,7 +33,7 @@ def iceberg_runs(spark, artefact, tiny_bert, tmp_path_factory):
         str(folder / "other_artefact"),
     ]
     variables = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PYSPARK_PYTHON": sys.executable}
-    done = subprocess.run([*command, str(folder)], capture_output=True, text=True, env=variables, timeout=300)
+    done = subprocess.run([*command, str(folder)], capture_output=True, text=True, env=variables, timeout=HANGS_AFTER_S)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((folder / "seen.json").read_text()), done.stderr
 

@@ -11,6 +11,7 @@ import pyspark
 import pytest
 
 from tests.support.standalone_cluster import ROOT, SPARK_HOME, environment, free_port, rows_of, until
+from tests.support.timeouts import HANGS_AFTER_S
 
 pytestmark = [
     pytest.mark.cluster,
@@ -53,7 +54,7 @@ def client(tmp_path_factory):
             variables = environment(SPARK_REMOTE=f"sc://127.0.0.1:{port}", HF_HUB_OFFLINE="1", PYTHONPATH=str(ROOT))
             command = [sys.executable, *map(str, arguments)]
             done = subprocess.run(
-                command, capture_output=True, text=True, cwd=folder / "client", env=variables, timeout=400
+                command, capture_output=True, text=True, cwd=folder / "client", env=variables, timeout=HANGS_AFTER_S
             )
             assert done.returncode == code, (done.stdout + done.stderr)[-5000:]
             return done.stdout + done.stderr

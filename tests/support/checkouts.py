@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.timeouts import HANGS_AFTER_S
+
 
 def write(path, text):
     """Write an executable file and return its path."""
@@ -51,5 +53,11 @@ def start(script, *arguments, path=None, cwd=None, **variables):
     env["PATH"] = str(path) if path is not None else f"{Path(sys.executable).parent}:{env['PATH']}"
     command = [str(script), *arguments]
     return subprocess.run(
-        command, env=env | variables, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240
+        command,
+        env=env | variables,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=HANGS_AFTER_S,
     )
