@@ -58,8 +58,11 @@ widgets.text("partition_mb", "")
 
 widgets.text("model", "packaged:minilm-l6")
 widgets.text("revision", "")
-widgets.text("max_length", "60")
+widgets.text("max_length", "")
 widgets.text("pooling", "cls")
+widgets.dropdown("normalize", "false", switch)
+widgets.text("dimensions", "")
+widgets.text("prompt", "")
 widgets.dropdown("precision", "float32", ["float32", "bfloat16", "float16", "auto"])
 widgets.dropdown("engine", "torch", ["torch", "openvino"])
 widgets.dropdown("clean", "off", ["off", "tweets"])
@@ -102,7 +105,8 @@ source = widget_options(
 )
 precision = widget_options(widgets, "precision", "engine", "token_budget", "window_rows", "device")
 encoder = widget_options(
-    widgets, "model", "revision", "max_length", "pooling", "clean", "long_text", "embedding_column"
+    *(widgets, "model", "revision", "max_length", "pooling", "normalize", "dimensions", "prompt"),
+    *("clean", "long_text", "embedding_column"),
 )
 extras = widget_options(widgets, "diagnostics", "reuse")
 embed.embed([*common, *source, *encoder, *precision, *table_output, *extras, f"--output={embeddings}"])
