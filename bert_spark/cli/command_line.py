@@ -13,6 +13,9 @@ from bert_spark.cli.job_sections import ALL_SECTIONS, JOB_SECTIONS
 from bert_spark.errors import ConfigError
 from bert_spark.settings import JobSettings, from_mapping, read_toml
 
+# Settings that name data. With any of them the settings of the sample tweets no longer hold.
+_OWN_DATA = ("input.path", "output.path", "scores.path", "train.embeddings", "train.artefact", "history.output")
+
 
 class _Parser(argparse.ArgumentParser):
     """A parser that raises ConfigError. argparse's own ends the process, and a notebook with it."""
@@ -27,8 +30,8 @@ def parse_job(script: str, doc: str | None, argv: list[str] | None = None) -> Jo
     Parameters
     ----------
     script
-        The job's `__file__`. Its name decides which settings the job has. Without any option, `conf/local.toml` in the
-        parent of its folder is read: a checkout has that file, the wheel does not.
+        The job's `__file__`. Its name decides which settings the job has. Unless an option says where data comes from
+        or goes to, `conf/local.toml` in the parent of its folder is read: a checkout has that file, the wheel does not.
     doc
         The job's docstring, which `--help` prints.
     argv
@@ -44,9 +47,11 @@ def parse_job(script: str, doc: str | None, argv: list[str] | None = None) -> Jo
     argv = sys.argv[1:] if argv is None else argv
     arguments = vars(_parser(name, doc, default_file).parse_args(argv))
     check = arguments.pop("check")
-    path = arguments.pop("config") or (str(default_file) if argv in ([], ["--check"]) else None)
-    if path == str(default_file) and not default_file.exists():
+    path = arguments.pop("config")
+    if path is None and not argv and not default_file.exists():
         raise ConfigError("no options given, and there is no checkout here with a conf/local.toml to read; see --help")
+    if path is None and default_file.exists() and not any(arguments.get(name) is not None for name in _OWN_DATA):
+        path = str(default_file)
     tables = _with_absolute_paths(read_toml(path, ALL_SECTIONS), Path(path).parent) if path else {}
     sections: dict[str, Any] = {
         "check": check,
@@ -65,7 +70,7 @@ def parse_job(script: str, doc: str | None, argv: list[str] | None = None) -> Jo
 def _parser(name: str, doc: str | None, default_file: Path) -> _Parser:
     parser = _Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="check that all executors can run the job, then stop")
-    config = f"TOML file of settings; without any option, {default_file}" if default_file.exists() else None
+    config = f"TOML file of settings; without --input and --output, {default_file}" if default_file.exists() else None
     parser.add_argument("--config", help=config or "TOML file of settings")
     for section, kind in JOB_SECTIONS[name].items():
         _add_options(parser.add_argument_group(section), section, kind)

@@ -32,6 +32,30 @@ def test_relative_path_in_toml_starts_at_the_folder_of_the_file(tmp_path):
     assert job.input.path == str(tmp_path / "tweets.csv")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sample"),
+    [
+        ([], True),
+        (["--pooling", "mean", "--overwrite"], True),
+        (["--input", "mine.csv"], False),
+        (["--output", "mine"], False),  # else the sample would replace the rows that are there
+        (["--config", "mine.toml"], False),
+    ],
+)
+def test_the_sample_is_read_until_the_user_names_data(tmp_path, monkeypatch, arguments, sample):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("[encoder]\npooling = 'max'\n")
+    job = parse_job(embed.__file__, None, arguments)
+    assert str(job.input.path).endswith("conf/sample_tweets.csv") == sample
+    assert str(job.output.path).endswith("output/embeddings") == sample
+
+
+@pytest.mark.parametrize("option", ["--input", "--embeddings", "--output"])
+def test_the_sample_is_not_trained_on_once_an_option_names_data(option):
+    assert parse_job(train.__file__, None, [option, "mine"]).train.label_column == "label"
+    assert parse_job(train.__file__, None, ["--scale"]).train.label_column == "sentiment"
+
+
 def test_required_setting_is_refused_with_its_option(tmp_path):
     job = parse_job(train.__file__, None, ["--input", "tweets.csv"])
     with pytest.raises(ConfigError, match="--output is not set; pass it"):
