@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,38 @@ from bert_spark.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
+
+
+_MAX_RESULT = "spark.driver.maxResultSize"
+_SPARKS_DEFAULT = "1g"
+
+
+def check_result_size(spark: SparkSession, rows: int, width: int) -> None:
+    """Refuse to collect vectors that are more than Spark sends to the driver. Spark itself would fail after BERT.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    rows, width
+        Shape of the float32 matrix.
+
+    Raises
+    ------
+    DataError
+        If they are more than `spark.driver.maxResultSize`.
+    """
+    setting = str(spark.conf.get(_MAX_RESULT, _SPARKS_DEFAULT))
+    size = re.fullmatch(r"(\d+) *([kmgtp]?)b?", setting.strip().lower())
+    limit = int(size[1]) << (10 * " kmgtp".index(size[2] or " ")) if size else 0
+    needed = rows * width * 4
+    if 0 < limit < needed:  # 0 is no limit
+        raise DataError(
+            f"{rows:,} rows x {width} numbers x 4 bytes = {needed / 1e9:.1f} GB; Spark sends {setting} to the driver: "
+            f"set {_MAX_RESULT} (--conf {_MAX_RESULT}=0 for no limit), or take about {limit // (width * 4):,} rows "
+            "(--max-rows)"
+        )
 
 
 def collect_arrow(df: DataFrame) -> pa.Table:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-# Only if this process starts Spark itself: under spark-submit its own options and files decide.
-QUIET = {"spark.log.level": "ERROR", "spark.ui.showConsoleProgress": "false"}
+# Only if this process starts Spark itself: under spark-submit its own options and files decide. What is collected is
+# checked against the driver's memory instead.
+QUIET = {"spark.log.level": "ERROR", "spark.ui.showConsoleProgress": "false", "spark.driver.maxResultSize": "0"}
 ARROW = {"spark.sql.execution.arrow.pyspark.enabled": "true"}
 
 

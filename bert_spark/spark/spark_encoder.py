@@ -14,7 +14,7 @@ from bert_spark.encoding.text_cleaning import replace_lone_surrogates
 from bert_spark.encoding.vector_recipe import recipe_of
 from bert_spark.errors import ModelError, SetupError
 from bert_spark.memory import check_fits
-from bert_spark.spark.collect import collect_arrow, column_to_matrix
+from bert_spark.spark.collect import check_result_size, collect_arrow, column_to_matrix
 from bert_spark.spark.session import current_session
 from bert_spark.spark.transforms import with_embedding
 
@@ -39,7 +39,7 @@ class SparkEncoder(BaseEstimator):  # type: ignore[misc]
         SetupError
             If no Spark session is active.
         DataError
-            If the vectors would not fit into the driver's memory.
+            If the vectors would not fit into the driver's memory, or are more than Spark sends to it.
         ModelError
             If a text cannot be embedded. The message names its row.
         """
@@ -47,7 +47,9 @@ class SparkEncoder(BaseEstimator):  # type: ignore[misc]
         if spark is None:
             raise SetupError("no active Spark session; create one with SparkSession.builder.getOrCreate() first")
         if config.embedding_func is None:
-            check_fits(len(texts), self.width(config))
+            width = self.width(config)
+            check_fits(len(texts), width)
+            check_result_size(spark, len(texts), width)
         rows = pd.DataFrame({"row": range(len(texts)), "text": [replace_lone_surrogates(text) for text in texts]})
         df = spark.createDataFrame(rows, "row long, text string")
         partitions = self.partitions or max(2, min(len(texts) // 500 + 1, 200))

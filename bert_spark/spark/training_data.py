@@ -101,7 +101,8 @@ def labelled_examples(
     ConfigError
         If the head does not accept these labels or its options.
     DataError
-        If the labels cannot be learnt, or the vectors would not fit into the driver's memory.
+        If the labels cannot be learnt, or the vectors would not fit into the driver's memory or are more than Spark
+        sends to it.
     FingerprintError
         If the model that made the stored vectors is not the one that has its name now.
     """
@@ -109,7 +110,9 @@ def labelled_examples(
     total, labelled, usable = rows.counts()
     share = min(1.0, (train.max_rows or total) / max(1, total))
     if train.features != "tfidf":
-        check_fits(int(usable * share), SparkEncoder().width(config))
+        width = SparkEncoder().width(config)
+        check_fits(int(usable * share), width)
+        rows.check_collectable(int(usable * share), width)
     pairs = rows.pairs(share)
     counts = {
         "rows": total,

@@ -18,7 +18,7 @@ from pyspark.sql import types as T
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.spark.arrow_arrays import column_values
-from bert_spark.spark.collect import collect_arrow, collect_batches
+from bert_spark.spark.collect import check_result_size, collect_arrow, collect_batches
 from bert_spark.spark.label_column import check_label_column, usable_label, usable_labels
 from bert_spark.spark.transforms import with_embedding
 from bert_spark.tables.config import InputConfig
@@ -59,6 +59,9 @@ class LabelledRows(Protocol):
 
     def warnings(self) -> list[str]:
         """Return what the texts and labels hint at: values that look wrongly read."""
+
+    def check_collectable(self, rows: int, width: int) -> None:
+        """Raise DataError if so many vectors cannot be brought to this process."""
 
     def pairs(self, share: float) -> pa.Table:
         """Return text and label of a share of the rows that have both, chosen by the hash of the text."""
@@ -109,6 +112,10 @@ class SparkRows:
         own = [count.alias(name) for name, count in counts.items()]
         row = self._table.agg(*input_counts(self._table, self._source.text_column), *own).first()
         return row.asDict() if row else {}
+
+    def check_collectable(self, rows: int, width: int) -> None:
+        """Raise DataError if they are more than Spark sends to the driver."""
+        check_result_size(self._table.sparkSession, rows, width)
 
     def pairs(self, share: float) -> pa.Table:
         """Return text and label."""
@@ -180,6 +187,9 @@ class ParquetRows:
         """Return what the labels hint at. The texts were looked at when they were embedded."""
         labels = [str(label) for label in column_values(self._texts_and_labels["label"]) if label is not None]
         return null_words_warning("labels", sum(label in NULL_WORDS for label in labels), len(labels))
+
+    def check_collectable(self, rows: int, width: int) -> None:
+        """Do nothing: this process reads the files itself."""
 
     def pairs(self, share: float) -> pa.Table:
         """Return text and label."""

@@ -1,10 +1,12 @@
 """From a DataFrame to Arrow and to one matrix on the driver."""
 
+from types import SimpleNamespace
+
 import pyarrow as pa
 import pytest
 
 from bert_spark.errors import DataError
-from bert_spark.spark.collect import collect_arrow, fill_matrix
+from bert_spark.spark.collect import check_result_size, collect_arrow, fill_matrix
 
 
 def test_vectors_are_collected_without_pandas(spark, monkeypatch):
@@ -36,3 +38,28 @@ def test_batches_fill_one_matrix_and_rows_without_a_vector_are_dropped():
 def test_more_vectors_than_counted_rows_are_refused():
     with pytest.raises(DataError, match="got more than the 1 rows that were counted"):
         fill_matrix([batch([[1], [2]])], 1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "rows", "refused"),
+    [
+        ("1g", 349_525, False),
+        ("1g", 349_526, True),
+        ("2048m", 500_000, False),
+        ("1048576", 342, True),
+        ("1 KB", 1, True),
+        ("0", 10**9, False),
+    ],
+)
+def test_vectors_that_spark_does_not_send_to_the_driver_are_refused(setting, rows, refused):
+    session = SimpleNamespace(conf={"spark.driver.maxResultSize": setting})
+    if not refused:
+        check_result_size(session, rows, 768)
+        return
+    with pytest.raises(DataError, match=f"Spark sends {setting} to the driver: set spark.driver.maxResultSize"):
+        check_result_size(session, rows, 768)
+
+
+def test_sparks_default_is_known(spark):
+    with pytest.raises(DataError, match=r"500,000 rows x 768 numbers x 4 bytes = 1.5 GB; Spark sends 1g to the driver"):
+        check_result_size(spark, 500_000, 768)
