@@ -97,6 +97,30 @@ def acquired(folder: Folder, run: str) -> Iterator[Lock]:
         lock._release()
 
 
+def end_lock_of_version_0_1(folder: Folder) -> None:
+    """Remove the lock of a dead run of version 0.1: one file beside the folder of claims, which is in another folder.
+
+    Raises
+    ------
+    LockedError
+        If that run is alive.
+    """
+    parent, _, name = folder.uri.rpartition("/")
+    beside, file = Folder(parent), f"{name}.json"
+    text = beside.read(file)
+    if text is None:
+        return
+    holder = _parse_holder(text)
+    if _is_on_this_machine(holder):
+        dead = not _is_running_still(holder)
+    else:
+        dead = time.time() - float(holder.get("beat", 0)) > STALE_S  # that version wrote the time of its own clock
+    if not dead:
+        raise LockedError(_locked_text(holder, beside.uri + "/" + file))
+    logger.warning("taking over the lock of %s, which is dead", _holder_text(holder))
+    beside.remove(file)
+
+
 def _claim(folder: Folder, holder: Holder) -> None:
     """Claim the lock; raise LockedError if another run has it, or is about to have it."""
     name = _claim_name(holder)
@@ -113,10 +137,7 @@ def _claim(folder: Folder, holder: Holder) -> None:
                 break  # of runs that start at once, the one whose claim is named first stays
             time.sleep(POLL_S)
         other = next((other for other in others.values() if other.get("holds")), others[first])
-        raise LockedError(
-            f"{_holder_text(other)} is writing to this output (lock {folder.uri}). Wait until it has ended and run "
-            f"again. If it is dead, its lock expires {STALE_S / 60:g} minutes after its last heartbeat"
-        )
+        raise LockedError(_locked_text(other, folder.uri))
     except BaseException:
         _withdraw(folder, name)
         raise
@@ -186,10 +207,26 @@ def _holder_text(holder: Mapping[str, Any]) -> str:
     return f"run {holder.get('run')} (process {holder.get('pid')} on {holder.get('host')}, since {holder.get('since')})"
 
 
+def _locked_text(holder: Mapping[str, Any], lock: str) -> str:
+    return (
+        f"{_holder_text(holder)} is writing to this output (lock {lock}). Wait until it has ended and run again. If it "
+        f"is dead, its lock expires {STALE_S / 60:g} minutes after its last heartbeat"
+    )
+
+
+def _is_on_this_machine(holder: Mapping[str, Any]) -> bool:
+    return holder.get("space") == _process_namespace() and isinstance(holder.get("pid"), int)
+
+
+def _is_running_still(holder: Mapping[str, Any]) -> bool:
+    """Tell whether the process of a holder on this machine runs, and is not another one of the same number."""
+    return _is_running(holder["pid"]) and holder.get("began") == _process_start(holder["pid"])
+
+
 def _is_dead(folder: Folder, name: str, holder: Mapping[str, Any]) -> bool:
     """Tell whether a holder's process has ended or, on another machine, whether its heartbeat has stopped."""
-    if holder.get("space") == _process_namespace() and isinstance(holder.get("pid"), int):
-        return not _is_running(holder["pid"]) or holder.get("began") != _process_start(holder["pid"])
+    if _is_on_this_machine(holder):
+        return not _is_running_still(holder)
     try:
         return folder.age_s(name) > STALE_S
     except FileNotFoundError:  # released meanwhile

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from bert_spark.errors import ConfigError, LockedError
-from bert_spark.runs.lock import Lock, acquired
+from bert_spark.runs.lock import Lock, acquired, end_lock_of_version_0_1
 from bert_spark.runs.run_record import without_redacted_words
 from bert_spark.runs.staging_area import PLACE_FILE, StagingArea, staged_names
 from bert_spark.storage import Folder
@@ -88,6 +88,7 @@ def locked_output(spark: SparkSession, output: OutputConfig, area: StagingArea, 
         *beside, last = area.lock_folders
         for folder in (*beside, last):
             try:
+                end_lock_of_version_0_1(folder)
                 locks[folder.uri] = stack.enter_context(acquired(folder, run))
             except OSError as err:
                 if folder is last:

@@ -12,7 +12,7 @@ import pytest
 
 from bert_spark.errors import LockedError
 from bert_spark.runs import lock
-from bert_spark.runs.lock import acquired
+from bert_spark.runs.lock import STALE_S, acquired, end_lock_of_version_0_1
 from bert_spark.storage import Folder
 from tests.support.interleavings import History, Storage, every_history
 
@@ -209,3 +209,17 @@ def test_two_runs_never_hold_the_lock_at_once_in_any_order_of_their_steps(every_
 def test_every_order_finds_the_two_runs_that_a_look_before_the_claim_lets_in(every_order, monkeypatch):
     monkeypatch.setattr(lock, "_claim", check_then_write)
     assert max(most for most, *_ in every_order({})) == 2
+
+
+@pytest.mark.parametrize(("age_s", "alive"), [(30, True), (STALE_S + 1, False)])
+def test_a_lock_of_version_0_1_holds_until_its_heartbeat_is_stale(local_folder, age_s, alive, caplog):
+    """It is one file beside the folder of claims, with the time of its machine's clock."""
+    beside = Folder(local_folder.uri.rpartition("/")[0])
+    beside.write("locks.json", json.dumps(json.loads(other_claim()) | {"beat": time.time() - age_s}))
+    if alive:
+        with pytest.raises(LockedError, match=r"run score scores \(process 4 on elsewhere, since then\) is writing"):
+            end_lock_of_version_0_1(local_folder)
+        return
+    end_lock_of_version_0_1(local_folder)
+    assert "taking over the lock of run score scores" in caplog.text
+    assert beside.read("locks.json") is None

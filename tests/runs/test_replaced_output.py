@@ -113,10 +113,14 @@ def test_overwrite_replaces_the_rows_and_leaves_nothing_behind(spark, run, tmp_p
     assert list((tmp_path / "_staging" / "out").iterdir()) == list((tmp_path / "_locks" / "out").iterdir()) == []
 
 
+def write_one_row(rows, output, finish):
+    finish(rows.where("id = '1'")).write.parquet(output.path)
+
+
 def test_a_run_that_fails_leaves_the_old_rows(spark, run, tmp_path, caplog, monkeypatch):
     assert run("{folder}/d/in.csv", "{folder}/out") == 0
     before = files_below(tmp_path / "out")
-    monkeypatch.setattr(plain_run, "write_output", lambda rows, output: rows.limit(1).write.parquet(output.path))
+    monkeypatch.setattr(plain_run, "write_output", write_one_row)
     assert run("{folder}/d/in.csv", "{folder}/out") == 1
     assert "It is unchanged; check that the input does not change during a run" in caplog.messages[-1]
     assert files_below(tmp_path / "out") == before
@@ -133,8 +137,8 @@ def test_a_second_run_at_the_same_time_is_refused(spark, run, tmp_path, caplog):
     assert spark.read.parquet(str(tmp_path / "out")).columns == ["id"]
 
 
-def broken_write(rows, output):
-    write_output(rows, output)
+def broken_write(*arguments):
+    write_output(*arguments)
     raise DataError("the disk is full")
 
 
