@@ -77,15 +77,13 @@ def _probe_function(
         import platform
         import socket
         import time
-        from importlib import metadata
 
         end = time.monotonic() + task_s  # while this task lasts, Spark sends the others to other executors
         where = f"{socket.gethostname()}, executor {os.getppid()}"
         facts: dict[str, Any] = {"where": where, "python": platform.python_version(), "problems": []}
         for name in ("torch", "transformers"):
             try:
-                importlib.import_module(name)  # it may be installed and still not load
-                facts[name] = metadata.version(name)  # as the driver tells its own
+                facts[name] = importlib.import_module(name).__version__  # of what tasks will load
             except Exception as err:
                 facts[name] = "missing"
                 facts["problems"].append(f"{name} can't be imported ({type(err).__name__}: {err})")
