@@ -5,10 +5,12 @@ Without it, a timestamp's day would follow the machine: Spark's own default is t
 
 from __future__ import annotations
 
+import datetime
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pyspark.errors import PySparkException
 
@@ -43,7 +45,7 @@ def days_in_zone(spark: SparkSession, zone: str | None) -> Iterator[str]:
     # SET lists what was set, and leaves out defaults: those of a machine say nothing about the data
     was_set = bool(spark.sql("SET").where(f"key = '{SESSION_ZONE}'").take(1))
     chosen = zone or (current if was_set else DEFAULT_ZONE)
-    if zone is None and chosen != current:
+    if zone is None and not _is_same_zone(chosen, current):
         logger.warning(
             "days are counted in %s, and not in this machine's time zone %s; set --time-zone for days of another zone",
             chosen,
@@ -63,3 +65,15 @@ def days_in_zone(spark: SparkSession, zone: str | None) -> Iterator[str]:
             spark.conf.set(SESSION_ZONE, current)
         else:
             spark.conf.unset(SESSION_ZONE)
+
+
+def _is_same_zone(one: str, other: str) -> bool:
+    """Tell whether two names mean zones of equal clocks, as UTC and Etc/UTC do: on the first of each month."""
+    if one == other:
+        return True
+    try:
+        zones = ZoneInfo(one), ZoneInfo(other)
+    except (ZoneInfoNotFoundError, ValueError):
+        return False
+    months = [datetime.datetime(year, month, 1) for year in range(2000, 2030) for month in range(1, 13)]
+    return all(zones[0].utcoffset(month) == zones[1].utcoffset(month) for month in months)
