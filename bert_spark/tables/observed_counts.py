@@ -36,8 +36,8 @@ class ObservedCounts:
     counts
         The counts, named aggregates.
     count_again
-        Returns these counts, or some of them, by other means. By default `rows` are aggregated, so they must not need
-        BERT.
+        Returns these counts, or some of them, by other means; an empty dict if there are none. By default `rows` are
+        aggregated, so they must not need BERT.
 
     Attributes
     ----------
@@ -50,6 +50,7 @@ class ObservedCounts:
     ) -> None:
         self._observation = Observation()
         self._count_again = count_again or (lambda: rows.agg(*counts).collect()[0].asDict())
+        self._counts_of_no_row = lambda: rows.limit(0).agg(*counts).collect()[0].asDict()  # runs no BERT
         position = F.col(_POSITION)
         # Each task that has records counts its first one here. Sets, unlike sums, do not grow if a task counts twice.
         tasks_counted = F.count_if(position.bitwiseAND((1 << _RECORD_BITS) - 1) == 0).alias(_TASKS_COUNTED)
@@ -61,9 +62,11 @@ class ObservedCounts:
         """Return the counts. Call it after the action."""
         observed = dict(self._observation.get)
         if not observed:  # Spark 3.5 drops counts together with their plan, once it knows that no row comes out of it
-            return self._count_again()
+            return self._count_again() or self._counts_of_no_row()
         repeated = observed.pop(_TASKS_COUNTED) - observed.pop(_TASKS)
         if not repeated:
             return observed
-        logger.warning("Spark counted %d tasks again, which ran again: their rows are counted anew", repeated)
-        return observed | self._count_again()
+        counted_anew = self._count_again()
+        outcome = "the rows are counted anew" if counted_anew else "the counts of this run are too large"
+        logger.warning("Spark counted %d tasks again, which ran again: %s", repeated, outcome)
+        return observed | counted_anew

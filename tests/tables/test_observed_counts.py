@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyspark
 import pytest
@@ -39,7 +40,7 @@ def test_tasks_that_ran_again_are_counted_once(spark, lose_shuffled_rows, caplog
     assert sorted(row.id for row in spread.collect()) == list(range(ROWS))
     assert seen.result() == {"rows": ROWS, "total": ROWS * (ROWS - 1) // 2}
     if pyspark.__version__ < "4":
-        assert "tasks again, which ran again: their rows are counted anew" in caplog.text
+        assert "tasks again, which ran again: the rows are counted anew" in caplog.text
 
 
 def test_counts_of_an_undisturbed_pass_need_no_second_one(spark):
@@ -47,3 +48,22 @@ def test_counts_of_an_undisturbed_pass_need_no_second_one(spark):
     assert seen.rows.columns == ["id"]
     assert len(seen.rows.where("id % 3 = 0").collect()) == 334
     assert seen.result() == {"rows": ROWS}
+
+
+@pytest.fixture
+def appended(spark):
+    """Return the counts of rows that cannot be counted by other means, as those that are appended to a table."""
+    return ObservedCounts(spark.range(ROWS), [F.count(F.lit(1)).alias("rows")], dict)
+
+
+def test_counts_that_spark_drops_are_those_of_no_row(appended):
+    """Spark 3.5 drops them together with their plan if no row comes out of it."""
+    appended._observation = SimpleNamespace(get={})
+    assert appended.result() == {"rows": 0}
+
+
+def test_counts_that_stay_too_large_are_said_to_be(appended, caplog):
+    counted_twice = {"rows": 1010, "_bert_spark_tasks_counted": 5, "_bert_spark_tasks": 4}
+    appended._observation = SimpleNamespace(get=counted_twice)
+    assert appended.result() == {"rows": 1010}
+    assert "Spark counted 1 tasks again, which ran again: the counts of this run are too large" in caplog.text
