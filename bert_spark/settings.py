@@ -6,7 +6,7 @@ import dataclasses
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -152,3 +152,22 @@ class JobSettings:
         if value is None:
             raise ConfigError(f"{option} is not set; pass it, or set it in the file of --config")
         return value
+
+
+def settings_of(config: Any, newer: Collection[str] = ()) -> dict[str, Any]:
+    """Return the settings of a dataclass that TOML and JSON can hold, for records and metadata.
+
+    Parameters
+    ----------
+    config
+        The dataclass.
+    newer
+        Settings that earlier versions did not have. At their defaults they are left out, so that what those versions
+        wrote stays equal.
+    """
+    stored = [spec for spec in dataclasses.fields(config) if spec.metadata]
+    return {
+        spec.name: getattr(config, spec.name)
+        for spec in stored
+        if spec.name not in newer or getattr(config, spec.name) != spec.default
+    }

@@ -6,7 +6,8 @@ import pytest
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.errors import ConfigError
-from bert_spark.settings import from_mapping, read_toml
+from bert_spark.runs.config import ScoreConfig
+from bert_spark.settings import from_mapping, read_toml, settings_of
 
 
 def test_settings_are_read_from_toml(tmp_path):
@@ -69,3 +70,10 @@ def test_an_invalid_file_is_named(tmp_path, content, message):
 def test_an_unreadable_file_is_named(tmp_path, name, reason):
     with pytest.raises(ConfigError, match=rf"config file .* can't be read: {reason}.*; give another --config"):
         read_toml(tmp_path / name, ("encoder",))
+
+
+def test_newer_settings_are_stored_unless_they_are_at_their_default():
+    names = {"label_column", "margin_column"}
+    stored = settings_of(ScoreConfig(label_column="mine"), newer=names)
+    assert stored["label_column"] == "mine"
+    assert set(settings_of(ScoreConfig())) - set(stored) == {"margin_column"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from bert_spark.encoding.function_id import function_id
 from bert_spark.encoding.pooling import MODEL_POOLING, POOLINGS, check_pooling
 from bert_spark.encoding.text_cleaning import CLEANINGS
 from bert_spark.errors import ConfigError
-from bert_spark.settings import at_least, check_fields, option
+from bert_spark.settings import at_least, check_fields, option, settings_of
 
 DEFAULT_MODEL = "packaged:minilm-l6"
 DEFAULT_MAX_LENGTH = 60
@@ -133,5 +132,4 @@ class EncoderConfig:
 
         Newer settings that are at their default are left out: outputs that were written before they existed stay equal.
         """
-        settings = {spec.name: getattr(self, spec.name) for spec in dataclasses.fields(self) if spec.metadata}
-        return {name: value for name, value in settings.items() if name not in _NEWER or value not in (None, False)}
+        return settings_of(self, newer=_NEWER)

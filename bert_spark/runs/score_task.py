@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bert_spark.runs.task import Task
+from bert_spark.settings import settings_of
 from bert_spark.spark.transforms import with_score
 from bert_spark.tables.diagnostics import counted_diagnostics
 from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY
 
 if TYPE_CHECKING:
     from bert_spark.artefact.artefact import Artefact
-    from bert_spark.runs.config import ScoreConfig
     from bert_spark.settings import JobSettings
 
 _NEWER = {"label_column", "margin_column", "scores_column"}
@@ -50,16 +49,7 @@ def score_task(job: JobSettings, artefact: Artefact) -> Task:
         facts={
             "artefact": artefact.path,
             "artefact_digest": artefact.digest,
-            "score": _recorded(job.score),
+            "score": settings_of(job.score, newer=_NEWER),
         },
         reads_vectors=job.score.embedding_column is not None,
     )
-
-
-def _recorded(config: ScoreConfig) -> dict[str, Any]:
-    """Return the settings for the record. Names at their defaults are left out: earlier versions had none."""
-    return {
-        spec.name: getattr(config, spec.name)
-        for spec in dataclasses.fields(config)
-        if spec.name not in _NEWER or getattr(config, spec.name) != spec.default
-    }

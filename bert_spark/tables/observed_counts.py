@@ -50,7 +50,7 @@ class ObservedCounts:
     ) -> None:
         self._observation = Observation()
         self._count_again = count_again or (lambda: rows.agg(*counts).collect()[0].asDict())
-        self._counts_of_no_row = lambda: rows.limit(0).agg(*counts).collect()[0].asDict()  # runs no BERT
+        self._input, self._counts = rows, counts
         position = F.col(_POSITION)
         # Each task that has records counts its first one here. Sets, unlike sums, do not grow if a task counts twice.
         tasks_counted = F.count_if(position.bitwiseAND((1 << _RECORD_BITS) - 1) == 0).alias(_TASKS_COUNTED)
@@ -70,3 +70,6 @@ class ObservedCounts:
         outcome = "the rows are counted anew" if counted_anew else "the counts of this run are too large"
         logger.warning("Spark counted %d tasks again, which ran again: %s", repeated, outcome)
         return observed | counted_anew
+
+    def _counts_of_no_row(self) -> dict[str, Any]:
+        return dict(self._input.limit(0).agg(*self._counts).collect()[0].asDict())  # Spark's plan for it runs no BERT
