@@ -24,6 +24,7 @@ from tests.support.paths import ROOT
 PEERS = ("sentence-transformers", "optimum-intel", "optimum-onnx", "onnxruntime", "openvino")
 MAX_LENGTH = 60
 MODEL = os.environ.get("BENCHMARK_MODEL", "packaged:minilm-l6")
+LEAST_SECONDS = 0.3  # of a measurement of the matrix-multiply limit
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16")
 
 
@@ -91,16 +92,18 @@ def matmul_limit(dtype=torch.float32, device="cpu", shape=(1024, 384, 1536)):
     # random numbers, since a GPU clocks higher on constant ones
     states, layer = torch.randn(rows, inner).to(device, dtype), torch.nn.Linear(inner, columns).to(device, dtype)
     kernels = {TORCH_KERNELS.linear, kernels_for(device, dtype).linear}
-    times = 30 if device == "cpu" else 300
+    at_once = 1 if device == "cpu" else 300  # calls between two looks at the clock
 
     def measure(linear):
         wait_for(device)
-        started = time.perf_counter()
+        started, calls, seconds = time.perf_counter(), 0, 0.0
         with torch.inference_mode():
-            for _ in range(times):
-                linear(layer, states)
-        wait_for(device)
-        return times * 2 * rows * inner * columns / (time.perf_counter() - started) / 1e9
+            while seconds < LEAST_SECONDS:
+                for _ in range(at_once):
+                    linear(layer, states)
+                wait_for(device)
+                calls, seconds = calls + at_once, time.perf_counter() - started
+        return calls * 2 * rows * inner * columns / seconds / 1e9
 
     return lambda: max(measure(linear) for linear in kernels)
 

@@ -15,20 +15,11 @@ from bert_spark.errors import ConfigError, DataError
 from bert_spark.runs.config import EmbedConfig
 from bert_spark.training.config import HeadConfig
 from tests.support import notebook_cells
-from tests.support.notebook_cells import NOTEBOOK, ROOT, TWEETS, make_tweets, run_cells, settings
+from tests.support.notebook_cells import NOTEBOOK, ROOT, TWEETS, make_tweets, run_cells, run_script, settings
 from tests.support.timeouts import HANGS_AFTER_S
 
 CONNECT = pytest.mark.skipif(pyspark.__version__ < "4", reason="pip's Spark 3.5 has no Connect server")
 ROWS = len(TWEETS) + 1
-
-
-def run_command(*command, cwd, **variables):
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"} | variables
-    done = subprocess.run(
-        [*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER_S
-    )
-    assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
-    return done.stdout
 
 
 def check_displayed(displayed):
@@ -38,6 +29,11 @@ def check_displayed(displayed):
     labels = {(row["id"], row["emotion"]): row["label"] for row in scored}
     assert labels.pop((60, "sad")) is None
     assert all(label == emotion for (_, emotion), label in labels.items())
+
+
+def check_printed(printed):
+    assert f"score: {len(TWEETS)} rows" in printed
+    assert "|label|" in printed
 
 
 @pytest.fixture
@@ -53,25 +49,29 @@ def test_cells_run_on_classic_spark_and_keep_its_session(spark, tables, tiny_ber
     assert spark.range(3).count() == 3
 
 
+def test_notebook_runs_as_a_script(spark, tables, tiny_bert, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    run_script(tiny_bert, tmp_path)
+    check_printed(capsys.readouterr().out)
+
+
 @CONNECT
-def test_cells_run_on_spark_connect_and_keep_its_session(tiny_bert, tmp_path):
-    program = [sys.executable, notebook_cells.__file__, tiny_bert, tmp_path / "artefact", tmp_path / "result.json"]
-    run_command(*program, cwd=tmp_path, SPARK_REMOTE="local[2]")
+def test_cells_and_script_run_on_spark_connect_and_keep_its_session(tiny_bert, tmp_path):
+    daemon = "--conf spark.python.daemon.module=tests.support.preloaded_daemon pyspark-shell"
+    variables = {"PYTHONPATH": str(ROOT), "SPARK_REMOTE": "local[2]", "PYSPARK_SUBMIT_ARGS": daemon}
+    done = subprocess.run(
+        [sys.executable, notebook_cells.__file__, str(tiny_bert), str(tmp_path)],
+        cwd=tmp_path,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=HANGS_AFTER_S,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
+    check_printed(done.stdout)
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["session"], result["alive"]) == ("pyspark.sql.connect.session", 3)
     check_displayed(result["displayed"])
-
-
-@pytest.mark.parametrize("spark_remote", [None, pytest.param("local[2]", marks=CONNECT)])
-def test_notebook_runs_as_a_script(tiny_bert, tmp_path, spark_remote):
-    rows = "".join(f"{number},{text},{emotion}\n" for number, text, emotion in TWEETS)
-    (tmp_path / "tweets.csv").write_text("id,text,emotion\n" + rows)
-    widgets = settings(tiny_bert, tmp_path / "artefact") | {"input": str(tmp_path / "tweets.csv"), "format": "csv"}
-    arguments = [f"{name}={value}" for name, value in widgets.items()]
-    remote = {} if spark_remote is None else {"SPARK_REMOTE": spark_remote}
-    printed = run_command(sys.executable, NOTEBOOK, *arguments, cwd=tmp_path, **remote)
-    assert f"score: {len(TWEETS)} rows" in printed
-    assert "|label|" in printed
 
 
 def test_failing_step_raises_and_keeps_the_session(spark, tables, tiny_bert, tmp_path):

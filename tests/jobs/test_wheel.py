@@ -16,9 +16,8 @@ pytest.importorskip("pyspark", reason="pyspark missing: pip install pyspark")
 
 
 def run_command(*command, cwd, code=0):
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "PYSPARK", "SPARK"))
-    }
+    of_these_tests = ("PYTHONPATH", "PYSPARK", "SPARK_HOME")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(of_these_tests)}
     done = subprocess.run(
         [*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=HANGS_AFTER_S
     )

@@ -1,11 +1,12 @@
-"""Run jobs/notebook.py cell by cell as Databricks does, with fakes of `dbutils` and `display`.
+"""Run jobs/notebook.py cell by cell as Databricks does, with fakes of `dbutils` and `display`, and as a script.
 
-As a program, `notebook_cells.py MODEL ARTEFACT OUT` runs on the Spark of SPARK_REMOTE and writes the displayed
-tables to OUT, as JSON.
+As a program, `notebook_cells.py MODEL FOLDER` does both on the Spark of SPARK_REMOTE. It writes the displayed tables to
+FOLDER/result.json.
 """
 
 import json
 import os
+import runpy
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,6 +61,15 @@ def settings(model, artefact, catalog="spark_catalog"):
     return columns | {"model": str(model), "artefact": str(artefact), "max_length": "20", "precision": "float32"}
 
 
+def run_script(model, folder):
+    """Run the notebook as a script on TWEETS in a csv file. It prints its tables."""
+    rows = "".join(f"{number},{text},{emotion}\n" for number, text, emotion in TWEETS)
+    (folder / "tweets.csv").write_text("id,text,emotion\n" + rows)
+    widgets = settings(model, folder / "artefact") | {"input": str(folder / "tweets.csv"), "format": "csv"}
+    sys.argv = [str(NOTEBOOK), *(f"{name}={value}" for name, value in widgets.items())]
+    runpy.run_path(str(NOTEBOOK), run_name="__main__")
+
+
 def make_tweets(spark):
     """Create the input table."""
     spark.sql("DROP TABLE IF EXISTS spark_catalog.default.tweets")
@@ -72,8 +82,10 @@ if __name__ == "__main__":
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    model, folder = sys.argv[1], Path(sys.argv[2])
     session = SparkSession.builder.getOrCreate()
     make_tweets(session)
-    displayed = run_cells(session, settings(*sys.argv[1:3]))
+    displayed = run_cells(session, settings(model, folder / "artefact"))
+    run_script(model, folder)
     result = {"session": type(session).__module__, "alive": session.range(3).count(), "displayed": displayed}
-    Path(sys.argv[3]).write_text(json.dumps(result))
+    (folder / "result.json").write_text(json.dumps(result))
