@@ -123,8 +123,10 @@ def count_partition_rows(spark: SparkSession, output: OutputConfig, partition: s
     """Return how many rows one partition, "column=value", of an output holds."""
     target = _Partition.parse(partition)
     if output.format not in ("table", "delta"):
-        folder = target.folder(output)
-        return spark.read.format(output.format).load(folder).count() if path_exists(spark, folder, output.format) else 0
+        try:
+            return spark.read.format(output.format).load(target.folder(output)).count()
+        except AnalysisException:  # no folder, or one in which a killed write has left no complete file
+            return 0
     if not path_exists(spark, str(output.path), output.format):
         return 0
     return read_output(spark, output).where(target.condition).count()

@@ -1,4 +1,7 @@
-"""The driver is killed (SIGKILL) at the worst moments: the next run publishes every key once, with the right labels."""
+"""The driver is killed (SIGKILL) while it encodes: the next run publishes every key once, with the right labels.
+
+test_histories.py goes through all other moments, in one process.
+"""
 
 import json
 import os
@@ -24,12 +27,12 @@ COUNTED = pyspark.__version__ >= "4"  # Spark 3.5 shows no counts of a stream's 
 
 
 class JobProcess:
-    """A job in a process of its own that stops or dies at `point`; see kill_app.py."""
+    """A job in a process of its own that stops while it stages `partition`; see kill_app.py."""
 
-    def __init__(self, point, options, folder):
+    def __init__(self, partition, options, folder):
         daemon = "--conf spark.python.daemon.module=tests.support.preloaded_daemon pyspark-shell"
         variables = {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable, "PYSPARK_SUBMIT_ARGS": daemon}
-        command = [sys.executable, str(APP), point, *options]
+        command = [sys.executable, str(APP), partition, *options]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | variables, cwd=folder
         )
@@ -48,16 +51,13 @@ class JobProcess:
         state = os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         assert (state.si_code, state.si_status) == (os.CLD_STOPPED, signal.SIGSTOP)
 
-    def wait_until_killed(self):
-        """Wait until the process was killed and its JVM, which holds the pipe of the log too, has ended as well."""
+    def kill(self):
+        """Kill the process and wait until its JVM, which holds the pipe of the log too, has ended as well."""
+        self.process.kill()
         assert self.process.wait(TIMEOUT_S) == -signal.SIGKILL
         self._log.join(TIMEOUT_S)
         assert not self._log.is_alive()
         self._hung.cancel()
-
-    def kill(self):
-        self.process.kill()
-        self.wait_until_killed()
 
 
 def write_files(nightly):
@@ -88,8 +88,8 @@ def start_job(four_files):
     """Return a function that starts a job on the four files; processes that a failed test leaves are killed."""
     jobs = []
 
-    def start(point, options):
-        jobs.append(JobProcess(point, four_files.command(*options), four_files.folder))
+    def start(partition, options):
+        jobs.append(JobProcess(partition, four_files.command(*options), four_files.folder))
         return jobs[-1]
 
     yield start
@@ -133,17 +133,6 @@ def test_a_run_killed_in_any_micro_batch_is_completed_by_the_next(
     check_output()
 
 
-@pytest.mark.parametrize("point", ["between audit and publish", "during publish", "during removal"])
-def test_an_incremental_run_killed_after_its_audit_is_published_without_bert(
-    spark, four_files, incremental, start_job, check_output, point
-):
-    start_job(point, incremental).wait_until_killed()
-    with rows_through_python(spark) as rows:
-        assert four_files.score(*incremental) == 0
-    assert rows == []
-    check_output()
-
-
 def test_a_day_killed_while_it_is_encoded_is_encoded_again(spark, four_files, start_job, check_output):
     options = ["--format", "json", "--run-date", DAY]
     job = start_job(f"run_date={DAY}", options)
@@ -154,14 +143,4 @@ def test_a_day_killed_while_it_is_encoded_is_encoded_again(spark, four_files, st
     with rows_through_python(spark) as rows:
         assert four_files.score(*options) == 0
     assert sum(rows) == sum(FILES.values())
-    check_output()
-
-
-@pytest.mark.parametrize("point", ["between audit and publish", "during publish"])
-def test_a_day_killed_after_its_audit_is_published_without_bert(spark, four_files, start_job, check_output, point):
-    options = ["--format", "json", "--run-date", DAY]
-    start_job(point, options).wait_until_killed()
-    with rows_through_python(spark) as rows:
-        assert four_files.score(*options) == 0
-    assert rows == []
     check_output()

@@ -1,7 +1,6 @@
-"""Run jobs/score.py in a process that stops or kills itself at the point named first; the rest is the job's.
+"""Run jobs/score.py in a process that stops itself (SIGSTOP) while it stages a partition.
 
-Points: a partition such as "batch=2" stops the process (SIGSTOP) while Spark writes that partition's staged rows. The
-three points after the audit kill it (SIGKILL).
+The partition, such as "batch=2", is the first argument; the job's options follow.
 """
 
 import os
@@ -13,29 +12,9 @@ from pathlib import Path
 
 from pyspark.sql import DataFrameWriter
 
-from bert_spark.runs import publish
-from bert_spark.storage import Folder
 from jobs import score
 
 write_parquet = DataFrameWriter.parquet
-remove_name = Folder.remove
-
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def die_while_publishing(spark, rows, output, partition):
-    """Write an incomplete partition in place of the staged one, then die."""
-    rows.limit(1).write.mode("overwrite").parquet(f"{output.path}/{partition}")
-    die()
-
-
-def die_after_the_first_removed_batch(folder, name):
-    """Remove what is asked for; die after the first staged batch."""
-    remove_name(folder, name)
-    if name.startswith("batch="):
-        die()
 
 
 def stop_at_first_file(folder):
@@ -59,13 +38,6 @@ def stop_while_writing(partition):
     DataFrameWriter.parquet = parquet
 
 
-point, *options = sys.argv[1:]
-if point == "between audit and publish":
-    publish._publish = die
-elif point == "during publish":
-    publish.replace_partition = die_while_publishing
-elif point == "during removal":
-    Folder.remove = die_after_the_first_removed_batch
-else:
-    stop_while_writing(point)
+partition, *options = sys.argv[1:]
+stop_while_writing(partition)
 sys.exit(score.main(options))
