@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from bert_spark.spark.preflight import run_preflight
     from bert_spark.spark.session import spark_session
     from bert_spark.spark.training_data import load_training_data
-    from bert_spark.training.search_run import encoder_of_search, search_and_save
+    from bert_spark.training.search_run import check_search, encoder_of_search, search_and_save
     from bert_spark.training.train_run import check_training, train_and_save
 
 __all__ = [
+    "check_search",
     "check_training",
     "discard_staged",
     "embed_task",
@@ -53,6 +54,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "check_search": "training.search_run",
     "check_training": "training.train_run",
     "discard_staged": "runs.staged_runs",
     "embed_task": "runs.embed_task",

@@ -138,7 +138,7 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
 
 def _pipeline(job: JobSettings, encoder: EncoderConfig, features: str, part: Examples) -> Pipeline:
     """Return the unfitted pipeline for the training rows `part`."""
-    return build_pipeline(encoder, features, job.head, part.labels.tolist(), job.train.tfidf_weight)
+    return build_pipeline(encoder, features, job.head, part.labels.tolist(), job.train.tfidf_factor)
 
 
 def _baseline(
@@ -164,7 +164,7 @@ def _facts(
         "head": f"{job.head.class_name}({options})",
         "scale": job.head.scale,
         "calibrate": job.head.calibrate,
-        "tfidf_weight": job.train.tfidf_weight,
+        "tfidf_weight": job.train.tfidf_factor,
         "fingerprint": config_fingerprint(encoder) if uses_bert else "none",
     }
     rows = {name: len(parts[name].texts) for name in SPLITS}
