@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bert_spark.errors import DataError
 from bert_spark.runs.progress import show_progress
+from bert_spark.runs.recorded_model import recorded_owner
 from bert_spark.runs.replaced_output import finish_killed_replacement, replaced_output
 from bert_spark.runs.run_record import RunRecord, save_record
 from bert_spark.runs.summary import run_summary
@@ -30,11 +31,11 @@ def run_plain(spark: SparkSession, task: Task) -> str:
     DataError
         If the output already exists, or the number of rows out differs from the number of records in.
     FingerprintError
-        If rows are to be appended to another model's output.
+        If rows are to be appended to the output of another model, or of one that nothing names.
     """
     tweets = read_input(spark, task.source)
     finish_killed_replacement(spark, task.output)
-    check_output_free(spark, task.output, tweets, task.identity)
+    check_output_free(spark, task.output, tweets, task.identity, recorded_owner(spark, task.output, None))
     record = task.record()
     counted = record.count_input(tweets, task.source.text_column)
     result = task.apply(counted, task.source.partition_mb)
