@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.fingerprint import config_fingerprint
+from bert_spark.encoding.fingerprint import config_fingerprint, with_fixed_revision
 from bert_spark.encoding.vector_recipe import recipe_of
 from bert_spark.errors import DataError
 from bert_spark.memory import check_fits
@@ -62,6 +62,8 @@ def load_training_data(job: JobSettings, encoder: EncoderConfig | None = None) -
 
 
 def _load(job: JobSettings, encoder: EncoderConfig) -> LoadedExamples | None:
+    if job.train.embeddings is None and job.train.features != "tfidf":
+        encoder = with_fixed_revision(encoder)
     local_rows = None if job.check else parquet_rows(job.input, job.train)
     if local_rows is not None:
         return labelled_examples(local_rows, None, job.train, job.head)

@@ -116,7 +116,9 @@ def search_and_save(job: JobSettings, data: TrainingData) -> str:
     """
     clock = Stopwatch(data.seconds)
     parts = split_examples(data.examples, job.train.seed)
-    base = fill_in_length(job.encoder) if job.train.embeddings is None else data.encoder
+    base = data.encoder
+    if job.train.embeddings is None:
+        base = fill_in_length(dataclasses.replace(job.encoder, revision=data.encoder.revision))
     grid = dataclasses.replace(job.search, poolings=",".join(_searched_recipes(job.search, base)))
     with clock("search"):
         weight = job.search.tfidf_factor(job.train)
