@@ -24,7 +24,10 @@ class TrainConfig:
     embeddings: str | None = option(None, "output of jobs/embed.py to train on, instead of running BERT")
     embedding_column: str = option("embedding", "column of vectors in --embeddings")
     features: str = option("bert", "features of the classifier: bert, tfidf or bert+tfidf", choices=FEATURES)
-    max_rows: int | None = option(None, "maximum number of rows to train on, chosen by a hash of their text")
+    max_rows: int | None = option(
+        None,
+        "train on exactly so many of the rows with a text and a label, if there are more; chosen by a hash of the text",
+    )
     seed: int = option(0, "seed of the split by text hash")
     tfidf_weight: float | None = option(
         None, "factor applied to the TF-IDF features, to match the scale of BERT's; by default 1, in a search 3"
