@@ -14,6 +14,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from bert_spark.cli.missing_extras import missing_extra
+
 if TYPE_CHECKING:
     from bert_spark.artefact.loading import load_artefact
     from bert_spark.cli.exit_codes import run_job
@@ -80,7 +82,10 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'bert_spark.cli' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"bert_spark.{_HOME[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"bert_spark.{_HOME[name]}"), name)
+    except ModuleNotFoundError as err:
+        raise missing_extra(err) or err from err
 
 
 def __dir__() -> list[str]:
