@@ -8,6 +8,8 @@
 #   SPARK_HOME                   a Spark of your own: its bin/spark-submit is run instead of the environment's
 #   PYSPARK_PYTHON, PYSPARK_DRIVER_PYTHON   are not changed if set; otherwise the environment's Python is used
 #   PIP_*                        pip's own settings: a mirror, a proxy, an index with smaller builds of torch
+#   BERT_SPARK_VENV              folder of the environment that is made here; by default .venv of the checkout
+#   BERT_SPARK_INSTALL_JAVA=1    lets root install a missing Java with apt-get; so does CI=true
 #   BERT_SPARK_JAVA_FOLDERS      folders to search for Java instead of the usual ones, separated by colons
 # Exit codes: the job's own; 2 for a wrong command line; 3 if the machine lacks what is needed.
 set -euo pipefail
@@ -86,15 +88,25 @@ install_java() { # Debian 13 has Java 21 instead of 17
   } </dev/null >&2
 }
 
+may_install_java() {
+  case ${BERT_SPARK_INSTALL_JAVA:-${CI:-}} in 1 | true) ;; *) return 1 ;; esac
+}
+
 ensure_java() {
   find_java && return
+  local offer=''
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    install_java && find_java && return
+    if may_install_java; then
+      install_java && find_java && return
+    else
+      offer='
+Or start again with BERT_SPARK_INSTALL_JAVA=1, which lets this program run apt-get.'
+    fi
   fi
   fail 3 "no Java 17 or later in JAVA_HOME, PATH or the usual folders; install one, then start again:
   apt   sudo apt-get install -y openjdk-17-jre-headless    (from Debian 13 on: openjdk-21-jre-headless)
   dnf   sudo dnf install -y java-21-openjdk-headless
-  brew  brew install openjdk@17"
+  brew  brew install openjdk@17$offer"
 }
 
 # ---- Python: the active environment if it meets pyproject.toml, otherwise .venv
@@ -122,15 +134,23 @@ venv_ready() { # extras; an environment for the tests also serves the jobs
     [[ $mark == "$(install_mark "$1")" || $mark == "$(install_mark "$TEST_EXTRAS")" ]]
 }
 
+venv_is_foreign() { # tell whether somebody else made .venv: it is used as it is, or not at all
+  [ -e "$VENV" ] && [ ! -e "$VENV/.bert_spark" ] && [ -n "$(ls -A "$VENV")" ]
+}
+
 install_venv() { # base Python, extras
   local quiet=--quiet
   [ ! -t 2 ] || quiet=--progress-bar=on
   # Start over after an interrupted install, which can look complete to pip, and if the Python behind .venv is gone.
-  if grep -qs unfinished "$VENV/.bert_spark" || ! "$VENV/bin/python" -c '' 2>/dev/null; then rm -rf "$VENV"; fi
+  if [ -e "$VENV/.bert_spark" ] &&
+    { grep -qs unfinished "$VENV/.bert_spark" || ! "$VENV/bin/python" -c '' 2>/dev/null; }; then
+    say "removing $VENV, which an earlier start has made and which does not work"
+    rm -rf "$VENV"
+  fi
   mkdir -p "$VENV"
   echo unfinished >"$VENV/.bert_spark"
   [ -x "$VENV/bin/python" ] || "$1" -m venv "$VENV" >&2 || return
-  say "installing the pinned versions into $VENV; this takes minutes"
+  say "installing the versions of conf/constraints.txt into $VENV; this takes minutes"
   (cd "$ROOT" && "$VENV/bin/python" -m pip install "$quiet" --no-input --disable-pip-version-check \
     -c conf/constraints.txt -e ".[$2]" </dev/null >&2) || return
   install_mark "$2" >"$VENV/.bert_spark"
@@ -152,6 +172,11 @@ choose_python() { # extras -> sets PYTHON and the variables that pyspark reads
   local answer
   if answer=$(python3 "$ROOT/conf/launch.py" meets "$1" 2>&1); then
     PYTHON=${answer##*$'\n'}
+  elif venv_is_foreign; then
+    answer=$("$VENV/bin/python" "$ROOT/conf/launch.py" meets "$1" 2>&1) ||
+      fail 3 "$VENV cannot be used (${answer##*$'\n'}), and it is left as it is, since this program has not made it.
+Install what it lacks, move it away, or set BERT_SPARK_VENV to another folder, in which an environment is made."
+    PYTHON=$VENV/bin/python
   else
     ensure_venv "$1" "${answer##*$'\n'}"
     PYTHON=$VENV/bin/python
@@ -162,7 +187,7 @@ choose_python() { # extras -> sets PYTHON and the variables that pyspark reads
 
 use_class_archive() { # let Java map Spark's classes from an archive; made only in the environment made here
   local archive mode='find'
-  [ "$PYTHON" != "$VENV/bin/python" ] || mode='make'
+  [ "$PYTHON" != "$VENV/bin/python" ] || venv_is_foreign || mode='make'
   archive=$("$PYTHON" "$ROOT/conf/class_archive.py" "$mode") && [ -n "$archive" ] || return 0
   export SPARK_SUBMIT_OPTS="-XX:SharedArchiveFile=$archive -Xlog:cds*=off ${SPARK_SUBMIT_OPTS:-}"
 }
@@ -272,7 +297,7 @@ run_command() {
 
 main() {
   ROOT=$(checkout)
-  VENV=$ROOT/.venv
+  VENV=${BERT_SPARK_VENV:-$ROOT/.venv}
   case ${1:-} in
     '') usage >&2 && exit 2 ;;
     -h | --help) usage ;;

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from bert_spark.errors import ConfigError
 
 T = TypeVar("T")
+# TOML keys whose values are paths: those that start with a dot are relative to the folder of their TOML file.
+PATH_KEYS = ("path", "output", "model", "embeddings", "artefact", "reuse", "work", "checkpoint")
 
 
 def option(
@@ -44,6 +46,11 @@ def option(
     """
     metadata = {"help": help, "flag": flag, "aliases": aliases, "choices": choices, "key": key}
     return field(default=default, metadata=metadata)
+
+
+def toml_key(spec: dataclasses.Field[Any]) -> str:
+    """Return the TOML key of a field that `option` declares."""
+    return str(spec.metadata.get("key") or spec.name)
 
 
 def at_least(config: Any, **bounds: int) -> None:
@@ -88,7 +95,7 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str) -> T:
         If a key is unknown or a value is refused. The message lists the known keys.
     """
     specs = [spec for spec in dataclasses.fields(kind) if spec.init and spec.metadata]  # type: ignore[arg-type]
-    known = {spec.metadata.get("key") or spec.name: spec.name for spec in specs}
+    known = {toml_key(spec): spec.name for spec in specs}
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ConfigError(f"{where}: unknown {unknown}; known are {list(known)}")

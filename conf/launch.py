@@ -44,10 +44,11 @@ def unmet_requirements(lines: list[str], extras: set[str]) -> Iterator[str]:
 def meets(extras: list[str]) -> str:
     """Return this interpreter's path if it meets pyproject.toml. Otherwise exit with what it lacks.
 
-    The checkout's own .venv never counts here: spark-submit.sh installs the exact pins into it.
+    The environment that spark-submit.sh has made for this checkout never counts: it installs the exact pins into it.
     """
-    if Path(sys.prefix).resolve() == ROOT / ".venv":
-        sys.exit("the checkout's own .venv")
+    own = Path(os.environ.get("BERT_SPARK_VENV") or ROOT / ".venv").resolve()
+    if Path(sys.prefix).resolve() == own and (own / ".bert_spark").exists():
+        sys.exit("the checkout's own environment")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
     missing = list(unmet_requirements(lines, {""}))

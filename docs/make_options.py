@@ -82,12 +82,12 @@ path = "/data/embeddings"
   file.
 - One file may hold the sections of several jobs. A job reads its own sections.
 - An unknown section is an error. An unknown key in a section of the job is an error too. Both end with exit code 2.
-- A value that starts with `./` or `../` is a path relative to the folder of the TOML file. All other paths are relative
+- A path that starts with `./` or `../` is relative to the folder of the TOML file. All other paths are relative
   to the folder in which the job was started.
 - Most settings can be set both ways. `[head] options` can be set in TOML only.
 - A switch has two options: `--diagnostics` sets it to on, `--no-diagnostics` to off. In TOML write `true` or `false`.
-- `[spark]` holds settings of Spark itself. Write the names in quotes, as above: without quotes TOML reads the dots as
-  nested tables. These settings apply when the job starts its own Spark session. An active session keeps its own.
+- `[spark]` holds settings of Spark itself, each by its whole name. These settings apply when the job starts its own
+  Spark session. An active session keeps its own.
 
 ## Exit codes
 
@@ -154,16 +154,17 @@ cross-validation on the training split. It judges the best combination on the he
 `best.toml` to the folder `--output`, over earlier files of these names.
 
     ./spark-submit.sh jobs/search.py --input tweets.csv --text-column content --label-column sentiment --output search
-    ./spark-submit.sh jobs/train.py --config search/best.toml --input tweets.csv --text-column content \\
-        --label-column sentiment --output artefact
+    ./spark-submit.sh jobs/train.py --config search/best.toml --output artefact
 
-The job ignores some options of the sections that it shares with `jobs/train.py`: `--pooling` (use `--poolings`),
-`--tfidf-weight` (use `--search-tfidf-weight`), `--overwrite`, `--baseline`, `--examples`, `--bundle` and `--mlflow`.
-The grid replaces `C` and `class_weight` of `[head] options`.
+The grid replaces `C` and `class_weight` of `[head] options`. Set poolings with `--poolings`: another `--pooling` is
+refused. `--overwrite` is not needed.
 
-`best.toml` holds the model, the pooling, `max_length`, `normalize`, `dimensions`, `prompt`, the features, the TF-IDF
-weight, the classifier, `C` and `class_weight`. If the search had other settings, such as `--revision` or `--clean`,
-pass them to `jobs/train.py` again.
+`best.toml` holds the best candidate and all other settings of the search, those of the input and of Spark too:
+`jobs/train.py --config search/best.toml --output artefact` trains the candidate that the search evaluated. The search
+itself does nothing with `--baseline`, `--examples`, `--bundle` and `--mlflow`. It passes them on in `best.toml`.
+
+If the search read `--embeddings`, and the best pooling is only a part of the stored vectors, the training runs BERT
+on the texts beside them.
 """,
     "history": """\
 Prints a table of the last runs into an output: when, which job, which partition, how it ended, how many rows. It

@@ -29,7 +29,7 @@ def embed(argv: list[str] | None = None) -> None:
     job = cli.read_job(__file__, __doc__, argv)
     task = cli.embed_task(job)
     with cli.spark_session("bert_spark embed", job.spark, cli.task_imports(job)) as spark:
-        if cli.run_preflight(spark, job.encoder, check_only=job.check):
+        if cli.run_preflight(spark, task.config, check_only=job.check):
             cli.run_table_job(spark, cli.with_reused_vectors(spark, task, job), job)
 
 

@@ -5,7 +5,7 @@
 
 Then train with the best settings:
 
-    ./spark-submit.sh jobs/train.py --config search/best.toml --input tweets.csv ... --output artefact
+    ./spark-submit.sh jobs/train.py --config search/best.toml --output artefact
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bert_spark import cli
 def search(argv: list[str] | None = None) -> None:
     """Read the settings, embed once for all poolings, search the grid, evaluate the best, and save the result."""
     job = cli.read_job(__file__, __doc__, argv)
+    cli.check_search(job)
     data = cli.load_training_data(job, cli.encoder_of_search(job))
     if data is not None:  # with --check it is None
         print(cli.search_and_save(job, data))

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +72,8 @@ def check_file_names(names: list[str], where: str) -> None:
 def local_model_folder(fs: Any, root: str, names: list[str], digest: str) -> str:
     """Return a local folder that holds the bundled model.
 
-    A model in a local artefact is used where it is. A model in remote storage is copied once per process.
+    A model in a local artefact is used where it is. A model in remote storage is copied once for all processes of this
+    machine.
 
     Parameters
     ----------
@@ -83,18 +82,17 @@ def local_model_folder(fs: Any, root: str, names: list[str], digest: str) -> str
     names
         The artefact's files.
     digest
-        The artefact's digest, which is part of the copy's name.
+        The artefact's digest, the copy's name.
     """
     if isinstance(fs, LocalFileSystem):
         return f"{root}/{MODEL_FOLDER}"
-    return _copy_to_local_folder(fs, root, tuple(name for name in names if name.startswith(f"{MODEL_FOLDER}/")), digest)
+    from bert_spark.artefact.local_copies import shared_copy  # its locks are those of Unix
 
+    def fetch(folder: Path) -> None:
+        (folder / MODEL_FOLDER).mkdir()
+        for name in names:
+            if name.startswith(f"{MODEL_FOLDER}/"):
+                (folder / name).parent.mkdir(exist_ok=True)
+                fs.get_file(f"{root}/{name}", str(folder / name))
 
-@lru_cache(maxsize=4)
-def _copy_to_local_folder(fs: Any, root: str, names: tuple[str, ...], digest: str) -> str:
-    folder = Path(tempfile.mkdtemp(prefix=f"bert_spark-{digest[:12]}-"))
-    (folder / MODEL_FOLDER).mkdir()
-    for name in names:
-        (folder / name).parent.mkdir(exist_ok=True)
-        fs.get_file(f"{root}/{name}", str(folder / name))
-    return str(folder / MODEL_FOLDER)
+    return str(shared_copy(digest, fetch) / MODEL_FOLDER)

@@ -14,6 +14,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from bert_spark.cli.missing_extras import missing_extra
+
 if TYPE_CHECKING:
     from bert_spark.artefact.loading import load_artefact
     from bert_spark.cli.exit_codes import run_job
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
     from bert_spark.spark.preflight import run_preflight
     from bert_spark.spark.session import spark_session
     from bert_spark.spark.training_data import load_training_data
-    from bert_spark.training.search_run import encoder_of_search, search_and_save
+    from bert_spark.training.search_run import check_search, encoder_of_search, search_and_save
     from bert_spark.training.train_run import check_training, train_and_save
 
 __all__ = [
+    "check_search",
     "check_training",
     "discard_staged",
     "embed_task",
@@ -53,6 +56,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "check_search": "training.search_run",
     "check_training": "training.train_run",
     "discard_staged": "runs.staged_runs",
     "embed_task": "runs.embed_task",
@@ -78,7 +82,10 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'bert_spark.cli' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"bert_spark.{_HOME[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"bert_spark.{_HOME[name]}"), name)
+    except ModuleNotFoundError as err:
+        raise missing_extra(err) or err from err
 
 
 def __dir__() -> list[str]:

@@ -6,12 +6,13 @@ import argparse
 import dataclasses
 import sys
 import typing
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bert_spark.cli.job_sections import ALL_SECTIONS, JOB_SECTIONS
 from bert_spark.errors import ConfigError
-from bert_spark.settings import JobSettings, from_mapping, read_toml
+from bert_spark.settings import PATH_KEYS, JobSettings, from_mapping, read_toml, toml_key
 
 # Settings that name data. With any of them the settings of the sample tweets no longer hold.
 _OWN_DATA = ("input.path", "output.path", "scores.path", "train.embeddings", "train.artefact", "history.output")
@@ -55,7 +56,7 @@ def parse_job(script: str, doc: str | None, argv: list[str] | None = None) -> Jo
     tables = _with_absolute_paths(read_toml(path, ALL_SECTIONS), Path(path).parent) if path else {}
     sections: dict[str, Any] = {
         "check": check,
-        "spark": {key: str(value) for key, value in tables.get("spark", {}).items()},
+        "spark": dict(_spark_settings(tables.get("spark", {}))),
     }
     for section, kind in JOB_SECTIONS[name].items():
         options = {
@@ -86,7 +87,7 @@ def _add_options(group: Any, section: str, kind: type) -> None:
         flags = [spec.metadata["flag"] or "--" + spec.name.replace("_", "-"), *spec.metadata["aliases"]]
         default = "" if spec.default in (None, ()) else f" (default: {spec.default})"
         extra: dict[str, Any] = {
-            "dest": f"{section}.{spec.metadata.get('key') or spec.name}",
+            "dest": f"{section}.{toml_key(spec)}",
             "default": None,  # so that only options on the command line override the TOML file
             "help": f"{spec.metadata['help']}{default}".replace("%", "%%"),
         }
@@ -104,10 +105,31 @@ def _add_options(group: Any, section: str, kind: type) -> None:
                 )
 
 
+def _spark_settings(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield Spark's settings as texts. A name without quotes is read as nested tables by TOML; its parts are joined.
+
+    Raises
+    ------
+    ConfigError
+        If Spark would ignore a setting because of its name.
+    """
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            yield from _spark_settings(value, f"{name}.")
+        elif not name.startswith(("spark.", "hive.")):
+            raise ConfigError(f"[spark]: {name!r} is no setting of Spark; write the whole name, such as spark.{name}")
+        elif isinstance(value, list):
+            yield name, ",".join(map(str, value))
+        else:
+            yield name, str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _with_absolute_paths(tables: dict[str, dict[str, Any]], folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the tables of a TOML file in `folder`. Values that start with ./ or ../ are relative to that folder."""
+    """Return the tables of a TOML file in `folder`. Paths that start with ./ or ../ are relative to that folder."""
 
-    def absolute(value: Any) -> Any:
-        return str((folder / value).resolve()) if isinstance(value, str) and value.startswith(("./", "../")) else value
+    def absolute(key: str, value: Any) -> Any:
+        is_relative = key in PATH_KEYS and isinstance(value, str) and value.startswith(("./", "../"))
+        return str((folder / value).resolve()) if is_relative else value
 
-    return {name: {key: absolute(value) for key, value in table.items()} for name, table in tables.items()}
+    return {name: {key: absolute(key, value) for key, value in table.items()} for name, table in tables.items()}

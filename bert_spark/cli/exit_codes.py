@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
+from bert_spark.cli.missing_extras import missing_extra
 from bert_spark.errors import BertSparkError
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,12 @@ def run_job(job: Callable[[list[str] | None], object], argv: list[str] | None = 
     except BertSparkError as err:
         logger.error("%s: %s", type(err).__name__, err)
         return err.exit_code
+    except ModuleNotFoundError as err:
+        missing = missing_extra(err)
+        if missing is None:
+            raise
+        logger.error("%s: %s", type(missing).__name__, missing)
+        return missing.exit_code
     except Exception as err:
         if not type(err).__module__.startswith(("pyspark", "py4j")):
             raise

@@ -89,7 +89,7 @@ class EncoderConfig:
     prompt: str | None = option(None, "text that is put before each text, or the name of one of the model's prompts")
     precision: str = option(
         "float32",
-        "number format of the computation; auto picks half precision if it is faster on this machine",
+        "number format of the computation; auto picks half precision if this machine's hardware is fast at it",
         choices=PRECISIONS,
     )
     engine: str = option("torch", "library that runs the model; openvino compiles it for CPUs", choices=ENGINES)

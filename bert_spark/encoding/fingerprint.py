@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.model_files import folder_digest
-from bert_spark.encoding.model_resolver import resolve_model
+from bert_spark.encoding.model_resolver import fixed_revision, resolve_model
 from bert_spark.encoding.vector_recipe import VectorRecipe, recipe_of
 
 
@@ -37,3 +38,14 @@ def config_fingerprint(config: EncoderConfig) -> str:
     """Return the fingerprint of the encoder that `config` describes, without loading the model."""
     digest = folder_digest(resolve_model(config.model, config.revision))
     return encoder_fingerprint(digest, config, recipe_of(config))
+
+
+def with_fixed_revision(config: EncoderConfig) -> EncoderConfig:
+    """Return the settings with the commit that a model's name on the hub means now, for other processes to load.
+
+    Raises
+    ------
+    ModelError
+        If the model is not on this machine and cannot be fetched.
+    """
+    return dataclasses.replace(config, revision=fixed_revision(config.model, config.revision))

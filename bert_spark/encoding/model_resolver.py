@@ -61,6 +61,19 @@ def resolve_model(model: str, revision: str | None = None) -> Path:
     return folder
 
 
+def fixed_revision(model: str, revision: str | None = None) -> str | None:
+    """Return the commit that a model's name on the hub means now; of other models, `revision` as it is.
+
+    Raises
+    ------
+    ModelError
+        As in `resolve_model`.
+    """
+    folder = resolve_model(model, revision)
+    is_on_hub = not model.startswith("packaged:") and not Path(model).expanduser().is_dir()
+    return folder.name if is_on_hub and folder.parent.name == "snapshots" else revision
+
+
 def _packaged_folder(model: str) -> Path:
     if model not in PACKAGED:
         raise ModelError(f"model {model!r} is not packaged; known are {sorted(PACKAGED)}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 from scipy.sparse import issparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import validate_data
@@ -38,6 +40,11 @@ max_iter
         ------
         ValueError
             If a parameter is out of range, or all labels are of one class.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` iterations do not reach `tol`, as LinearSVC does.
         """
         if issparse(X) or np.asarray(X).shape[1] > MAX_WIDTH or not self._has_supported_objective():
             fitted: FastLinearSVC = super().fit(X, y, sample_weight)
@@ -101,4 +108,11 @@ def _solve(
     # with a tenth of liblinear's tolerance the decision function is the same as liblinear's, on 28,000 tweets
     options = {"maxiter": max_iter, "maxfun": 10 * max_iter, "ftol": 0, "gtol": 0.1 * tol * steepest, "maxcor": 20}
     solution = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=options)
+    if np.abs(solution.jac).max() > tol * steepest:  # liblinear's own tolerance
+        warnings.warn(
+            f"FastLinearSVC failed to converge in {solution.nit} iterations: raise max_iter, lower C, or scale the "
+            "features",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
     return inverse.T @ solution.x.reshape(width, problems), int(solution.nit)

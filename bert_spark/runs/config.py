@@ -28,6 +28,9 @@ class ScoreConfig:
 
     artefact: str | None = option(None, "folder that jobs/train.py wrote")
     embedding_column: str | None = option(None, "existing column of vectors to score; BERT does not run")
+    trust_vectors: bool = option(
+        False, "score vectors that do not say which encoder made them: they are the artefact's encoder's"
+    )
     label_column: str = option("label", "name of the column that receives the labels")
     margin_column: str = option("margin", "name of the column that receives each label's value")
     scores: bool = option(False, "add a map from each class to its value")

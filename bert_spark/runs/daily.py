@@ -13,6 +13,7 @@ from bert_spark.errors import EmptyInputError, NoInputError
 from bert_spark.runs.date_format import check_date_format
 from bert_spark.runs.day_filter import (
     DAY_PARTITION,
+    bytes_of_day,
     input_of_day,
     is_complete_folder,
     records_of_day,
@@ -190,7 +191,10 @@ def _stage_day(run: ScheduledRun, tweets: DataFrame, day: str, key: str) -> Stag
     stage = StagedRun(run.area.staging / f"{DAY_PREFIX}{record.content['run_id']}")
     rows = records_of_day(record, tweets, date_column, day, run.schedule.date_format)
     counted = record.count_input(rows, task.source.text_column)
-    result = task.apply(counted, task.source.partition_mb)
+    size = None
+    if task.spreads_rows:
+        size = bytes_of_day(tweets, task.source.text_column, date_column, day, run.schedule.date_format)
+    result = task.apply(counted, task.source.partition_mb, size)
     with show_progress(run.spark, f"{task.job} {day}"):
         result.write.mode("overwrite").parquet(stage.path(partition))
     counts = stage.rows(run.spark, [partition]).agg(*task.output_counts()).first()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from bert_spark.runs.incremental import BATCH_PARTITION, publish_new
 from bert_spark.runs.output_lock import locked_output
 from bert_spark.runs.plain_run import run_plain
 from bert_spark.runs.quality_limits import check_label_shift_known
+from bert_spark.runs.recorded_model import recorded_owner
 from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.settings_checks import check_schedule
 from bert_spark.runs.staging_area import StagingArea, staging_area_for
@@ -43,7 +45,8 @@ def run_task(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: 
         return run_plain(spark, task)
     check_schedule(task.source, task.output, schedule)
     check_label_shift_known(limits, task.trained_label_shares)
-    output = matching_version(spark, task.output, task.identity, new=schedule.new_version)
+    owner = functools.partial(recorded_owner, spark, work=schedule.work)
+    output = matching_version(spark, task.output, task.identity, owner, new=schedule.new_version)
     check_partition_column(spark, output, BATCH_PARTITION if schedule.incremental else DAY_PARTITION)
     task = dataclasses.replace(task, output=output)
     area = staging_area_for(spark, output, schedule.work)

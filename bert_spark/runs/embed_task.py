@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from bert_spark.encoding.fingerprint import config_fingerprint
+from bert_spark.encoding.fingerprint import config_fingerprint, with_fixed_revision
 from bert_spark.encoding.recipe_note import recipe_note
 from bert_spark.encoding.vector_recipe import fill_in_length
 from bert_spark.errors import ConfigError
@@ -34,7 +34,7 @@ def embed_task(job: JobSettings) -> Task:
     ModelError
         If the model is not on this machine and cannot be fetched, or its own recipe is asked for and can't be followed.
     """
-    encoder = fill_in_length(job.encoder)
+    encoder = fill_in_length(with_fixed_revision(job.encoder))
     fingerprint, note = config_fingerprint(encoder), recipe_note(encoder)
     if note:
         logger.warning("%s", note)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.errors import DataError
 from bert_spark.runs.progress import show_progress
+from bert_spark.runs.recorded_model import recorded_owner
 from bert_spark.runs.replaced_output import finish_killed_replacement, replaced_output
 from bert_spark.runs.run_record import RunRecord, save_record
+from bert_spark.runs.sized_output import write_sized_output
 from bert_spark.runs.summary import run_summary
 from bert_spark.runs.task import Task
 from bert_spark.tables.config import OutputConfig
@@ -16,7 +19,6 @@ from bert_spark.tables.output_checks import check_output_free
 from bert_spark.tables.outputs import read_output
 from bert_spark.tables.readers import read_input
 from bert_spark.tables.schema import drop_hidden
-from bert_spark.tables.writers import write_output
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -30,17 +32,18 @@ def run_plain(spark: SparkSession, task: Task) -> str:
     DataError
         If the output already exists, or the number of rows out differs from the number of records in.
     FingerprintError
-        If rows are to be appended to another model's output.
+        If rows are to be appended to the output of another model, or of one that nothing names.
     """
     tweets = read_input(spark, task.source)
     finish_killed_replacement(spark, task.output)
-    check_output_free(spark, task.output, tweets, task.identity)
+    check_output_free(spark, task.output, tweets, task.identity, recorded_owner(spark, task.output, None))
     record = task.record()
     counted = record.count_input(tweets, task.source.text_column)
     result = task.apply(counted, task.source.partition_mb)
     with replaced_output(spark, task.output) as target:
         with show_progress(spark, task.job):
-            write_output(result, target, lambda rows: drop_hidden(_counted(rows, record, task, target)))
+            finish = partial(_counted, record=record, task=task, target=target)
+            write_sized_output(result, task.output, target, lambda rows: drop_hidden(finish(rows)))
         content = record.finish()
         _check_row_counts(content, task.output, replaces=target != task.output)
     return run_summary(content, save_record(spark, content, task.output.format))

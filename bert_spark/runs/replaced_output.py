@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_STAGE_PREFIX = "whole-"
+STAGE_PREFIX = "whole-"
 _ROWS = "rows"
 _COMPLETE = "complete.json"  # written once all rows are there: from then on they only have to take their place
 _ATOMIC = ("delta", "iceberg", "hudi")  # formats that replace all rows of a table in one step, and keep its history
@@ -58,15 +58,15 @@ def replaced_output(spark: SparkSession, output: OutputConfig) -> Iterator[Outpu
 def finish_killed_replacement(spark: SparkSession, output: OutputConfig) -> None:
     """Complete what a killed run with `--overwrite` began: put its complete rows in place, remove incomplete ones."""
     if output.format == "table":
-        staged = _staged_table(output)
+        staged = staged_table_name(output)
         if spark.catalog.tableExists(staged) and not spark.catalog.tableExists(str(output.path)):
             logger.warning("putting the complete rows of a killed run in place: %s", output.path)
             _rename_staged(spark, output)
         return
-    area = _area(spark, output)
+    area = staging_area(spark, output)
     if area is None or not _stages(area):
         return
-    with _locked(area, output):
+    with lock_replacement(area, output):
         for name in _stages(area):
             stage = area.staging / name
             if stage.exists(_COMPLETE) and stage.exists(_ROWS):
@@ -76,7 +76,7 @@ def finish_killed_replacement(spark: SparkSession, output: OutputConfig) -> None
 
 
 def _replaced_folder(spark: SparkSession, output: OutputConfig) -> Iterator[OutputConfig]:
-    area = _area(spark, output)
+    area = staging_area(spark, output)
     if area is not None and not area.base.exists(area.name):
         area = None  # a folder of the server's machine, seen from a client of Spark Connect
     _check_own(spark, output, area)
@@ -91,8 +91,8 @@ def _replaced_folder(spark: SparkSession, output: OutputConfig) -> Iterator[Outp
         )
         yield output
         return
-    with _locked(area, output) as lock:
-        name = f"{_STAGE_PREFIX}{secrets.token_hex(4)}"
+    with lock_replacement(area, output) as lock:
+        name = f"{STAGE_PREFIX}{secrets.token_hex(4)}"
         stage = area.staging / name
         try:
             yield dataclasses.replace(output, path=f"{stage.uri}/{_ROWS}", if_exists="error")
@@ -121,22 +121,23 @@ def _replaced_table(spark: SparkSession, output: OutputConfig) -> Iterator[Outpu
     if _provider(spark, output) in _ATOMIC:
         yield output
         return
-    staged = _staged_table(output)
+    staged = staged_table_name(output)
     yield dataclasses.replace(output, path=staged)
     spark.sql(f"DROP TABLE {output.path}")
     _rename_staged(spark, output)
 
 
-def _staged_table(output: OutputConfig) -> str:
+def staged_table_name(output: OutputConfig, what: str = "staged") -> str:
+    """Return the name of a table beside an output that is a table."""
     name = str(output.path)
-    suffix = "_bert_spark_staged"
+    suffix = f"_bert_spark_{what}"
     return f"{name[:-1]}{suffix}`" if name.endswith("`") else f"{name}{suffix}"
 
 
 def _rename_staged(spark: SparkSession, output: OutputConfig) -> None:
     """Give the staged table the name of the output. Spark keeps the schema that a new name does not state."""
     name = re.findall(r"`[^`]+`|[^.]+", str(output.path))[-1]
-    spark.sql(f"ALTER TABLE {_staged_table(output)} RENAME TO {name}")
+    spark.sql(f"ALTER TABLE {staged_table_name(output)} RENAME TO {name}")
 
 
 def _provider(spark: SparkSession, output: OutputConfig) -> str:
@@ -144,7 +145,7 @@ def _provider(spark: SparkSession, output: OutputConfig) -> str:
     return next((str(row.data_type).lower() for row in facts if row.col_name == "Provider"), "")
 
 
-def _area(spark: SparkSession, output: OutputConfig) -> StagingArea | None:
+def staging_area(spark: SparkSession, output: OutputConfig) -> StagingArea | None:
     """Return the folders beside an output; None if this process cannot reach its storage."""
     try:
         return staging_area_for(spark, output, None)
@@ -152,12 +153,13 @@ def _area(spark: SparkSession, output: OutputConfig) -> StagingArea | None:
         return None
 
 
-def _locked(area: StagingArea, output: OutputConfig) -> AbstractContextManager[Lock]:
-    return acquired(area.lock_folders[0], f"--overwrite {output.path}")
+def lock_replacement(area: StagingArea, output: OutputConfig) -> AbstractContextManager[Lock]:
+    """Return a context in which no other plain run stages rows for this output."""
+    return acquired(area.lock_folders[0], f"a plain run into {output.path}")
 
 
 def _stages(area: StagingArea) -> list[str]:
-    return [name for name in area.staging.names() if name.startswith(_STAGE_PREFIX)]
+    return [name for name in area.staging.names() if name.startswith(STAGE_PREFIX)]
 
 
 def _check_own(spark: SparkSession, output: OutputConfig, area: StagingArea | None) -> None:

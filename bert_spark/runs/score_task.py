@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bert_spark.runs.recorded_model import known_vectors
 from bert_spark.runs.task import Task
 from bert_spark.settings import settings_of
 from bert_spark.spark.transforms import with_score
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from bert_spark.artefact.artefact import Artefact
     from bert_spark.settings import JobSettings
 
-_NEWER = {"label_column", "margin_column", "scores_column"}
+_NEWER = {"trust_vectors", "label_column", "margin_column", "scores_column"}
 
 
 def score_task(job: JobSettings, artefact: Artefact) -> Task:
@@ -34,6 +35,10 @@ def score_task(job: JobSettings, artefact: Artefact) -> Task:
         margin_column=job.score.margin_column,
         scores_column=job.score.scores_column,
     )
+    reads_vectors = job.score.embedding_column is not None
+    check = None
+    if reads_vectors and not job.score.trust_vectors:
+        check = known_vectors(job.input, job.score.embedding_column, artefact.fingerprint)
     return Task(
         "score",
         artefact.config,
@@ -41,7 +46,7 @@ def score_task(job: JobSettings, artefact: Artefact) -> Task:
         {FINGERPRINT_KEY: artefact.fingerprint, ARTEFACT_KEY: artefact.digest},
         job.input,
         job.scores,
-        transform,
+        transform if check is None else lambda rows: transform(check(rows)),
         diagnostics,
         labels=artefact.labels.tolist(),
         label_column=job.score.label_column,
@@ -51,5 +56,5 @@ def score_task(job: JobSettings, artefact: Artefact) -> Task:
             "artefact_digest": artefact.digest,
             "score": settings_of(job.score, newer=_NEWER),
         },
-        reads_vectors=job.score.embedding_column is not None,
+        reads_vectors=reads_vectors,
     )

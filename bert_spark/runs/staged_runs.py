@@ -114,6 +114,7 @@ def publish_staged(spark: SparkSession, output: str, work: str | None, run_id: s
     """
     from bert_spark.runs.output_lock import locked_output
     from bert_spark.runs.publish import audit_and_publish
+    from bert_spark.runs.recorded_model import recorded_owner
     from bert_spark.tables.config import OutputConfig
     from bert_spark.tables.outputs import path_exists
     from bert_spark.tables.ownership import conflicting_owner
@@ -123,7 +124,9 @@ def publish_staged(spark: SparkSession, output: str, work: str | None, run_id: s
         raise ConfigError(f"the staged rows of {run_id} are incomplete; run the job again, which encodes them")
     target = OutputConfig(**staged.state["output"])
     if path_exists(spark, str(target.path), target.format):
-        conflict = conflicting_owner(spark, target, staged.state.get("identity", {}))
+        conflict = conflicting_owner(
+            spark, target, staged.state.get("identity", {}), recorded_owner(spark, target, staged.area.base.uri)
+        )
         if conflict:
             raise FingerprintError(f"{conflict}; give these rows up with --discard {run_id}")
     with locked_output(spark, target, staged.area, f"--publish {run_id}") as lock:

@@ -85,7 +85,7 @@ class Task:
         length = recipe_of(self.config).max_length
         return output_counts(self.output.error_column, diagnostics, length, self.labels, self.label_column)
 
-    def apply(self, rows: DataFrame, partition_mb: float | None) -> DataFrame:
+    def apply(self, rows: DataFrame, partition_mb: float | None, size: int | None = None) -> DataFrame:
         """Return `rows` with this task's columns. If BERT runs, its rows are spread over all cores.
 
         Parameters
@@ -94,6 +94,8 @@ class Task:
             The input's rows.
         partition_mb
             Megabytes of text in one Spark task; None for the default. If it is set, the rows are spread in any case.
+        size
+            Bytes of text in the rows; by default those of the input's files.
         """
         prepared = self.prepare(rows)
-        return self.transform(spread_by_bytes(prepared, partition_mb) if self.spreads_rows else prepared)
+        return self.transform(spread_by_bytes(prepared, partition_mb, size) if self.spreads_rows else prepared)

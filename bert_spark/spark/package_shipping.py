@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -28,7 +30,9 @@ def ship_package(spark: SparkSession) -> None:
     in_py_files = any(name.startswith("bert_spark") and name != ARCHIVE for name in archives)
     if in_py_files or "site-packages" in PACKAGE.parts or getattr(spark, "_bert_spark_shipped", False):
         return
-    archive = Path(tempfile.mkdtemp(prefix="bert_spark-")) / ARCHIVE
+    folder = tempfile.mkdtemp(prefix="bert_spark-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # the driver serves the file until it ends
+    archive = Path(folder) / ARCHIVE
     with zipfile.ZipFile(archive, "w") as target:
         for path in sorted(PACKAGE.rglob("*")):
             if path.is_file() and path.suffix != ".pyc":

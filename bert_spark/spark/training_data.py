@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.fingerprint import config_fingerprint
+from bert_spark.encoding.fingerprint import config_fingerprint, with_fixed_revision
 from bert_spark.encoding.vector_recipe import recipe_of
 from bert_spark.errors import DataError
 from bert_spark.memory import check_fits
@@ -62,6 +62,8 @@ def load_training_data(job: JobSettings, encoder: EncoderConfig | None = None) -
 
 
 def _load(job: JobSettings, encoder: EncoderConfig) -> LoadedExamples | None:
+    if job.train.embeddings is None and job.train.features != "tfidf":
+        encoder = with_fixed_revision(encoder)
     local_rows = None if job.check else parquet_rows(job.input, job.train)
     if local_rows is not None:
         return labelled_examples(local_rows, None, job.train, job.head)
@@ -108,12 +110,12 @@ def labelled_examples(
     """
     config = encoder or _stored_encoder(rows, train)
     total, labelled, usable = rows.counts()
-    share = min(1.0, (train.max_rows or total) / max(1, total))
+    size = train.max_rows if train.max_rows is not None and train.max_rows < usable else None
     if train.features != "tfidf":
         width = SparkEncoder().width(config)
-        check_fits(int(usable * share), width)
-        rows.check_collectable(int(usable * share), width)
-    pairs = rows.pairs(share)
+        check_fits(size or usable, width)
+        rows.check_collectable(size or usable, width)
+    pairs, sample = rows.pairs(size)
     counts = {
         "rows": total,
         "without_label": total - labelled,
@@ -124,7 +126,7 @@ def labelled_examples(
     counts["texts_with_conflicting_labels"] = count_conflicting_texts(*_texts_and_labels(pairs))
     if train.features == "tfidf":
         return _examples(pairs, np.empty((pairs.num_rows, 0), np.float32)), config, facts
-    matrix, with_vector = fill_matrix(rows.vectors(share), pairs.num_rows)
+    matrix, with_vector = fill_matrix(rows.vectors(sample), pairs.num_rows)
     counts["without_vector"] = pairs.num_rows - with_vector.num_rows
     counts |= _token_counts(with_vector, recipe_of(config).max_length)
     return _examples(with_vector, matrix), config, facts

@@ -5,14 +5,12 @@ Both return the same rows.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -20,9 +18,11 @@ from bert_spark.encoding.config import EncoderConfig
 from bert_spark.spark.arrow_arrays import column_values
 from bert_spark.spark.collect import check_result_size, collect_arrow, collect_batches
 from bert_spark.spark.label_column import check_label_column, usable_label, usable_labels
+from bert_spark.spark.training_sample import LAST, Sample, first_in_arrow, first_in_spark, split_keys
 from bert_spark.spark.transforms import with_embedding
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.diagnostics import DIAGNOSTICS
+from bert_spark.tables.input_size import input_bytes
 from bert_spark.tables.input_warnings import input_warnings, null_words_warning
 from bert_spark.tables.references import find_columns
 from bert_spark.tables.repartitioning import spread_by_bytes
@@ -38,10 +38,9 @@ from bert_spark.training.config import TrainConfig
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 
-_HASH_POINTS = 1_000_000
 _VECTOR = f"{HIDDEN_PREFIX}vector"
 _ERROR = f"{HIDDEN_PREFIX}error"
 _SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"  # where Spark stores its own schema in a Parquet file
@@ -63,11 +62,11 @@ class LabelledRows(Protocol):
     def check_collectable(self, rows: int, width: int) -> None:
         """Raise DataError if so many vectors cannot be brought to this process."""
 
-    def pairs(self, share: float) -> pa.Table:
-        """Return text and label of a share of the rows that have both, chosen by the hash of the text."""
+    def pairs(self, size: int | None) -> tuple[pa.Table, Sample | None]:
+        """Return text and label of the rows that have both, or of a sample of that size; and the sample."""
 
-    def vectors(self, share: float) -> Iterator[pa.RecordBatch]:
-        """Yield text, label, vector and the diagnostics if there are any, of the same share of the labelled rows."""
+    def vectors(self, sample: Sample | None) -> Iterator[pa.RecordBatch]:
+        """Yield text, label, vector and the diagnostics if there are any, of a sample, or of all labelled rows."""
 
 
 class SparkRows:
@@ -117,14 +116,23 @@ class SparkRows:
         """Raise DataError if they are more than Spark sends to the driver."""
         check_result_size(self._table.sparkSession, rows, width)
 
-    def pairs(self, share: float) -> pa.Table:
-        """Return text and label."""
-        usable = self._labelled(share).where(self._text.isNotNull())
-        return collect_arrow(usable.select(self._text.alias("text"), self._label.alias("label")))
+    def pairs(self, size: int | None) -> tuple[pa.Table, Sample | None]:
+        """Return text and label, and the sample."""
+        if size is None:
+            return collect_arrow(self._usable.select(self._text.alias("text"), self._label.alias("label"))), None
+        return split_keys(collect_arrow(first_in_spark(self._usable, self._text, self._label, size)))
 
-    def vectors(self, share: float) -> Iterator[pa.RecordBatch]:
+    def vectors(self, sample: Sample | None) -> Iterator[pa.RecordBatch]:
         """Yield text, label, vector and diagnostics, batch by batch."""
-        rows = self._labelled(share)
+        if sample is None:
+            yield from collect_batches(self._with_vectors(self._labelled))
+            return
+        is_in_sample, is_last = sample.in_spark(self._text, self._label)
+        rows = self._usable.select("*", is_last).where(is_in_sample)
+        yield from sample.without_surplus(collect_batches(self._with_vectors(rows, LAST)))
+
+    def _with_vectors(self, rows: DataFrame, *more: str) -> DataFrame:
+        """Return text, label, vector, diagnostics and `more` columns of rows. BERT runs, or the vectors are stored."""
         if self._encoder is None:
             text, vector = self._text, self._train.embedding_column
             diagnostics = {name: name for name in _stored_diagnostics(self.columns)}
@@ -138,16 +146,24 @@ class SparkRows:
                 error_column=_ERROR,
                 diagnostics=diagnostics,
             )
-            rows = spread_by_bytes(rows, self._source.partition_mb).transform(embed)
+            rows = self._spread(rows).transform(embed)
         columns = [exact_column(column).alias(name) for name, column in {"vector": vector, **diagnostics}.items()]
-        yield from collect_batches(rows.select(text.alias("text"), self._label.alias("label"), *columns))
+        return rows.select(text.alias("text"), self._label.alias("label"), *columns, *more)
 
-    def _labelled(self, share: float) -> DataFrame:
-        """Return a share of the rows with a label."""
-        labelled = self._table.where(self._label.isNotNull())
-        if share >= 1.0:
-            return labelled
-        return labelled.where(_hash_point(self._text) < int(share * _HASH_POINTS))
+    def _spread(self, rows: DataFrame) -> DataFrame:
+        """Spread rows over tasks. A sample has its share of the table's bytes."""
+        size, total = input_bytes(self._table), self._counts["rows_in"]
+        if size is not None and self._train.max_rows is not None and self._train.max_rows < total:
+            size = size * self._train.max_rows // total
+        return spread_by_bytes(rows, self._source.partition_mb, size)
+
+    @property
+    def _labelled(self) -> DataFrame:
+        return self._table.where(self._label.isNotNull())
+
+    @property
+    def _usable(self) -> DataFrame:
+        return self._labelled.where(self._text.isNotNull())
 
 
 class ParquetRows:
@@ -191,20 +207,28 @@ class ParquetRows:
     def check_collectable(self, rows: int, width: int) -> None:
         """Do nothing: this process reads the files itself."""
 
-    def pairs(self, share: float) -> pa.Table:
-        """Return text and label."""
-        labelled = self._texts_and_labels.filter(self._texts_and_labels["label"].is_valid())
-        return _take_share(labelled, share).drop_null()
+    def pairs(self, size: int | None) -> tuple[pa.Table, Sample | None]:
+        """Return text and label, and the sample."""
+        usable = self._texts_and_labels.drop_null()
+        return (usable, None) if size is None else first_in_arrow(usable, size)
 
-    def vectors(self, share: float) -> Iterator[pa.RecordBatch]:
+    def vectors(self, sample: Sample | None) -> Iterator[pa.RecordBatch]:
         """Yield text, label, vector and diagnostics, batch by batch."""
+        if sample is None:
+            yield from self._labelled_batches()
+        else:
+            yield from sample.without_surplus(
+                sample.in_arrow(batch.filter(batch["text"].is_valid())) for batch in self._labelled_batches()
+            )
+
+    def _labelled_batches(self) -> Iterator[pa.RecordBatch]:
         from pyarrow import dataset
 
         columns = {name: dataset.field(name) for name in _stored_diagnostics(self.columns)}
         columns |= self._fields() | {"vector": dataset.field(self._vector)}
         for batch in self._files.to_batches(columns=columns, batch_size=8192):
             usable = self._with_usable_labels(batch)
-            yield _take_share(usable.filter(usable["label"].is_valid()), share)
+            yield usable.filter(usable["label"].is_valid())
 
     @cached_property
     def _texts_and_labels(self) -> pa.Table:
@@ -248,19 +272,3 @@ def _check_columns(rows: Any, source: InputConfig, train: TrainConfig) -> None:
 
 def _stored_diagnostics(columns: list[str]) -> tuple[str, ...]:
     return DIAGNOSTICS if set(DIAGNOSTICS) <= set(columns) else ()
-
-
-def _hash_point(text: Column) -> Column:
-    """Return a number below _HASH_POINTS from the SHA-256 of a text."""
-    return F.conv(F.substring(F.sha2(text, 256), 1, 8), 16, 10).cast("long") % _HASH_POINTS
-
-
-def _take_share(rows: Any, share: float) -> Any:
-    """Return a share of Arrow rows: the same rows that `_hash_point` selects on Spark."""
-    if share >= 1.0:
-        return rows
-    import pyarrow as pa
-
-    texts = [text or "" for text in column_values(rows["text"])]
-    points = np.array([int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) for text in texts], dtype=np.int64)
-    return rows.filter(pa.array(points % _HASH_POINTS < int(share * _HASH_POINTS)))

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.error_reasons import MALFORMED_ROW
+from bert_spark.encoding.fingerprint import with_fixed_revision
 from bert_spark.errors import ConfigError
 from bert_spark.spark.udf import embedding_udf, scoring_udf
 from bert_spark.tables.diagnostics import diagnostic_columns
@@ -47,7 +48,8 @@ def with_embedding(
     Parameters
     ----------
     config
-        The encoder's settings.
+        The encoder's settings. A name on the hub is resolved here, once: executors load the same commit, and refuse
+        to encode with another model.
     text_column
         Name of a string column, of a field of structs such as `extended_tweet.full_text`, or several such names,
         separated by commas: the first that is not null is read.
@@ -67,7 +69,9 @@ def with_embedding(
         If the model cannot be loaded on the driver, which computes its fingerprint.
     """
     diagnostic_names = diagnostic_columns(diagnostics)
+    config = with_fixed_revision(config)
     metadata = vector_metadata(config)
+    udf = embedding_udf(config, metadata[FINGERPRINT_KEY])
     added = {embedding_column: "set --embedding-column", error_column: "set --error-column"}
     added |= dict.fromkeys(diagnostic_names.values(), "leave out --diagnostics")
     _check_names_differ([embedding_column, error_column, *diagnostic_names.values()])
@@ -75,7 +79,7 @@ def with_embedding(
     def transform(df: DataFrame) -> DataFrame:
         check_text_column(df, text_column)
         check_columns_free(df, added)
-        embedded = df.withColumn(_RESULT, embedding_udf(config)(usable_text(df, text_column)))
+        embedded = df.withColumn(_RESULT, udf(usable_text(df, text_column)))
         return embedded.select(
             *_input_columns(df, text_column),
             _vector_column(embedding_column, metadata),

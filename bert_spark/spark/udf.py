@@ -37,14 +37,19 @@ EMBEDDING_FIELDS = (
 )
 
 
-def embedding_udf(config: EncoderConfig) -> Callable[..., Any]:
+def embedding_udf(config: EncoderConfig, fingerprint: str) -> Callable[..., Any]:
     """Return the UDF from a text to a struct of EMBEDDING_FIELDS.
 
     It is nondeterministic to Spark, so that a filter on its result does not run it a second time.
+
+    Parameters
+    ----------
+    config, fingerprint
+        Of the encoder. A worker whose model gives another fingerprint fails.
     """
 
     def embed(windows: Iterator[Window]) -> Iterator[pa.StructArray]:
-        return embed_windows(windows, _worker_encoder(config))
+        return embed_windows(windows, _worker_encoder(config, fingerprint))
 
     return wrap_as_udf(embed, EMBEDDING_FIELDS, config.window_rows)
 
@@ -108,7 +113,7 @@ def score_windows(
 
 
 def _score_texts(artefact: Artefact, windows: Iterator[Window]) -> Iterator[dict[str, pa.Array]]:
-    for texts, encoded in _encode_windows(windows, _worker_encoder(artefact.config)):
+    for texts, encoded in _encode_windows(windows, _worker_encoder(artefact.config, artefact.fingerprint)):
         with_vector = encoded.rows_with_vector
         columns = _score_columns(artefact, texts, _present_rows(texts)[with_vector], encoded.vectors[with_vector])
         yield _embedding_columns(encoded, texts) | columns
@@ -163,13 +168,13 @@ def _score_columns(
     }
 
 
-def _worker_encoder(config: EncoderConfig) -> BertEncoder:
-    """Return this worker's encoder, with as many threads as the task has CPUs."""
+def _worker_encoder(config: EncoderConfig, fingerprint: str) -> BertEncoder:
+    """Return this worker's encoder, with as many threads as the task has CPUs. Its fingerprint must be this one."""
     from bert_spark.encoding.encoder_cache import get_encoder, model_loads
 
     limit_threads()
     before = model_loads()
-    encoder = get_encoder(config)
+    encoder = get_encoder(config, fingerprint=fingerprint)
     if model_loads() != before:
         _freeze_loaded_objects()
     return encoder

@@ -96,6 +96,9 @@ class OutputConfig:
     if_exists: str = option("error", "what to do if the output already exists", choices=IF_EXISTS)
     diagnostics: bool = option(False, "add the columns token_count, truncated and unknown_share")
     error_column: str = option("error", "name of the column that says why a row has no vector or label")
+    trust_output: bool = option(
+        False, "add rows to an output that does not say which model made the rows in it: they are this model's"
+    )
     target_file_mb: float | None = option(
         None, "size of the output files in megabytes; by default each Spark task writes one file"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def check_output_free(
-    spark: SparkSession, output: OutputConfig, tweets: DataFrame, identity: Mapping[str, str]
+    spark: SparkSession,
+    output: OutputConfig,
+    tweets: DataFrame,
+    identity: Mapping[str, str],
+    recorded: Callable[[], Mapping[str, str]],
 ) -> None:
     """Check that a plain run may write to `output`, whose address `check_output_path` has checked.
 
@@ -30,7 +34,7 @@ def check_output_free(
         The output.
     tweets
         The rows of the input.
-    identity
+    identity, recorded
         As in `conflicting_owner`.
 
     Raises
@@ -40,13 +44,13 @@ def check_output_free(
     DataError
         If the output exists and `if_exists` is "error".
     FingerprintError
-        If rows are to be appended to another model's output.
+        If rows are to be appended to the output of another model, or of one that nothing names.
     """
     if not path_exists(spark, str(output.path), output.format):
         return
     if output.if_exists == "error":
         raise DataError(f"output {output.path!r} already exists; pass --overwrite, --append or another --output")
-    conflict = conflicting_owner(spark, output, identity) if output.if_exists == "append" else None
+    conflict = conflicting_owner(spark, output, identity, recorded) if output.if_exists == "append" else None
     if conflict:
         raise FingerprintError(f"{conflict}; pass another --output, or --overwrite")
     if output.if_exists == "overwrite":

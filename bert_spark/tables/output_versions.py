@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from bert_spark.errors import FingerprintError
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def matching_version(
-    spark: SparkSession, output: OutputConfig, identity: Mapping[str, str], *, new: bool
+    spark: SparkSession,
+    output: OutputConfig,
+    identity: Mapping[str, str],
+    recorded: Callable[[OutputConfig], Callable[[], Mapping[str, str]]],
+    *,
+    new: bool,
 ) -> OutputConfig:
     """Return the output, or the first of its versions OUTPUT_v2, OUTPUT_v3, ... that is this model's or does not exist.
 
@@ -28,6 +33,8 @@ def matching_version(
         The output as set.
     identity
         As in `conflicting_owner`.
+    recorded
+        Returns for a version what `conflicting_owner` takes by this name.
     new
         Whether a version may be started if every existing one belongs to another model.
 
@@ -40,7 +47,7 @@ def matching_version(
     version = output
     number = 1
     while path_exists(spark, str(version.path), version.format):
-        conflict = conflicting_owner(spark, version, identity)
+        conflict = conflicting_owner(spark, version, identity, recorded(version))
         if conflict is None:
             return version
         first_conflict = first_conflict or conflict

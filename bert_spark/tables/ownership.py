@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
 
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.outputs import read_output
+from bert_spark.tables.outputs import output_is_empty, read_output
 from bert_spark.tables.provenance import ARTEFACT_KEY, ENCODER_KEY, FINGERPRINT_KEY
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-def conflicting_owner(spark: SparkSession, output: OutputConfig, identity: Mapping[str, str]) -> str | None:
-    """Return a message that names the other model whose vectors or labels an output holds.
+def conflicting_owner(
+    spark: SparkSession,
+    output: OutputConfig,
+    identity: Mapping[str, str],
+    recorded: Callable[[], Mapping[str, str]],
+) -> str | None:
+    """Return a message that names the other model whose vectors or labels an output holds, or says that it is unknown.
 
-    None if they are this model's, or if the output does not name a model.
+    None if they are this model's, if the output holds no row, or if it does not name a model and is trusted.
 
     Parameters
     ----------
@@ -28,12 +33,16 @@ def conflicting_owner(spark: SparkSession, output: OutputConfig, identity: Mappi
         An existing folder or table.
     identity
         Key of column metadata -> the value that it must have.
+    recorded
+        Returns what the records of the output's runs say of the same keys: asked for if the output itself names none.
     """
     try:
         fields = read_output(spark, output).schema.fields
     except AnalysisException:  # a folder without any file in it yet
         return None
-    for metadata in [*(field.metadata for field in fields), table_properties(spark, output)]:
+    stated = [*(field.metadata for field in fields), table_properties(spark, output)]
+    owners = [metadata for metadata in stated if identity.keys() & metadata.keys()] or [recorded()]
+    for metadata in owners:
         for key, expected in identity.items():
             stored = metadata.get(key)
             if stored is not None and stored != expected:
@@ -41,7 +50,13 @@ def conflicting_owner(spark: SparkSession, output: OutputConfig, identity: Mappi
                 settings = metadata.get(ENCODER_KEY, "")
                 owner = f"{stored[:12]} ({settings})" if settings else stored[:12]
                 return f"output {output.path!r} holds {what} {owner}, this run makes {expected[:12]}"
-    return None
+    is_known = not identity or bool(identity.keys() & owners[0].keys())
+    if is_known or output.trust_output or output_is_empty(spark, output):
+        return None
+    return (
+        f"output {output.path!r} does not say which model made its rows: no column, table property or record of a run "
+        "names it; if it is this run's, pass --trust-output"
+    )
 
 
 def table_properties(spark: SparkSession, output: OutputConfig) -> dict[str, str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 DEFAULT_PARTITIONS = 200  # tasks for a table of unknown size: Spark's own default after a shuffle
 
 
-def spread_by_bytes(df: DataFrame, partition_mb: float | None = None) -> DataFrame:
+def spread_by_bytes(df: DataFrame, partition_mb: float | None = None, size: int | None = None) -> DataFrame:
     """Spread rows over tasks by bytes: one large compressed file would otherwise be one task.
 
     Parameters
@@ -23,8 +23,10 @@ def spread_by_bytes(df: DataFrame, partition_mb: float | None = None) -> DataFra
     partition_mb
         MB of text per task. By default 256 kB, so that a small table uses all cores, and up to 16 MB, so that a large
         table does not have too many tasks.
+    size
+        Bytes of text in `df`; by default those of its files, which may hold other rows too.
     """
-    size = input_bytes(df)
+    size = input_bytes(df) if size is None else size
     return df.repartition(DEFAULT_PARTITIONS if size is None else partition_count(size, partition_mb))
 
 

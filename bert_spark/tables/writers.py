@@ -44,7 +44,8 @@ def write_output(df: DataFrame, output: OutputConfig, finish: Callable[[DataFram
 def sized_files(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> Iterator[DataFrame]:
     """Yield `rows` in tasks of `target_file_mb` each, since a task writes one file.
 
-    Rows are distributed round-robin and small tasks are merged by their bytes. A sort would run BERT twice. The
+    Rows are distributed round-robin and small tasks are merged by their bytes. Rows that BERT computes must be stored
+    before: it would run twice for a sort, and a task that ran again would distribute its rows in another way. The
     session's settings are restored at the end.
     """
     if output.target_file_mb is None:

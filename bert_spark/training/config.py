@@ -24,9 +24,14 @@ class TrainConfig:
     embeddings: str | None = option(None, "output of jobs/embed.py to train on, instead of running BERT")
     embedding_column: str = option("embedding", "column of vectors in --embeddings")
     features: str = option("bert", "features of the classifier: bert, tfidf or bert+tfidf", choices=FEATURES)
-    max_rows: int | None = option(None, "maximum number of rows to train on, chosen by a hash of their text")
+    max_rows: int | None = option(
+        None,
+        "train on exactly so many of the rows with a text and a label, if there are more; chosen by a hash of the text",
+    )
     seed: int = option(0, "seed of the split by text hash")
-    tfidf_weight: float = option(1.0, "factor applied to the TF-IDF features, to match the scale of BERT's")
+    tfidf_weight: float | None = option(
+        None, "factor applied to the TF-IDF features, to match the scale of BERT's; by default 1, in a search 3"
+    )
     baseline: bool = option(True, "also train the same classifier on TF-IDF alone, for comparison")
     examples: bool = option(False, "show texts of confused pairs in the report; by default it holds no texts")
     bundle: bool = option(False, "copy weights and tokenizer into the artefact, for machines without the model")
@@ -36,6 +41,11 @@ class TrainConfig:
         check_fields(self)
         if self.max_rows is not None:
             at_least(self, max_rows=1)
+
+    @property
+    def tfidf_factor(self) -> float:
+        """The factor applied to the TF-IDF features of a training."""
+        return 1.0 if self.tfidf_weight is None else self.tfidf_weight
 
 
 @dataclass(frozen=True)
@@ -73,8 +83,10 @@ class SearchConfig:
     penalties: str = option("0.003,0.01,0.1", "values of C to try, with commas", flag="--c")
     class_weights: str = option("none,sqrt,balanced", "class weights to try, with commas")
     folds: int = option(3, "folds of the cross-validation on the training split")
-    tfidf_weight: float = option(
-        3.0, "factor applied to the TF-IDF features beside BERT's", flag="--search-tfidf-weight"
+    tfidf_weight: float | None = option(
+        None,
+        "factor applied to the TF-IDF features in a search; by default that of --tfidf-weight, or else 3",
+        flag="--search-tfidf-weight",
     )
 
     def __post_init__(self) -> None:
@@ -92,6 +104,11 @@ class SearchConfig:
                 f"got poolings {self.poolings!r}; flatten cannot be searched together with others: pass --poolings "
                 "flatten alone"
             )
+
+    def tfidf_factor(self, train: TrainConfig) -> float:
+        """Return the factor applied to the TF-IDF features of a search whose settings of training are `train`."""
+        stated = [weight for weight in (self.tfidf_weight, train.tfidf_weight) if weight is not None]
+        return stated[0] if stated else 3.0
 
     @property
     def pooling_list(self) -> list[str]:

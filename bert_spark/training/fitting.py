@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
 from bert_spark.errors import DataError
@@ -30,6 +33,20 @@ def fit_pipeline(pipeline: Pipeline, part: Examples) -> Pipeline:
         return fit_on_vectors(pipeline, part.texts, part.vectors, part.labels)
     except ValueError as err:
         raise DataError(f"the training rows ({len(part.texts)}) can't be fitted: {err}") from err
+
+
+@contextmanager
+def convergence_warnings() -> Iterator[list[str]]:
+    """Yield a list that gets what scikit-learn warns of in the block: iterations that have not converged, once each."""
+    messages: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        yield messages
+    for warning in caught:
+        if not issubclass(warning.category, ConvergenceWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif str(warning.message) not in messages:
+            messages.append(str(warning.message))
 
 
 def fit_and_predict(pipeline: Pipeline, parts: Mapping[str, Examples]) -> dict[str, np.ndarray]:

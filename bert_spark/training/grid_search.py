@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -53,6 +54,7 @@ def search_grid(
     grid: SearchConfig,
     features: str,
     base: EncoderConfig | None = None,
+    tfidf_weight: float = 1.0,
 ) -> list[Candidate]:
     """Return every candidate with its scores, the best weighted F1 first.
 
@@ -73,6 +75,8 @@ def search_grid(
         "bert", "tfidf" or "bert+tfidf".
     base
         Settings that each candidate has besides its pooling; by default those of `encoder`.
+    tfidf_weight
+        Factor applied to the TF-IDF features.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def search_grid(
         If the rows cannot be cut into folds.
     """
     base = base or encoder
-    validation = _CrossValidation(part, head, grid, list(_folds(part, grid)))
+    validation = _CrossValidation(part, head, grid, tfidf_weight, list(_folds(part, grid)))
     vectors = VectorsByText(part.texts, part.vectors, encoder) if features != "tfidf" else None
     candidates: list[Candidate] = []
     if features != "tfidf":
@@ -92,6 +96,11 @@ def search_grid(
         best = max((one for one in candidates if one.features == "bert"), key=lambda one: one.f1_weighted)
         candidates += validation.score("bert+tfidf", best.encoder(base), vectors)
     return sorted(candidates, key=lambda one: -one.f1_weighted)
+
+
+def grid_points(grid: SearchConfig) -> list[dict[str, Any]]:
+    """Return every pair of C and class weight, as keyword arguments of `Candidate`."""
+    return list(ParameterGrid({"C": grid.C_list, "class_weight": grid.class_weight_list}))
 
 
 def _folds(part: Examples, grid: SearchConfig) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -112,17 +121,17 @@ class _CrossValidation:
     part: Examples
     base_head: HeadConfig
     grid: SearchConfig
+    tfidf_weight: float
     folds: list[tuple[np.ndarray, np.ndarray]]
 
     def score(self, features: str, encoder: EncoderConfig, vectors: VectorsByText | None) -> list[Candidate]:
         """Score every classifier of the grid on one kind of features, which are computed once a fold."""
-        points = list(ParameterGrid({"C": self.grid.C_list, "class_weight": self.grid.class_weight_list}))
-        candidates = [Candidate(features, encoder.pooling, **point) for point in points]
+        candidates = [Candidate(features, encoder.pooling, **point) for point in grid_points(self.grid)]
         labels = self.part.labels.tolist()
         heads = [build_head(one.head(self.base_head), labels) for one in candidates]
         scores = np.zeros((len(self.folds), len(candidates), 2))
         for number, (fit_on, evaluate_on) in enumerate(self.folds):
-            pipeline = build_pipeline(encoder, features, self.base_head, labels, self.grid.tfidf_weight)[:-1]
+            pipeline = build_pipeline(encoder, features, self.base_head, labels, self.tfidf_weight)[:-1]
             with temporary_settings(pipeline, encoder=vectors):
                 train_features = pipeline.fit_transform([self.part.texts[i] for i in fit_on])
                 test_features = pipeline.transform([self.part.texts[i] for i in evaluate_on])

@@ -15,11 +15,13 @@ from bert_spark.encoding.pooling import MODEL_POOLING
 from bert_spark.encoding.vector_recipe import VectorRecipe, fill_in_length, recipe_of
 from bert_spark.errors import ConfigError, ModelError
 from bert_spark.estimators.precomputed import VectorsByText
+from bert_spark.training.best_settings import best_as_toml
 from bert_spark.training.config import SearchConfig
 from bert_spark.training.evaluation import evaluate_splits
 from bert_spark.training.examples import Examples, TrainingData
 from bert_spark.training.fitting import fit_and_predict
-from bert_spark.training.grid_search import Candidate, search_grid
+from bert_spark.training.grid_search import Candidate, grid_points, search_grid
+from bert_spark.training.heads import build_head
 from bert_spark.training.pipelines import build_pipeline
 from bert_spark.training.splits import split_examples
 from bert_spark.training.stopwatch import Stopwatch
@@ -29,6 +31,29 @@ if TYPE_CHECKING:
     from bert_spark.settings import JobSettings
 
 logger = logging.getLogger(__name__)
+
+
+def check_search(job: JobSettings) -> None:
+    """Refuse, before Spark starts, settings that the search would leave out of account.
+
+    Raises
+    ------
+    ConfigError
+        If the grid does not try the pooling that is set, or the classifier does not take C and a class weight.
+    """
+    pooling, grid = job.encoder.pooling, job.search
+    if pooling not in (EncoderConfig.pooling, *grid.pooling_list):
+        raise ConfigError(
+            f"got pooling {pooling!r}, which the search would not try; pass --poolings {grid.poolings},{pooling}"
+        )
+    for point in grid_points(grid):
+        try:
+            build_head(Candidate(job.train.features, pooling, **point).head(job.head))
+        except ConfigError as err:
+            raise ConfigError(
+                f"{err}. A search tries values of C and class_weight: set a --head that takes both, such as "
+                "sklearn.svm.LinearSVC"
+            ) from err
 
 
 def encoder_of_search(job: JobSettings) -> EncoderConfig:
@@ -91,10 +116,13 @@ def search_and_save(job: JobSettings, data: TrainingData) -> str:
     """
     clock = Stopwatch(data.seconds)
     parts = split_examples(data.examples, job.train.seed)
-    base = fill_in_length(job.encoder) if job.train.embeddings is None else data.encoder
+    base = data.encoder
+    if job.train.embeddings is None:
+        base = fill_in_length(dataclasses.replace(job.encoder, revision=data.encoder.revision))
     grid = dataclasses.replace(job.search, poolings=",".join(_searched_recipes(job.search, base)))
     with clock("search"):
-        candidates = search_grid(parts["train"], data.encoder, job.head, grid, job.train.features, base)
+        weight = job.search.tfidf_factor(job.train)
+        candidates = search_grid(parts["train"], data.encoder, job.head, grid, job.train.features, base, weight)
     with clock("fit_and_judge"):
         figures = _evaluate_best(job, data, parts, candidates[0], base)
     result = {"candidates": [dataclasses.asdict(one) for one in candidates], "held_out": figures, **data.facts}
@@ -113,25 +141,10 @@ def _evaluate_best(
     """Fit the best candidate on all training rows and return its metrics on each split."""
     labels = parts["train"].labels.tolist()
     encoder = best.encoder(base)
-    pipeline = build_pipeline(encoder, best.features, best.head(job.head), labels, job.search.tfidf_weight)
+    pipeline = build_pipeline(encoder, best.features, best.head(job.head), labels, job.search.tfidf_factor(job.train))
     if best.features != "tfidf":
         stored = VectorsByText(data.examples.texts, data.examples.vectors, data.encoder)
         parts = {
             name: dataclasses.replace(part, vectors=stored.encode(part.texts, encoder)) for name, part in parts.items()
         }
     return evaluate_splits(parts, fit_and_predict(pipeline, parts))
-
-
-def best_as_toml(best: Candidate, job: JobSettings, base: EncoderConfig) -> str:
-    """Return the best candidate as settings that `jobs/train.py --config` reads; `base` is its encoder otherwise."""
-    weight = "" if best.class_weight == "none" else f', class_weight = "{best.class_weight}"'
-    encoder = {"model": base.model, "pooling": best.pooling, "max_length": base.max_length}
-    encoder |= {name: value for name, value in base.settings().items() if name in ("normalize", "dimensions", "prompt")}
-    lines = [
-        "# The best candidate of jobs/search.py, for jobs/train.py --config",
-        "[encoder]",
-        *(f"{name} = {json.dumps(value)}" for name, value in encoder.items() if value is not None),
-        f'\n[train]\nfeatures = "{best.features}"\ntfidf_weight = {job.search.tfidf_weight}',
-        f'\n[head]\nclass = "{job.head.class_name}"\noptions = {{ C = {best.C}{weight} }}',
-    ]
-    return "\n".join(lines) + "\n"

@@ -47,5 +47,5 @@ def search_summary(candidates: Sequence[Candidate], figures: Mapping[str, Any], 
             f"{name:12} weighted F1 {model['f1_weighted']:.4f}, accuracy {model['accuracy']:.4f} "
             f"(most frequent class {majority['accuracy']:.4f})"
         )
-    next_step = f"next:   jobs/train.py --config {folder.rstrip('/')}/best.toml ..."
+    next_step = f"next:   jobs/train.py --config {folder.rstrip('/')}/best.toml --output artefact"
     return "\n".join([*lines, f"search: {folder}", next_step])

@@ -16,7 +16,7 @@ from bert_spark.encoding.recipe_note import recipe_note
 from bert_spark.errors import DataError
 from bert_spark.training.evaluation import confused_pairs, evaluate_splits
 from bert_spark.training.examples import Examples, TrainingData
-from bert_spark.training.fitting import fit_and_predict
+from bert_spark.training.fitting import convergence_warnings, fit_and_predict
 from bert_spark.training.html_report import model_card, render_report
 from bert_spark.training.labels import label_shares
 from bert_spark.training.mlflow_tracking import check_store, log_training
@@ -108,7 +108,7 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
     """
     folder, clock = str(job.train.artefact), Stopwatch(data.seconds)
     parts = split_examples(data.examples, job.train.seed)
-    with clock("fit"):
+    with clock("fit"), convergence_warnings() as not_converged:
         pipeline = _pipeline(job, data.encoder, job.train.features, parts["train"])
         predicted = fit_and_predict(pipeline, parts)
     with clock("fit_baseline"):
@@ -125,7 +125,7 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
         }
     facts = {**data.facts, **_facts(job, data.encoder, parts, clock.seconds)}
     note = recipe_note(data.encoder) if job.train.features != "tfidf" else ""
-    facts["warnings"] = [*([note] if note else []), *data.facts["warnings"], *warnings]
+    facts["warnings"] = [*([note] if note else []), *data.facts["warnings"], *warnings, *not_converged]
     report_facts = {**facts, "pairs": pairs, "versions": versions()}
     files = {
         "report.html": render_report(figures, report_facts),
@@ -138,7 +138,7 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
 
 def _pipeline(job: JobSettings, encoder: EncoderConfig, features: str, part: Examples) -> Pipeline:
     """Return the unfitted pipeline for the training rows `part`."""
-    return build_pipeline(encoder, features, job.head, part.labels.tolist(), job.train.tfidf_weight)
+    return build_pipeline(encoder, features, job.head, part.labels.tolist(), job.train.tfidf_factor)
 
 
 def _baseline(
@@ -164,7 +164,7 @@ def _facts(
         "head": f"{job.head.class_name}({options})",
         "scale": job.head.scale,
         "calibrate": job.head.calibrate,
-        "tfidf_weight": job.train.tfidf_weight,
+        "tfidf_weight": job.train.tfidf_factor,
         "fingerprint": config_fingerprint(encoder) if uses_bert else "none",
     }
     rows = {name: len(parts[name].texts) for name in SPLITS}

@@ -26,10 +26,25 @@ def test_options_override_the_toml_file_and_the_file_overrides_defaults(tmp_path
     assert (job.name, job.check, job.spark) == ("embed", False, {"spark.task.cpus": "2"})
 
 
-def test_relative_path_in_toml_starts_at_the_folder_of_the_file(tmp_path):
-    (tmp_path / "x.toml").write_text('[input]\npath = "./tweets.csv"\n')
+def test_a_setting_of_spark_needs_no_quotes(tmp_path):
+    lines = ["[spark]", "spark.task.cpus = 2", "spark.speculation = true", "spark.jars = ['a', 'b']", "hive.x.y = 'z'"]
+    (tmp_path / "x.toml").write_text("\n".join(lines))
     job = parse_job(embed.__file__, None, ["--config", str(tmp_path / "x.toml")])
-    assert job.input.path == str(tmp_path / "tweets.csv")
+    assert job.spark == {"spark.task.cpus": "2", "spark.speculation": "true", "spark.jars": "a,b", "hive.x.y": "z"}
+
+
+def test_a_setting_that_spark_would_ignore_is_refused(tmp_path):
+    (tmp_path / "x.toml").write_text("[spark]\ntask.cpus = 2")
+    with pytest.raises(
+        ConfigError, match=r"'task.cpus' is no setting of Spark; write the whole name, such as spark.task"
+    ):
+        parse_job(embed.__file__, None, ["--config", str(tmp_path / "x.toml")])
+
+
+def test_relative_path_in_toml_starts_at_the_folder_of_the_file(tmp_path):
+    (tmp_path / "x.toml").write_text('[input]\npath = "./tweets.csv"\n[encoder]\nprompt = "./"\n')
+    job = parse_job(embed.__file__, None, ["--config", str(tmp_path / "x.toml")])
+    assert (job.input.path, job.encoder.prompt) == (str(tmp_path / "tweets.csv"), "./")
 
 
 @pytest.mark.parametrize(

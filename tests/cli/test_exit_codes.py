@@ -15,6 +15,36 @@ from bert_spark.errors import (
 
 
 @pytest.mark.parametrize(
+    ("job", "missing", "extra"),
+    [
+        ("embed", "pyspark", "spark"),
+        ("search", "pyspark", "spark"),
+        ("train", "jinja2", "report"),
+        ("train", "matplotlib", "report"),
+    ],
+)
+def test_a_library_that_is_missing_is_named_with_its_extra(run_forked, job, missing, extra):
+    """Help and settings need none of them."""
+    code = f"""
+import contextlib, io, logging, sys
+sys.modules[{missing!r}] = None
+log = io.StringIO()
+logging.basicConfig(stream=log)
+from jobs import {job}
+with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
+    {job}.main(["--help"])
+code = {job}.main(["--input", "no.csv", "--output", "no_output"])
+print(code, "--text-column" in shown.getvalue(), log.getvalue())
+"""
+    printed = run_forked(code)
+    assert printed.startswith("3 True ERROR:")
+    assert (
+        f"SetupError: this job needs {missing}, which is not installed here: pip install 'bert-spark[{extra}]'"
+        in printed
+    )
+
+
+@pytest.mark.parametrize(
     ("kind", "code"),
     [
         (BertSparkError, 1),

@@ -6,7 +6,9 @@ import pytest
 
 from bert_spark.encoding import encoder_cache
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.errors import ModelError, SetupError
+from bert_spark.encoding.fingerprint import config_fingerprint
+from bert_spark.errors import FingerprintError, ModelError, SetupError
+from tests.support.tiny_models import negate_words
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +143,17 @@ def test_a_missing_gpu_is_refused_before_loading(loads, monkeypatch):
     with pytest.raises(SetupError, match="torch sees no GPU here"):
         encoder_cache.get_encoder(EncoderConfig(device="cuda"))
     assert loads == []
+
+
+def test_another_model_than_expected_is_refused_and_changed_files_are_loaded_again(model_copy):
+    config = EncoderConfig(model=str(model_copy), device="cpu")
+    before = config_fingerprint(config)
+    first = encoder_cache.get_encoder(config, fingerprint=before)
+    assert encoder_cache.get_encoder(config, fingerprint=before) is first
+    negate_words(model_copy)
+    after = config_fingerprint(config)
+    assert encoder_cache.get_encoder(config, fingerprint=after).fingerprint == after != before
+    with pytest.raises(
+        FingerprintError, match=f"is encoder {after[:12]} here, {before[:12]} where the job was started"
+    ):
+        encoder_cache.get_encoder(config, fingerprint=before)

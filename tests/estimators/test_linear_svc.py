@@ -1,10 +1,13 @@
 """FastLinearSVC has the decision function of LinearSVC: the objective is the same, only the solver differs."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from bert_spark.estimators.linear_svc import FastLinearSVC
@@ -77,3 +80,13 @@ def test_one_class_is_refused():
 def test_cloning_and_calibration():
     calibrated = CalibratedClassifierCV(clone(FastLinearSVC(C=0.1)), cv=3).fit(X, Y3)
     np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1)
+
+
+@pytest.mark.parametrize(("options", "warns"), [({"max_iter": 2}, True), ({}, False), ({"C": 1000.0}, False)])
+def test_too_few_iterations_are_warned_of(options, warns):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        FastLinearSVC(**options).fit(X, Y3)
+    found = [warning for warning in caught if issubclass(warning.category, ConvergenceWarning)]
+    assert len(found) == warns
+    assert all("failed to converge in 2 iterations: raise max_iter" in str(warning.message) for warning in found)

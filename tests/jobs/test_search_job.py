@@ -33,7 +33,7 @@ def test_search_runs_bert_once_and_writes_settings_for_train(spark, tiny_bert, t
     assert settings["train"]["features"] in ("bert", "tfidf", "bert+tfidf")
     options = ["--config", str(tmp_path / "search" / "best.toml"), "--calibrate", "sigmoid", "--features", "tfidf"]
     with rows_through_python(spark) as rows:
-        assert train.main([*options, *source, "--output", str(tmp_path / "artefact")]) == 0
+        assert train.main([*options, "--output", str(tmp_path / "artefact")]) == 0
     assert rows == []  # TF-IDF alone needs no BERT
     for name in ("pipeline.skops", "metadata.json", "metrics.json", "report.html", "README.md"):
         assert (tmp_path / "artefact" / name).is_file()

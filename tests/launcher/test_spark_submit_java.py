@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from tests.support.checkouts import fake_java, fake_python, start, write
 
 
@@ -26,7 +28,20 @@ def test_without_java_and_apt_root_gets_the_commands(checkout, machine, tmp_path
     assert "sudo dnf install -y java-21-openjdk-headless" in done.stderr
 
 
-def test_root_with_apt_installs_java_and_continues(checkout, machine, tmp_path):
+@pytest.mark.parametrize("variables", [{}, {"CI": "false"}, {"BERT_SPARK_INSTALL_JAVA": "0", "CI": "true"}])
+def test_root_is_asked_before_java_is_installed(checkout, machine, tmp_path, variables):
+    (machine / "id").unlink()
+    write(machine / "id", "#!/usr/bin/env bash\necho 0\n")
+    write(machine / "apt-get", "#!/usr/bin/env bash\necho must not run; exit 1\n")
+    folders = {"BERT_SPARK_JAVA_FOLDERS": str(tmp_path / "none")}
+    done = start(checkout / "spark-submit.sh", "tests", path=machine, **folders, **variables)
+    assert done.returncode == 3
+    assert "must not run" not in done.stderr
+    assert "Or start again with BERT_SPARK_INSTALL_JAVA=1, which lets this program run apt-get." in done.stderr
+
+
+@pytest.mark.parametrize("variables", [{"CI": "true"}, {"BERT_SPARK_INSTALL_JAVA": "1"}])
+def test_root_with_apt_installs_java_on_request_and_continues(checkout, machine, tmp_path, variables):
     (machine / "id").unlink()
     write(machine / "id", "#!/usr/bin/env bash\necho 0\n")
     java = fake_java(tmp_path / "packed" / "bin" / "java", "17")
@@ -37,7 +52,8 @@ def test_root_with_apt_installs_java_and_continues(checkout, machine, tmp_path):
     write(machine / "apt-get", install)
     (machine / "ln").symlink_to(shutil.which("ln"))
     fake_python(machine / "python3")
-    done = start(checkout / "spark-submit.sh", "tests", path=machine, BERT_SPARK_JAVA_FOLDERS=str(tmp_path / "jvm"))
+    folders = {"BERT_SPARK_JAVA_FOLDERS": str(tmp_path / "jvm")}
+    done = start(checkout / "spark-submit.sh", "tests", path=machine, **folders, **variables)
     assert "no Java 17 or later found; installing the headless JRE with apt-get" in done.stderr
     assert "apt-get install -y --no-install-recommends openjdk-17-jre-headless" in done.stderr
     assert done.stdout == f"JAVA_HOME={java.parent.parent} python -m pytest\n"

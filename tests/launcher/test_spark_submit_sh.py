@@ -173,6 +173,47 @@ def test_failed_install_exits_3_and_the_next_start_installs_again(checkout, mach
     assert not (checkout / ".venv" / "half").exists()
 
 
+@pytest.mark.parametrize(
+    ("python", "code", "printed"),
+    [
+        ("", 3, "cannot be used ("),
+        (
+            "#!/usr/bin/env bash\necho it lacks torch >&2; exit 1\n",
+            3,
+            "cannot be used (it lacks torch), and it is left as",
+        ),
+        ('#!/usr/bin/env bash\ncase "$*" in *meets*) ;; *) echo "ran $*" ;; esac\n', 0, "ran x"),
+    ],
+    ids=["broken", "lacks something", "healthy"],
+)
+def test_an_environment_of_the_user_is_used_as_it_is_or_not_at_all(
+    checkout, machine, installs, tmp_path, python, code, printed
+):
+    """No file of it is changed or removed, and nothing is installed into it."""
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    if python:
+        write(checkout / ".venv" / "bin" / "python", python)
+    (checkout / ".venv" / "mine").write_text("precious")
+    before = {path: path.stat().st_mtime_ns for path in (checkout / ".venv").rglob("*")}
+    done = start(checkout / "spark-submit.sh", "exec", "python", "x", path=machine)
+    assert done.returncode == code
+    assert printed in done.stdout + done.stderr
+    assert {path: path.stat().st_mtime_ns for path in (checkout / ".venv").rglob("*")} == before
+    assert installs.read_text() == ""
+    elsewhere = {"BERT_SPARK_VENV": str(tmp_path / "made here")}
+    assert start(checkout / "spark-submit.sh", "exec", "python", "x", path=machine, **elsewhere).stdout == "ran x\n"
+    assert len(installs.read_text().splitlines()) == 1
+
+
+def test_what_is_removed_and_installed_is_said_before(checkout, machine, installs, tmp_path):
+    (tmp_path / "broken").touch()
+    first = start(checkout / "spark-submit.sh", "exec", "python", "x", path=machine)
+    assert "installing the versions of conf/constraints.txt into " in first.stderr
+    assert "removing" not in first.stderr
+    second = start(checkout / "spark-submit.sh", "exec", "python", "x", path=machine)
+    assert "/.venv, which an earlier start has made and which does not work" in second.stderr
+
+
 # ---- what reaches spark-submit
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from pyspark.sql import functions as F
 
 from bert_spark import load_artefact
 from bert_spark.errors import LockedError
@@ -13,6 +14,8 @@ from bert_spark.runs import publish
 from bert_spark.runs.output_lock import locked_output
 from bert_spark.runs.staging_area import staging_area_for
 from bert_spark.tables.config import OutputConfig
+from bert_spark.tables.input_size import input_bytes
+from bert_spark.tables.repartitioning import partition_count
 from jobs import embed, history, train
 from tests.support.nightly_runs import BY_COLUMN, DAYS, keys_of_day, texts
 from tests.support.row_counter import rows_through_python
@@ -130,6 +133,20 @@ def test_refused_rows_that_are_not_those_of_the_records_are_encoded_anew(spark, 
         assert three_days.score("--run-date", DAYS[1], *BY_COLUMN, "--max-missing-share", "0.5") == 0
     assert rows == [6]
     assert three_days.keys() == keys_of_day(DAYS[1], 6)
+
+
+def test_a_day_is_spread_over_tasks_by_its_own_bytes(spark, nightly):
+    """The whole table, 40 days of 80 kB, would be 13 tasks or more; each task writes a file."""
+    text = F.expr("concat('so happy ', sha2(cast(id as string), 512), space(2000), id)")
+    key, day = F.col("id").cast("string").alias("key"), F.expr("date_add(date'2026-11-01', cast(id % 40 as int))")
+    rows = spark.range(1600).select(key, day.cast("string").alias("day"), text.alias("text"))
+    rows.coalesce(1).write.option("compression", "none").option("parquet.enable.dictionary", "false").parquet(
+        str(nightly.input)
+    )
+    assert partition_count(input_bytes(spark.read.parquet(str(nightly.input)))) >= 13
+    assert nightly.score("--run-date", DAYS[0], *BY_COLUMN) == 0
+    assert len(list(nightly.output.rglob("*.parquet"))) == 1
+    assert len(nightly.keys()) == 40
 
 
 def test_labels_far_from_the_training_rows_are_refused_by_max_label_shift(three_days, caplog):

@@ -11,7 +11,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pyspark.sql import types as T
 
 from bert_spark.errors import DataError
-from bert_spark.runs import plain_run
+from bert_spark.runs import sized_output
 from bert_spark.runs.replaced_output import finish_killed_replacement, replaced_output
 from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
@@ -120,7 +120,7 @@ def write_one_row(rows, output, finish):
 def test_a_run_that_fails_leaves_the_old_rows(spark, run, tmp_path, caplog, monkeypatch):
     assert run("{folder}/d/in.csv", "{folder}/out") == 0
     before = files_below(tmp_path / "out")
-    monkeypatch.setattr(plain_run, "write_output", write_one_row)
+    monkeypatch.setattr(sized_output, "write_output", write_one_row)
     assert run("{folder}/d/in.csv", "{folder}/out") == 1
     assert "It is unchanged; check that the input does not change during a run" in caplog.messages[-1]
     assert files_below(tmp_path / "out") == before
@@ -146,7 +146,7 @@ def test_overwriting_a_table_replaces_it_once_its_rows_are_complete(spark, run, 
     table = ["--output-format", "table"]
     assert run("{folder}/d/in.csv", "replaced_table", *table) == 0
     (tmp_path / "d" / "in.csv").write_text("id,text\n9,so sad\n")
-    monkeypatch.setattr(plain_run, "write_output", broken_write)
+    monkeypatch.setattr(sized_output, "write_output", broken_write)
     assert run("{folder}/d/in.csv", "replaced_table", *table) == 1
     assert spark.table("replaced_table").count() == len(ROWS)
     monkeypatch.undo()

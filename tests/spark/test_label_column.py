@@ -39,7 +39,7 @@ def table(spark, tmp_path_factory):
 
 
 def labels_of(rows):
-    batches = rows.pairs(1.0).to_pylist()
+    batches = rows.pairs(None)[0].to_pylist()
     labels = {row["text"]: row["label"] for row in batches}
     return [labels.get(row[0]) for row in ROWS]
 

@@ -48,7 +48,7 @@ def test_vectors_of_a_model_that_has_changed_are_refused(source, train, monkeypa
 
 def test_vectors_that_do_not_fit_are_refused_before_texts_are_read(source, train, monkeypatch):
     rows = parquet_rows(source, train)
-    monkeypatch.setattr(rows, "pairs", lambda share: pytest.fail("texts were read"))
+    monkeypatch.setattr(rows, "pairs", lambda size: pytest.fail("texts were read"))
     monkeypatch.setattr("bert_spark.memory.available_bytes", lambda: 1000)
     with pytest.raises(DataError, match=r"the driver has 0\.0 GB"):
         labelled_examples(rows, None, train, HeadConfig())

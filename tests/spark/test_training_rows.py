@@ -1,5 +1,7 @@
 """Rows to learn from are the same through Spark and from Parquet files. These are read without a JVM."""
 
+import hashlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
@@ -25,16 +27,40 @@ def test_rows_are_counted(rows):
     assert {"my.text", "label", "run_date", "embedding", "token_count"} <= set(rows.columns)
 
 
-@pytest.mark.parametrize("share", [1.0, 0.4])
-def test_a_share_has_the_same_rows_through_spark_and_from_files(rows, spark, source, stored, share):
-    through_spark = SparkRows(spark.read.parquet(stored), source, TrainConfig(embeddings=stored))
-    pairs, expected = rows.pairs(share).to_pylist(), through_spark.pairs(share).to_pylist()
-    assert sorted(row["text"] for row in pairs) == sorted(row["text"] for row in expected)
-    assert len(pairs) == 300 if share == 1.0 else 90 < len(pairs) < 150
+def test_a_sample_is_of_the_rows_with_the_first_hashes(rows, labelled):
+    by_hash = sorted(hashlib.sha256(text.encode()).hexdigest() for text, label, _ in labelled if text and label)
+    pairs, sample = rows.pairs(120)
+    assert sorted(hashlib.sha256(text.encode()).hexdigest() for text in texts_of(pairs)) == by_hash[:120]
+    _, columns = fill_matrix(rows.vectors(sample), 120)
+    assert texts_of(columns) == texts_of(pairs)
+    assert rows.pairs(None)[0].num_rows == 300
+
+
+@pytest.mark.parametrize("reader", ["spark", "files"])
+@pytest.mark.parametrize("size", [1, 3, 4, 5, 11])
+def test_a_sample_has_its_size_where_texts_are_equal(spark, tmp_path, reader, size):
+    """Of 10,000 rows with 1,000 labels --max-rows 500 once took 38, and of equal texts all or none."""
+    rows = [("same", label, [1.0]) for label in ["b", "a", "b", "b", "a"]]
+    rows += [(f"other {n}", "a", [2.0]) for n in range(7)]
+    unusable = [("same", None, [3.0])] * 50 + [(None, "a", [3.0])] * 50
+    schema = "text string, label string, embedding array<float>"
+    spark.createDataFrame(rows + unusable, schema).repartition(3).write.parquet(str(tmp_path / "rows"))
+    train = TrainConfig(embeddings=str(tmp_path / "rows"))
+    read = parquet_rows if reader == "files" else lambda *of: SparkRows(spark.read.parquet(train.embeddings), *of)
+    found = read(InputConfig(), train)
+    pairs, sample = found.pairs(size)
+    expected = sorted((hashlib.sha256(text.encode()).hexdigest(), label) for text, label, _ in rows)[:size]
+    for table in (pairs, fill_matrix(found.vectors(sample), size)[1]):
+        keys = [(hashlib.sha256(row["text"].encode()).hexdigest(), row["label"]) for row in table.to_pylist()]
+        assert sorted(keys) == expected
+
+
+def texts_of(table):
+    return sorted(table["text"].to_pylist())
 
 
 def test_each_vector_belongs_to_its_text_and_label(rows, labelled, tiny_bert, transformers_cls):
-    matrix, columns = fill_matrix(rows.vectors(1.0), 301)
+    matrix, columns = fill_matrix(rows.vectors(None), 301)
     assert (matrix.dtype, matrix.shape, columns.num_rows) == (np.float32, (300, 32), 300)
     np.testing.assert_allclose(matrix, transformers_cls(tiny_bert, columns["text"].to_pylist()), atol=1e-5)
     labels = dict(row[:2] for row in labelled)
@@ -62,8 +88,8 @@ def test_nested_texts_and_labels_are_the_same_through_spark_and_from_files(spark
     if reader == "spark":
         found = SparkRows(spark.read.parquet(str(tmp_path / "nested")), source, train)
     assert found.counts() == (3, 2, 2)
-    assert [tuple(row.values()) for row in found.pairs(1.0).to_pylist()] == [("long", "joy"), ("hi", "NA")]
-    (batch,) = found.vectors(1.0)
+    assert [tuple(row.values()) for row in found.pairs(None)[0].to_pylist()] == [("long", "joy"), ("hi", "NA")]
+    (batch,) = found.vectors(None)
     assert batch.to_pylist()[0] == {"text": "long", "label": "joy", "vector": [1.0]}
     assert found.warnings() == [
         "50.00% of the labels are a word such as NA, None or \\N: does it mean a missing value (--null-value)?"

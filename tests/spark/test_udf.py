@@ -6,6 +6,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from bert_spark import EncoderConfig, with_embedding
+from bert_spark.encoding.fingerprint import config_fingerprint
 from bert_spark.spark.udf import EMBEDDING_FIELDS, embedding_udf
 from tests.support.row_counter import rows_through_python
 
@@ -31,7 +32,7 @@ def test_every_row_goes_through_the_udf_once(spark, table, config, use):
 @pytest.mark.skipif(not hasattr(F, "arrow_udf"), reason="Spark before 4.1 has no Arrow UDF")
 def test_a_deterministic_udf_would_run_twice(spark, table, config):
     """Shows that the row counter works: without asNondeterministic a filter doubles the work."""
-    plain = F.arrow_udf(embedding_udf(config).func, EMBEDDING_FIELDS)
+    plain = F.arrow_udf(embedding_udf(config, config_fingerprint(config)).func, EMBEDDING_FIELDS)
     df = table.withColumn("result", plain(F.col("text")))
     df = df.where("result.embedding is not null").select("result.embedding")
     with rows_through_python(spark) as rows:
@@ -86,4 +87,4 @@ def logs_model_loads(path):
 def test_the_pickled_udf_is_small(config):
     from pyspark.serializers import CloudPickleSerializer
 
-    assert len(CloudPickleSerializer().dumps(embedding_udf(config).func)) < 100_000
+    assert len(CloudPickleSerializer().dumps(embedding_udf(config, "f").func)) < 100_000

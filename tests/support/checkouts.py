@@ -47,6 +47,7 @@ def fake_spark(folder):
 def start(script, *arguments, path=None, cwd=None, **variables):
     """Run `script` with PATH `path`; if it is None, with this Python environment active."""
     removed = {"SPARK_HOME", "PYTHONPATH", "PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON", "BERT_SPARK_JAVA_FOLDERS"}
+    removed |= {"BERT_SPARK_INSTALL_JAVA", "BERT_SPARK_VENV", "CI"}
     if path is not None:
         removed |= {"JAVA_HOME"}
     env = {key: value for key, value in os.environ.items() if key not in removed}

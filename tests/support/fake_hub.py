@@ -3,18 +3,21 @@
 import contextlib
 import hashlib
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+COMMIT, NEXT = "0123456789abcdef0123456789abcdef01234567", "fedcba9876543210fedcba9876543210fedcba98"
 
 
 @contextlib.contextmanager
-def hub(folder, name):
-    """Serve a model's folder under `name`. Yield the hub's address and the growing list of fetched files."""
-    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    place = f"/{name}/resolve/{COMMIT}/"
-    fetched = []
+def hub(folder, name, then=None):
+    """Serve a model's folder under `name`. Yield the hub's address and the growing list of fetched files.
+
+    If there is a second folder `then`, the branch main moves there once it has been asked for.
+    """
+    commits = {COMMIT: _files(folder)} | ({} if then is None else {NEXT: _files(then)})
+    fetched, asked = [], []
 
     class Hub(BaseHTTPRequestHandler):
         def do_HEAD(self):
@@ -22,16 +25,21 @@ def hub(folder, name):
 
         def do_GET(self, with_body=True):
             path = self.path.split("?")[0]
-            if path in (f"/api/models/{name}/revision/main", f"/api/models/{name}/revision/{COMMIT}"):
-                info = {"id": name, "sha": COMMIT, "private": False, "downloads": 0, "tags": [], "likes": 0}
+            found = re.fullmatch(f"/(?:api/models/)?{name}/(revision|tree|resolve)/([^/]+)/?(.*)", path)
+            kind, revision, file = found.groups() if found else ("", "", "")
+            if kind == "revision" and revision == "main":
+                revision = list(commits)[-1 if asked else 0]
+                asked.append(revision)
+            self.commit, files = revision, commits.get(revision, {})
+            if kind == "revision" and files:
+                info = {"id": name, "sha": revision, "private": False, "downloads": 0, "tags": [], "likes": 0}
                 self.respond(json.dumps(info | {"siblings": [{"rfilename": file} for file in files]}).encode())
-            elif path == f"/api/models/{name}/tree/{COMMIT}":
+            elif kind == "tree" and files:
                 entries = [
                     {"type": "file", "path": file, "size": len(data), "oid": "0"} for file, data in files.items()
                 ]
                 self.respond(json.dumps(entries).encode())
-            elif path.startswith(place) and path.removeprefix(place) in files:
-                file = path.removeprefix(place)
+            elif file in files:
                 if with_body:
                     fetched.append(file)
                 self.respond(files[file], etag=hashlib.sha256(files[file]).hexdigest(), with_body=with_body)
@@ -42,7 +50,7 @@ def hub(folder, name):
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
             self.send_header("ETag", f'"{etag}"')
-            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("X-Repo-Commit", self.commit)
             self.end_headers()
             if with_body:
                 self.wfile.write(data)
@@ -57,3 +65,7 @@ def hub(folder, name):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

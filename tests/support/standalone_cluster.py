@@ -173,13 +173,13 @@ class Cluster:
         return [line for line in lines if line["what"] == what]
 
     @contextlib.contextmanager
-    def killing(self, kind, output):
+    def killing(self, kind, output, also=""):
         """Kill a process while its task writes below `output`, during the block.
 
         `kind` is "python" for the task's Python worker, or "executor". The task waits in the middle of writing until it
-        is killed, so that there is no race.
+        is killed, so that there is no race. `also` names further faults.
         """
-        self.inject("hold")
+        self.inject(f"hold,{also}")
         with ThreadPoolExecutor(1) as pool:
             killed = pool.submit(self._kill_waiting_task, kind, output)
             yield

@@ -3,6 +3,7 @@
 import json
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import ByteLevelBPETokenizer
 from transformers import (
     BertTokenizerFast,
@@ -72,6 +73,14 @@ def tiny(config, model, vocabulary=TOKENS, positions=64, **settings):
 def save(model, folder, **options):
     """Save a model's weights as safetensors into `folder` and return the folder."""
     model.save_pretrained(str(folder), **options)
+    return folder
+
+
+def negate_words(folder):
+    """Change the word embeddings of a saved model, and so its vectors."""
+    tensors = load_file(folder / "model.safetensors")
+    changed = {name: -tensor if "word_embeddings" in name else tensor for name, tensor in tensors.items()}
+    save_file(changed, folder / "model.safetensors", {"format": "pt"})
     return folder
 
 

@@ -22,17 +22,20 @@ def test_rows_that_cannot_be_fitted_are_refused_with_the_reason():
         fit_pipeline(build_pipeline(CONFIG, "tfidf", HeadConfig()), part)
 
 
-def test_a_baseline_that_cannot_be_fitted_is_left_out_with_a_warning(tiny_bert, tmp_path):
-    """No word of these texts is long enough for TF-IDF."""
+def test_the_report_says_what_could_not_be_fitted_or_has_not_converged(tiny_bert, tmp_path):
+    """No word of these texts is long enough for TF-IDF, and one iteration is not enough for any classifier."""
     texts, labels = [chr(0x4E00 + n) for n in range(60)], np.array(["x", "y"] * 30)
     vectors = np.random.default_rng(0).normal(size=(60, 32)).astype(np.float32)
     encoder = EncoderConfig(model=str(tiny_bert))
     train = TrainConfig(artefact=str(tmp_path / "artefact"))
-    job = JobSettings("train", {"encoder": encoder, "train": train, "head": HeadConfig()})
+    job = JobSettings("train", {"encoder": encoder, "train": train, "head": HeadConfig(options={"max_iter": 1})})
     data = TrainingData(Examples(texts, vectors, labels), encoder, {"counts": {}, "warnings": ["first"]}, {})
     result = train_and_save(job, data)
     assert result.facts["warnings"][0] == "first"
     assert re.fullmatch(
         r"there is no TF-IDF baseline: the training rows .*empty vocabulary.*", result.facts["warnings"][1]
     )
-    assert "there is no TF-IDF baseline" in (tmp_path / "artefact" / "report.html").read_text()
+    assert result.facts["warnings"][2].startswith("FastLinearSVC failed to converge in 1 iterations")
+    report = (tmp_path / "artefact" / "report.html").read_text()
+    assert "there is no TF-IDF baseline" in report
+    assert "failed to converge" in report

@@ -5,14 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from bert_spark.cli.command_line import parse_job
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.encoder import BertEncoder
 from bert_spark.errors import ConfigError, DataError, ModelError
 from bert_spark.estimators.precomputed import VectorsByText
 from bert_spark.settings import JobSettings
 from bert_spark.training.config import SearchConfig, TrainConfig
-from bert_spark.training.grid_search import Candidate
-from bert_spark.training.search_run import best_as_toml, encoder_of_search
+from bert_spark.training.search_run import check_search, encoder_of_search
+from jobs import search
 from tests.support.model_recipes import MEAN, NORMALIZE, PROMPTS, TEXTS, dense, write_recipe
 
 
@@ -78,15 +79,23 @@ def test_flatten_is_searched_alone(folder):
         searched(write_recipe(folder), "cls,flatten")
 
 
-def test_the_best_settings_hold_what_makes_the_vectors():
-    base = EncoderConfig(model="m", normalize=True, prompt='say "x": ')
-    written = best_as_toml(Candidate("bert", "model", 0.1, "none"), JobSettings("search", SECTIONS), base)
-    expected = '[encoder]\nmodel = "m"\npooling = "model"\nmax_length = 60\nnormalize = true\nprompt = "say \\"x\\": "'
-    assert expected in written
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--pooling", "max"],
+            r"got pooling 'max', which the search .*; pass --poolings cls,mean,cls\+mean,model,max$",
+        ),
+        (["--head", "sklearn.naive_bayes.GaussianNB"], "set a --head that takes both"),
+    ],
+)
+def test_what_the_grid_would_leave_out_of_account_is_refused(options, message):
+    job = parse_job(search.__file__, None, ["--input", "tweets.csv", "--output", "search", *options])
+    with pytest.raises(ConfigError, match=message):
+        check_search(job)
 
 
-class Head:
-    class_name = "sklearn.svm.LinearSVC"
-
-
-SECTIONS = {"head": Head(), "search": SearchConfig()}
+def test_the_weight_of_tfidf_is_that_of_the_search_or_of_training():
+    assert SearchConfig().tfidf_factor(TrainConfig()) == 3.0
+    assert SearchConfig().tfidf_factor(TrainConfig(tfidf_weight=1.0)) == 1.0
+    assert SearchConfig(tfidf_weight=2.0).tfidf_factor(TrainConfig(tfidf_weight=1.0)) == 2.0

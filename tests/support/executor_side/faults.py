@@ -7,6 +7,7 @@ oom=N         out of memory for more than N rows at once
 oom-tokens=N  out of memory for rows of more than N tokens, however few
 fatal-once    the first process that runs a batch has a broken CUDA context from then on, no other has
 fatal         every process has a broken CUDA context from its first batch on
+noise         each process computes other last bits
 cards         torch reports GPUs, and a model that is sent to one is loaded on the CPU
 
 Appends to SIDE_LOG, one JSON object per line: "load" for each model loaded, "call" for each forward call, "hold" and
@@ -73,6 +74,7 @@ def install(cache):
         loaded = real(config, "cpu")
         log("load", device=device)
         loaded.model.embeddings.register_forward_pre_hook(functools.partial(before_forward, device), with_kwargs=True)
+        loaded.model.embeddings.register_forward_hook(add_noise)
         return loaded
 
     cache.load_model = load
@@ -90,6 +92,11 @@ def before_forward(device, module, arguments, options):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
     if is_broken(faults):
         raise torch.AcceleratorError(ASSERT)
+
+
+def add_noise(module, arguments, states):
+    """Change the last bits of the first hidden states, in each process in another way."""
+    return states * (1 + os.getpid() % 5 * 1.2e-7) if "noise" in active_faults() else states
 
 
 def wait_as_demanded(faults):
