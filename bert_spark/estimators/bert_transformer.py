@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -150,6 +151,7 @@ class BertTransformer(TextInputMixin):
             If a setting is not valid.
         """
         check_texts(X, self.missing)
+        self._check_memory()
         self.precision_ = EncoderConfig(precision=self.precision, device=self.device).precision
         self.n_features_out_ = self.encoder.width(self.config) if self.encoder else self._local_encoder().width
         return self
@@ -170,20 +172,27 @@ class BertTransformer(TextInputMixin):
             If the result does not fit into memory.
         """
         texts = check_texts(X, self.missing)
+        self._check_memory()
         if self.encoder is not None:
             return self.encoder.encode(texts, self.config)
         local = self._local_encoder()
         check_fits(len(texts), local.width, copies=2)  # the vectors of each window, and the concatenated matrix
         if self.memory is None or not texts:
             return local.encode(texts)
-        if local.loaded.digest == "live":
-            raise ConfigError("memory needs a model by name, whose content has a fingerprint; got a live model")
         return encode_with_store(texts, local.fingerprint, self.memory, local.encode)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns: bert0, bert1, ..."""
         check_is_fitted(self, "n_features_out_")
         return np.array([f"bert{i}" for i in range(self.n_features_out_)], dtype=object)
+
+    def _check_memory(self) -> None:
+        if self.memory is None:
+            return
+        if not isinstance(self.memory, str | os.PathLike):
+            raise ConfigError(f"memory={self.memory!r} is a {type(self.memory).__name__}; expected a folder, or None")
+        if not isinstance(self.model, str):
+            raise ConfigError("memory needs a model by name, whose content has a fingerprint; got a live model")
 
     def _local_encoder(self) -> BertEncoder:
         is_own = is_sentence_transformer(self.model)

@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 MAX_WIDTH = 4096  # for wider vectors the matrix X'X costs more time than it saves
@@ -39,22 +40,27 @@ max_iter
         Raises
         ------
         ValueError
-            If a parameter is out of range, or all labels are of one class.
+            If a parameter is out of range, all labels are of one class, the labels are measured numbers, or all weights
+            are zero.
 
         Warns
         -----
         ConvergenceWarning
             If `max_iter` iterations do not reach `tol`, as LinearSVC does.
         """
-        if issparse(X) or np.asarray(X).shape[1] > MAX_WIDTH or not self._has_supported_objective():
+        shape = X.shape if issparse(X) else np.asarray(X).shape
+        if issparse(X) or len(shape) != 2 or shape[1] > MAX_WIDTH or not self._has_supported_objective():
             fitted: FastLinearSVC = super().fit(X, y, sample_weight)
             return fitted
         self._validate_params()
         X, y = validate_data(self, X, y, dtype=[np.float32, np.float64], order="C")
+        check_classification_targets(y)
         self.classes_, index = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"got one class, {str(self.classes_[0])!r}; expected two or more")
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        if not weight.any():
+            raise ValueError("sample_weight is zero for all rows; expected a weight above 0 for some")
         per_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=sample_weight)
         sign, cost = self._targets(index, weight, per_class, X.dtype)
         ones = np.full((len(X), 1), self.intercept_scaling, dtype=X.dtype)

@@ -17,5 +17,6 @@ class TextInputMixin(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = []  # texts have no number format that vectors could keep
         tags.no_validation = True
         return tags
