@@ -14,7 +14,6 @@ from bert_spark.runs.task import Task
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.output_checks import check_output_free
 from bert_spark.tables.outputs import read_output
-from bert_spark.tables.readers import read_input
 from bert_spark.tables.schema import drop_hidden
 from bert_spark.tables.writers import write_output
 
@@ -32,9 +31,11 @@ def run_plain(spark: SparkSession, task: Task) -> str:
     FingerprintError
         If rows are to be appended to another model's output.
     """
-    tweets = read_input(spark, task.source)
+    tweets = task.read(spark)
+    task = task.for_input(tweets)
     finish_killed_replacement(spark, task.output)
     check_output_free(spark, task.output, tweets, task.identity)
+    task.check_truth(tweets)
     record = task.record()
     counted = record.count_input(tweets, task.source.text_column)
     result = task.apply(counted, task.source.partition_mb)
@@ -42,6 +43,8 @@ def run_plain(spark: SparkSession, task: Task) -> str:
         with show_progress(spark, task.job):
             write_output(result, target, lambda rows: drop_hidden(_counted(rows, record, task, target)))
         content = record.finish()
+        if task.truth is not None:
+            content |= task.compared(read_output(spark, target))
         _check_row_counts(content, task.output, replaces=target != task.output)
     return run_summary(content, save_record(spark, content, task.output.format))
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from pyspark.errors import AnalysisException
 
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.outputs import read_output
+from bert_spark.tables.outputs import read_output, table_properties
 from bert_spark.tables.provenance import ARTEFACT_KEY, ENCODER_KEY, FINGERPRINT_KEY
+from bert_spark.tables.recorded_models import latest_record
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -33,7 +34,10 @@ def conflicting_owner(spark: SparkSession, output: OutputConfig, identity: Mappi
         fields = read_output(spark, output).schema.fields
     except AnalysisException:  # a folder without any file in it yet
         return None
-    for metadata in [*(field.metadata for field in fields), table_properties(spark, output)]:
+    known: list[Mapping[str, str]] = [*(field.metadata for field in fields), table_properties(spark, output)]
+    if not any(FINGERPRINT_KEY in metadata for metadata in known):  # a format without metadata of columns
+        known.append(_recorded_owner(spark, output))
+    for metadata in known:
         for key, expected in identity.items():
             stored = metadata.get(key)
             if stored is not None and stored != expected:
@@ -44,11 +48,10 @@ def conflicting_owner(spark: SparkSession, output: OutputConfig, identity: Mappi
     return None
 
 
-def table_properties(spark: SparkSession, output: OutputConfig) -> dict[str, str]:
-    """Return the properties of a table; an empty dict for a folder."""
-    if output.format != "table":
-        return {}
-    return {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {output.path}").collect()}
+def _recorded_owner(spark: SparkSession, output: OutputConfig) -> dict[str, str]:
+    record = latest_record(spark, str(output.path), output.format)
+    owner = {FINGERPRINT_KEY: record.get("fingerprint"), ARTEFACT_KEY: record.get("artefact_digest")}
+    return {key: value for key, value in owner.items() if value}
 
 
 def mark_owner(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> None:

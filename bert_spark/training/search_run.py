@@ -91,7 +91,7 @@ def search_and_save(job: JobSettings, data: TrainingData) -> str:
     """
     clock = Stopwatch(data.seconds)
     parts = split_examples(data.examples, job.train.seed)
-    base = fill_in_length(job.encoder) if job.train.embeddings is None else data.encoder
+    base = fill_in_length(job.encoder) if not data.from_stored_vectors else data.encoder
     grid = dataclasses.replace(job.search, poolings=",".join(_searched_recipes(job.search, base)))
     with clock("search"):
         candidates = search_grid(parts["train"], data.encoder, job.head, grid, job.train.features, base)
