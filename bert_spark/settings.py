@@ -161,6 +161,22 @@ class JobSettings:
         return value
 
 
+def as_options(config: Any) -> list[str]:
+    """Return the command-line options that set what differs from its default in a settings dataclass."""
+    words: list[str] = []
+    for spec in dataclasses.fields(config):
+        value = getattr(config, spec.name)
+        if not spec.metadata or value == spec.default or isinstance(spec.default, dataclasses._MISSING_TYPE):
+            continue
+        flag = spec.metadata["flag"] or "--" + spec.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag.removeprefix('--')}")
+        else:
+            values = value if isinstance(value, tuple) else [value]
+            words += [word for one in values for word in (flag, str(one))]
+    return words
+
+
 def settings_of(config: Any, newer: Collection[str] = ()) -> dict[str, Any]:
     """Return the settings of a dataclass that TOML and JSON can hold, for records and metadata.
 

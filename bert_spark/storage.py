@@ -118,6 +118,25 @@ class Folder:
         replace_folder(self._fs, f"{self._path}/{name}", f"{self._path}/{new}")
 
 
+def first_bytes(uri: str, count: int) -> bytes | None:
+    """Return the beginning of a file, decompressed; None if this process cannot read it.
+
+    Parameters
+    ----------
+    uri
+        Absolute path or URI. Its ending, such as .gz, names the compression.
+    count
+        Number of bytes.
+    """
+    import fsspec
+
+    try:
+        with fsspec.open(_driver_path(uri), "rb", compression="infer") as file:
+            return bytes(file.read(count))
+    except (ImportError, ValueError, OSError, EOFError):
+        return None
+
+
 def replace_folder(fs: AbstractFileSystem, target: str, new: str) -> None:
     """Put the folder `new` in the place of the folder `target`, which need not exist.
 

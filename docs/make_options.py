@@ -31,7 +31,7 @@ HEAD = """\
 
 # Jobs and options
 
-There are five jobs. Each is a Python file in `jobs/`, and a command of the wheel.
+There are six jobs. Each is a Python file in `jobs/`, and a command of the wheel.
 
 | job | command of the wheel | what it does |
 |---|---|---|
@@ -40,6 +40,7 @@ There are five jobs. Each is a Python file in `jobs/`, and a command of the whee
 | [`jobs/score.py`](#score) | `bert-spark-score` | adds the classifier's label to every row of a table |
 | [`jobs/search.py`](#search) | `bert-spark-search` | tries poolings, penalties and class weights by cross-validation |
 | [`jobs/history.py`](#history) | `bert-spark-history` | shows the last runs into an output |
+| [`jobs/inspect.py`](#inspect) | `bert-spark-inspect` | shows how a table is read and what it holds, before BERT runs |
 
 From a checkout, `spark-submit.sh` starts a job. Options before the job's name are options of spark-submit. Options
 after it are options of the job:
@@ -53,7 +54,7 @@ A plain `spark-submit jobs/embed.py` works too, in an environment that has the r
 | option | meaning |
 |---|---|
 | `--config FILE` | read settings from this TOML file |
-| `--check` | check that all executors can do the work, print a table, and stop; `jobs/history.py` ignores it |
+| `--check` | check that all executors can do the work, print a table, and stop; `history` and `inspect` ignore it |
 
 ## Where settings come from
 
@@ -122,17 +123,17 @@ would take, and stops. The last embeds the files that are new since the last run
 [Scheduled runs](scheduled-runs.md).
 """,
     "train": """\
-Embeds labelled texts, or takes the vectors of `--embeddings`, and fits a classifier. It splits the rows 70 / 15 / 15
-by a hash of the text, so that a text is in one split only. It prints reports for the validation and test rows and
+Embeds labelled texts, or takes the vectors that the input holds, and fits a classifier. It splits the rows 70 / 15 /
+15 by a hash of the text, so that a text is in one split only. It prints reports for the validation and test rows and
 writes an artefact. See [Training and report](training-and-report.md).
 
     ./spark-submit.sh jobs/train.py
     ./spark-submit.sh jobs/train.py --input tweets.csv --text-column content --label-column sentiment --output artefact
-    ./spark-submit.sh jobs/train.py --embeddings embeddings --text-column content --label-column sentiment \\
-        --output artefact
+    ./spark-submit.sh jobs/train.py --input ./embeddings --label-column sentiment --output artefact
 
-With `--embeddings` the vectors say which encoder made them. The options of section `encoder` have no effect then.
-If those vectors are Parquet files that this machine can read, the job starts no Spark.
+The last line reads an output of `jobs/embed.py`: see [stored vectors](texts-and-tables.md#stored-vectors). If those
+vectors are Parquet files that this machine can read, the job starts no Spark. With `--embeddings`, another way to name
+that input, the options of section `encoder` have no effect.
 """,
     "score": """\
 Loads an artefact and adds `label`, `margin` and `error` to every row of a table. `margin` is the value of the chosen
@@ -140,13 +141,15 @@ class in the decision function, or its probability if the artefact is calibrated
 
     ./spark-submit.sh jobs/score.py
     ./spark-submit.sh jobs/score.py --artefact artefact --input tweets.csv --text-column content --output scores
-    ./spark-submit.sh jobs/score.py --artefact artefact --input ./embeddings --text-column content \\
-        --embedding-column embedding --output scores
+    ./spark-submit.sh jobs/score.py --artefact artefact --input ./embeddings --output scores
+    ./spark-submit.sh jobs/score.py --artefact artefact --input tweets.csv --text-column content --truth sentiment \\
+        --output scores
     ./spark-submit.sh jobs/score.py --artefact artefact --input tweets --date-column day --output daily \\
         --run-date 2026-11-24
 
-The artefact says which encoder to use, so this job has no options for it. With `--embedding-column` BERT does not run.
-The last command publishes one day: see [Scheduled runs](scheduled-runs.md).
+The artefact says which encoder to use, so this job has no options for it. The third command reads an output of
+`jobs/embed.py`, without BERT: see [stored vectors](texts-and-tables.md#stored-vectors). The fourth compares the labels
+with those that are there. The last command publishes one day: see [Scheduled runs](scheduled-runs.md).
 """,
     "search": """\
 Embeds the texts once for all poolings and tries every combination of pooling, penalty and class weight by
@@ -175,6 +178,15 @@ starts no Spark.
 
 It reads the records in the folder `_manifests` beside the output, or in `--work`. See
 [Scheduled runs](scheduled-runs.md#the-history-of-an-output).
+""",
+    "inspect": """\
+Shows how a table is read, what its columns hold, and what the tokenizer makes of its texts. Prints the commands that
+embed the table and train on it. It reads all records and never runs BERT.
+
+    ./spark-submit.sh jobs/inspect.py --input tweets.csv
+    ./spark-submit.sh jobs/inspect.py --input tweets/ --label-column sentiment --max-length 40 --examples
+
+See [a look before BERT runs](texts-and-tables.md#a-look-before-bert-runs).
 """,
 }
 

@@ -1,5 +1,6 @@
 """The jobs, one module each.
 
-The wheel holds them as `bert_spark.jobs` and as the commands bert-spark-embed, -train, -search, -score and -history.
+The wheel holds them as `bert_spark.jobs` and as the commands bert-spark-embed, -train, -search, -score,
+-history and -inspect.
 May import `bert_spark.cli` only.
 """

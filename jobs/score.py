@@ -7,8 +7,7 @@ The sample tweets of the checkout, after jobs/train.py:
 Texts, or the output of jobs/embed.py without running BERT again:
 
     ./spark-submit.sh jobs/score.py --artefact artefact --input tweets.csv --text-column content --output scores
-    ./spark-submit.sh jobs/score.py --artefact artefact --input ./embeddings --text-column content \
-        --embedding-column embedding --output scores
+    ./spark-submit.sh jobs/score.py --artefact artefact --input ./embeddings --output scores
 
 Every night, one day or the files that are new:
 
@@ -34,7 +33,7 @@ def score(argv: list[str] | None = None) -> None:
     artefact = cli.load_artefact(job.score.artefact)
     with cli.spark_session("bert_spark score", job.spark, cli.task_imports(job)) as spark:
         if cli.run_preflight(spark, artefact.encoder, artefact=artefact, check_only=job.check):
-            cli.run_table_job(spark, cli.score_task(job, artefact), job)
+            cli.run_table_job(spark, cli.score_task(spark, job, artefact), job)
 
 
 def main(argv: list[str] | None = None) -> int:

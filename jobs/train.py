@@ -7,8 +7,7 @@ The sample tweets of the checkout:
 Texts, or the output of jobs/embed.py without running BERT again:
 
     ./spark-submit.sh jobs/train.py --input tweets.csv --text-column content --label-column sentiment --output artefact
-    ./spark-submit.sh jobs/train.py --embeddings embeddings --text-column content --label-column sentiment \
-        --output artefact
+    ./spark-submit.sh jobs/train.py --input ./embeddings --label-column sentiment --output artefact
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bert_spark.cli.settings_checks import read_job
     from bert_spark.cli.table_job import run_table_job
     from bert_spark.runs.embed_task import embed_task, with_reused_vectors
+    from bert_spark.runs.inspection_report import inspect_input
     from bert_spark.runs.run_history import history_of_output
     from bert_spark.runs.score_task import score_task
     from bert_spark.runs.staged_runs import discard_staged, publish_staged, staged_table
@@ -39,6 +40,7 @@ __all__ = [
     "embed_task",
     "encoder_of_search",
     "history_of_output",
+    "inspect_input",
     "load_artefact",
     "load_training_data",
     "publish_staged",
@@ -62,6 +64,7 @@ _HOME = {
     "embed_task": "runs.embed_task",
     "encoder_of_search": "training.search_run",
     "history_of_output": "runs.run_history",
+    "inspect_input": "runs.inspection_report",
     "load_artefact": "artefact.loading",
     "load_training_data": "spark.training_data",
     "publish_staged": "runs.staged_runs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.runs.config import EmbedConfig, HistoryConfig, LimitsConfig, ScheduleConfig, ScoreConfig
+from bert_spark.runs.config import EmbedConfig, HistoryConfig, InspectConfig, LimitsConfig, ScheduleConfig, ScoreConfig
 from bert_spark.tables.config import InputConfig, OutputConfig
 from bert_spark.training.config import HeadConfig, SearchConfig, TrainConfig
 
@@ -31,6 +31,7 @@ JOB_SECTIONS: dict[str, dict[str, type]] = {
         "schedule": ScheduleConfig,
         "limits": LimitsConfig,
     },
+    "inspect": {"input": InputConfig, "encoder": EncoderConfig, "inspect": InspectConfig},
     "history": {"history": HistoryConfig},
 }
 # One TOML file may hold the settings of several jobs. "spark" holds settings of Spark itself.

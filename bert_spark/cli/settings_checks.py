@@ -33,11 +33,16 @@ def read_job(script: str, doc: str | None, argv: list[str] | None = None) -> Job
         job.required(*_REQUIRED[job.name])
     if job.check or job.name == "history":  # the pre-flight reads no input and writes no output
         return job
+    if job.name == "inspect":
+        check_input_settings(job.input)
+        return job
     if job.name in ("train", "search"):
         if job.train.embeddings is None:
             check_input_settings(job.input)
         return job
     check_input_settings(job.input)
-    output, reuse = (job.output, job.embed.reuse) if job.name == "embed" else (job.scores, None)
-    check_run_settings(job.input, output, job.schedule, reuse=reuse)
+    if job.name == "embed":
+        check_run_settings(job.input, job.output, job.schedule, reuse=job.embed.reuse)
+    else:
+        check_run_settings(job.input, job.scores, job.schedule, truth=job.score.truth)
     return job

@@ -93,10 +93,7 @@ def load_model(config: EncoderConfig, device: str) -> LoadedModel:
         # a function of the user's own reads the output of the model's own forward pass
         plain = load_plain_bert(folder) if config.embedding_func is None else None
     model = _load_with_transformers(folder, config) if plain is None else plain
-    with damage_as_model_error(folder):
-        tokenizer = _load_tokenizer(folder)
-    if tokenizer is None or len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise ModelError(f"model {config.model!r} has no tokenizer vocabulary: save its tokenizer into {folder} too")
+    tokenizer = load_tokenizer(folder, config.model)
     check_vocabulary(config.model, tokenizer, model)
     logger.info("loaded %s on %s", config.model, device)
     model = model.eval().requires_grad_(False).to(device)
@@ -128,6 +125,21 @@ def _load_with_transformers(folder: Path, config: EncoderConfig) -> Any:
     if missing and "pooler" in pooling_parts(config.pooling):
         raise ModelError(f"pooling 'pooler': model {config.model!r} has no trained pooler; use 'cls' or 'mean'")
     return model
+
+
+def load_tokenizer(folder: Path, name: str) -> Any:
+    """Return the tokenizer of a model, whose `name` is in error messages.
+
+    Raises
+    ------
+    ModelError
+        If its files are missing or damaged.
+    """
+    with damage_as_model_error(folder):
+        tokenizer = _load_tokenizer(folder)
+    if tokenizer is None or len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise ModelError(f"model {name!r} has no tokenizer vocabulary: save its tokenizer into {folder} too")
+    return tokenizer
 
 
 def _load_tokenizer(folder: Path) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.model_recipe import ModelRecipe, source_of_folder
 from bert_spark.encoding.model_resolver import resolve_model
@@ -10,6 +12,21 @@ from bert_spark.encoding.recipe_files import has_recipe
 from bert_spark.encoding.vector_recipe import VectorRecipe, recipe_of
 from bert_spark.encoding.vector_steps import Dense, LayerNorm, Normalize
 from bert_spark.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+
+def log_recipe_note(config: EncoderConfig) -> None:
+    """Log the line of `recipe_note`, if there is one.
+
+    Raises
+    ------
+    ModelError
+        As `recipe_note` raises; or if the model's own recipe is asked for and can't be followed.
+    """
+    note = recipe_note(config)
+    if note:
+        logger.warning("%s", note)
 
 
 def recipe_note(config: EncoderConfig) -> str:

@@ -22,7 +22,7 @@ from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.outputs import output_is_empty, path_exists
 from bert_spark.tables.records import as_records
-from bert_spark.tables.schema import check_text_column
+from bert_spark.tables.text_column import with_text_column
 
 if TYPE_CHECKING:
     from bert_spark.runs.scheduled_run import ScheduledRun
@@ -62,7 +62,7 @@ def pinned_source(run: ScheduledRun, checkpoint: Folder, output: str) -> StreamS
     from_option = pin.get("given", run.schedule.schema is not None)
     schema = T.StructType.fromJson(pin["schema"]) if pin else _first_columns(run, new)
     empty = as_records(run.spark.createDataFrame([], schema), source, input_format(source))
-    check_text_column(empty, source.text_column)
+    source = with_text_column(empty, source, run.task.not_texts)
     _check_columns(source, schema, new, from_option=from_option)
     pin = {
         "input": source.path,

@@ -27,12 +27,20 @@ class ScoreConfig:
     """What jobs/score.py uses and adds."""
 
     artefact: str | None = option(None, "folder that jobs/train.py wrote")
-    embedding_column: str | None = option(None, "existing column of vectors to score; BERT does not run")
+    embedding_column: str | None = option(
+        None,
+        "column of vectors in the input, read instead of running BERT; by default that of an output of jobs/embed.py; "
+        "'' runs BERT in any case",
+    )
     trust_vectors: bool = option(
         False, "score vectors that do not say which encoder made them: they are the artefact's encoder's"
     )
     label_column: str = option("label", "name of the column that receives the labels")
     margin_column: str = option("margin", "name of the column that receives each label's value")
+    truth: str | None = option(
+        None, "column of the labels that are there: the predicted ones are compared with them, and a report is printed"
+    )
+    trim_labels: bool = option(False, "remove blanks around the labels of --truth; a blank one counts as missing")
     scores: bool = option(False, "add a map from each class to its value")
     scores_column: str = option("scores", "name of the column that receives that map")
     keep_embedding: bool = option(False, "keep the vectors in the output")
@@ -149,6 +157,21 @@ class LimitsConfig:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"{name}={value} is not a share; expected 0 to 1")
+
+
+@dataclass(frozen=True)
+class InspectConfig:
+    """What jobs/inspect.py looks at, besides the input and the tokenizer."""
+
+    label_column: str | None = option(
+        None, "column of labels; by default one with few different values, if there is one"
+    )
+    examples: bool = option(False, "also print some values of each column, which are texts of the data")
+    sample: int = option(10_000, "number of texts that the tokenizer reads, chosen at random")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        at_least(self, sample=1)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ from bert_spark.runs.staging_area import DAY_PREFIX, StagedRun, StagingArea
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_signature
 from bert_spark.tables.outputs import output_is_empty, path_exists, read_output
-from bert_spark.tables.readers import read_input
 from bert_spark.tables.row_counts import ZERO_COUNTS
 from bert_spark.tables.schema import check_columns_free
 
@@ -125,7 +124,7 @@ def _publish_day(run: ScheduledRun, day: str, recovered: dict[str, dict[str, Any
     if has_path_per_day(run.task.source) and not path_exists(run.spark, path, input_format(source)):
         return None
     try:
-        tweets = read_input(run.spark, source)
+        tweets = run.task.read(run.spark, source)
     except EmptyInputError as err:
         if not is_complete_folder(run.spark, path):
             raise
@@ -184,11 +183,12 @@ def _refused_stage(area: StagingArea, day: str, key: str) -> StagedRun | None:
 
 def _stage_day(run: ScheduledRun, tweets: DataFrame, day: str, key: str) -> StagedRun:
     """Encode the records of a day into a new stage."""
-    task, date_column = run.task, run.schedule.date_column
+    task, date_column = run.task.for_input(tweets), run.schedule.date_column
     partition = f"{DAY_PARTITION}={day}"
     zone = {} if date_column is None else {"time_zone": run.spark.conf.get(SESSION_ZONE)}
     record = task.record(partition=partition, path_per_day=has_path_per_day(task.source), **zone)
     stage = StagedRun(run.area.staging / f"{DAY_PREFIX}{record.content['run_id']}")
+    task.check_truth(tweets)
     rows = records_of_day(record, tweets, date_column, day, run.schedule.date_format)
     counted = record.count_input(rows, task.source.text_column)
     size = None
@@ -197,8 +197,9 @@ def _stage_day(run: ScheduledRun, tweets: DataFrame, day: str, key: str) -> Stag
     result = task.apply(counted, task.source.partition_mb, size)
     with show_progress(run.spark, f"{task.job} {day}"):
         result.write.mode("overwrite").parquet(stage.path(partition))
-    counts = stage.rows(run.spark, [partition]).agg(*task.output_counts()).first()
-    content = task.with_label_shift(record.finish(counts.asDict() if counts else {}))
+    staged = stage.rows(run.spark, [partition])
+    counts = staged.agg(*task.output_counts()).first()
+    content = task.with_label_shift(record.finish(counts.asDict() if counts else {})) | task.compared(staged)
     if run.schedule.require_input and not content["rows_out"]:
         stage.remove()
         raise NoInputError(

@@ -15,7 +15,6 @@ from bert_spark.runs.incremental import BATCH_PARTITION, publish_new
 from bert_spark.runs.output_lock import locked_output
 from bert_spark.runs.plain_run import run_plain
 from bert_spark.runs.quality_limits import check_label_shift_known
-from bert_spark.runs.recorded_model import recorded_owner
 from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.settings_checks import check_schedule
 from bert_spark.runs.staging_area import StagingArea, staging_area_for
@@ -24,6 +23,7 @@ from bert_spark.runs.task import Task
 from bert_spark.tables.output_checks import check_output_path
 from bert_spark.tables.output_partitions import check_partition_column
 from bert_spark.tables.output_versions import matching_version
+from bert_spark.tables.recorded_models import recorded_owner
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,13 @@ from bert_spark.errors import ConfigError
 from bert_spark.runs.task import Task
 from bert_spark.spark.transforms import with_embedding
 from bert_spark.tables.diagnostics import counted_diagnostics
-from bert_spark.tables.outputs import qualified_path, read_output
-from bert_spark.tables.ownership import table_properties
+from bert_spark.tables.outputs import qualified_path, read_output, table_properties
 from bert_spark.tables.provenance import FINGERPRINT_KEY
+from bert_spark.tables.text_column import with_text_column
 from bert_spark.tables.vector_reuse import check_reusable, join_known_vectors, merge_known_vectors
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from bert_spark.settings import JobSettings
 
@@ -39,8 +40,14 @@ def embed_task(job: JobSettings) -> Task:
     if note:
         logger.warning("%s", note)
     diagnostics = counted_diagnostics(shown=job.output.diagnostics)
-    names = {"embedding_column": job.embed.embedding_column, "error_column": job.output.error_column}
-    transform = with_embedding(encoder, text_column=job.input.text_column, **names, diagnostics=diagnostics)
+    columns = {"embedding_column": job.embed.embedding_column, "error_column": job.output.error_column}
+    add = functools.partial(with_embedding, encoder, **columns, diagnostics=diagnostics)
+    add(text_column=job.input.text_column)  # refuses wrong names now
+    not_texts = [job.schedule.date_column]
+
+    def add_vectors(rows: DataFrame) -> DataFrame:
+        return add(text_column=with_text_column(rows, job.input, not_texts).text_column)(rows)
+
     return Task(
         "embed",
         encoder,
@@ -48,8 +55,9 @@ def embed_task(job: JobSettings) -> Task:
         {FINGERPRINT_KEY: fingerprint},
         job.input,
         job.output,
-        transform,
+        add_vectors,
         diagnostics,
+        not_texts=not_texts,
         facts={"embed": dataclasses.asdict(job.embed), **({"recipe_note": note} if note else {})},
     )
 
@@ -66,7 +74,7 @@ def with_reused_vectors(spark: SparkSession, task: Task, job: JobSettings) -> Ta
     """
     if job.embed.reuse is None:
         return task
-    names, reuse = (job.input.text_column, job.embed.embedding_column), str(job.embed.reuse)
+    reuse = str(job.embed.reuse)
     if job.output.if_exists == "overwrite" and not job.schedule.is_scheduled:
         read, removed = (f"{qualified_path(spark, str(path)).rstrip('/')}/" for path in (reuse, job.output.path))
         if read.startswith(removed):
@@ -76,8 +84,13 @@ def with_reused_vectors(spark: SparkSession, task: Task, job: JobSettings) -> Ta
             )
     earlier_output = dataclasses.replace(job.output, path=reuse)
     earlier = read_output(spark, earlier_output)
+    names = with_text_column(earlier, job.input, task.not_texts).text_column, job.embed.embedding_column
     check_reusable(earlier, reuse, *names, task.fingerprint, table_properties(spark, earlier_output))
     transform = merge_known_vectors(
         task.transform, job.embed.embedding_column, job.output.error_column, task.diagnostics["reused"]
     )
-    return dataclasses.replace(task, prepare=join_known_vectors(earlier, *names), transform=transform)
+
+    def join(rows: DataFrame) -> DataFrame:
+        return join_known_vectors(earlier, *names, task.for_input(rows).source.text_column)(rows)
+
+    return dataclasses.replace(task, prepare=join, transform=transform)

@@ -15,7 +15,7 @@ from bert_spark.runs.task import Task
 from bert_spark.storage import Folder
 from bert_spark.tables.input_size import input_bytes
 from bert_spark.tables.output_address import check_output_address
-from bert_spark.tables.readers import read_input
+from bert_spark.tables.repartitioning import default_parallelism
 from bert_spark.tables.schema import drop_hidden
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def estimate_run(spark: SparkSession, task: Task, rows: int, work: str | None = 
     """
     check_output_address(task.output, task.source)
     check_estimate(task.source)
-    tweets = read_input(spark, task.source)
+    tweets = task.read(spark)
     total = tweets.agg(F.count(F.lit(1))).collect()[0][0]
     if not total:
         raise NoInputError(f"{task.source.path!r} holds no records: nothing to estimate")
@@ -89,7 +89,7 @@ def _time_sample(
     if not rows:
         raise NoInputError(f"a random sample of about {expected_rows:,} records is empty; pass a larger --estimate")
     # With fewer warm-up tasks than cores, some workers would load their model in the timed part.
-    cores = _default_parallelism(spark)
+    cores = default_parallelism(spark)
     _timed_write(_encoded(task, sample.limit(max(cores, rows // 4)), cores), encoded_path)
     encoding_s = _timed_write(_encoded(task, sample, tasks), encoded_path)
     output_bytes = input_bytes(spark.read.parquet(encoded_path)) or 0
@@ -115,9 +115,3 @@ def _timed_write(rows: DataFrame, path: str) -> float:
     started = time.perf_counter()
     rows.write.mode("overwrite").parquet(path)
     return time.perf_counter() - started
-
-
-def _default_parallelism(spark: SparkSession) -> int:
-    """Return how many tasks Spark makes by default, the cores of its executors. Spark Connect offers no other way."""
-    parts = spark.range(1 << 20).select(F.spark_partition_id().alias("part"))
-    return int(parts.agg(F.max("part")).collect()[0][0]) + 1

@@ -7,6 +7,7 @@ read again by the next run, as a batch of its own.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
 from collections.abc import Iterator
@@ -65,6 +66,8 @@ def publish_new(run: ScheduledRun) -> list[dict[str, Any]]:
     address = path if task.output.format == "table" else qualified_path(run.spark, path)
     checkpoint = Folder(qualified_path(run.spark, str(run.schedule.checkpoint)))
     source = pinned_source(run, checkpoint, address)
+    task = dataclasses.replace(task, source=source.input)
+    run = dataclasses.replace(run, task=task)
     check_checkpoint_and_output(run, checkpoint, source)
     stage = StagedRun(run.area.staging / f"{NEW_PREFIX}{source.pin['id']}")
     check_same_model(stage, task)
@@ -233,7 +236,7 @@ def _complete_stage(
         run,
         stage,
         batches,
-        run.task.with_label_shift(content),
+        run.task.with_label_shift(content) | run.task.compared(kept),
         exclusive=True,
         held=next_held.facts,
         files=dict(files.counts),

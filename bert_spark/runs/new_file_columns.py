@@ -14,6 +14,7 @@ from bert_spark.tables.config import InputConfig
 from bert_spark.tables.csv_layout import CsvLayout, csv_layout
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import literal_paths
+from bert_spark.tables.provenance import FINGERPRINT_KEY
 from bert_spark.tables.reader_options import input_schema
 from bert_spark.tables.references import has_column
 from bert_spark.tables.schema import MALFORMED_COLUMN
@@ -131,6 +132,13 @@ def column_differences(
             differences.append(
                 f"column {field.name!r} is {field.dataType.simpleString()}, was {pinned_type.simpleString()}"
             )
+    for field in new.fields:
+        owner, pinned_owner = (
+            columns[field.name].metadata.get(FINGERPRINT_KEY) if field.name in columns.names else None
+            for columns in (new, pinned)
+        )
+        if owner and pinned_owner and owner != pinned_owner:
+            differences.append(f"column {field.name!r} holds vectors of encoder {owner[:12]}, was {pinned_owner[:12]}")
     # json omits a text that is null in all records, and the text of pages is in their records
     shows_texts = kind not in ("text", "json") and source.records is None
     if shows_texts and not has_column(new, source.text_column):

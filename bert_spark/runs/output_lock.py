@@ -18,8 +18,7 @@ from bert_spark.runs.run_record import without_redacted_words
 from bert_spark.runs.staging_area import PLACE_FILE, StagingArea, staged_names
 from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.outputs import path_exists
-from bert_spark.tables.ownership import table_properties
+from bert_spark.tables.outputs import path_exists, table_properties
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from bert_spark.errors import DataError
 from bert_spark.runs.progress import show_progress
-from bert_spark.runs.recorded_model import recorded_owner
 from bert_spark.runs.replaced_output import finish_killed_replacement, replaced_output
 from bert_spark.runs.run_record import RunRecord, save_record
 from bert_spark.runs.sized_output import write_sized_output
@@ -17,7 +16,7 @@ from bert_spark.runs.task import Task
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.output_checks import check_output_free
 from bert_spark.tables.outputs import read_output
-from bert_spark.tables.readers import read_input
+from bert_spark.tables.recorded_models import recorded_owner
 from bert_spark.tables.schema import drop_hidden
 
 if TYPE_CHECKING:
@@ -34,9 +33,11 @@ def run_plain(spark: SparkSession, task: Task) -> str:
     FingerprintError
         If rows are to be appended to the output of another model, or of one that nothing names.
     """
-    tweets = read_input(spark, task.source)
+    tweets = task.read(spark)
+    task = task.for_input(tweets)
     finish_killed_replacement(spark, task.output)
-    check_output_free(spark, task.output, tweets, task.identity, recorded_owner(spark, task.output, None))
+    check_output_free(spark, task.output, tweets, task.identity, partial(recorded_owner, spark, task.output, None))
+    task.check_truth(tweets)
     record = task.record()
     counted = record.count_input(tweets, task.source.text_column)
     result = task.apply(counted, task.source.partition_mb)
@@ -45,6 +46,8 @@ def run_plain(spark: SparkSession, task: Task) -> str:
             finish = partial(_counted, record=record, task=task, target=target)
             write_sized_output(result, task.output, target, lambda rows: drop_hidden(finish(rows)))
         content = record.finish()
+        if task.truth is not None:
+            content |= task.compared(read_output(spark, target))
         _check_row_counts(content, task.output, replaces=target != task.output)
     return run_summary(content, save_record(spark, content, task.output.format))
 

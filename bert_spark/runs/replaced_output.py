@@ -15,12 +15,11 @@ from pyspark.errors import AnalysisException
 
 from bert_spark.errors import DataError, SetupError
 from bert_spark.runs.lock import Lock, acquired
-from bert_spark.runs.run_history import records_of_output
 from bert_spark.runs.staging_area import StagingArea, staging_area_for
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.outputs import path_exists, read_output
-from bert_spark.tables.ownership import table_properties
+from bert_spark.tables.outputs import path_exists, read_output, table_properties
 from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY
+from bert_spark.tables.run_records import records_of_output
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

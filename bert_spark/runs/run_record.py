@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bert_spark.errors import SetupError
 from bert_spark.storage import Folder
+from bert_spark.tables.run_records import RECORDS_FOLDER
 from bert_spark.versions import versions
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from bert_spark.tables.observed_counts import ObservedCounts
 
 
-RECORDS_FOLDER = "_manifests"
 _REDACTED = re.compile("secret|password|token|access[.]?key", re.IGNORECASE)  # spark.redaction.regex's default
 
 

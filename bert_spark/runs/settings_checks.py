@@ -5,6 +5,7 @@ from __future__ import annotations
 from bert_spark.errors import ConfigError
 from bert_spark.runs.config import ScheduleConfig
 from bert_spark.tables.config import DATE_PLACEHOLDER, InputConfig, OutputConfig
+from bert_spark.tables.input_format import input_format
 from bert_spark.tables.output_address import check_output_address
 
 
@@ -14,7 +15,11 @@ def has_path_per_day(source: InputConfig) -> bool:
 
 
 def check_run_settings(
-    source: InputConfig, output: OutputConfig, schedule: ScheduleConfig, reuse: str | None = None
+    source: InputConfig,
+    output: OutputConfig,
+    schedule: ScheduleConfig,
+    reuse: str | None = None,
+    truth: str | None = None,
 ) -> None:
     """Check the settings of a job that writes a table.
 
@@ -24,6 +29,8 @@ def check_run_settings(
         The settings.
     reuse
         `--reuse` of jobs/embed.py.
+    truth
+        `--truth` of jobs/score.py.
 
     Raises
     ------
@@ -33,10 +40,30 @@ def check_run_settings(
     check_output_address(output, source)
     if reuse is not None and schedule.incremental:
         raise ConfigError("got --reuse with --incremental, which does not look up vectors; leave one of them out")
+    if truth is not None and output.if_exists == "append":
+        raise ConfigError(
+            f"got --truth {truth!r} with --append: the rows that are there cannot be told from the new ones; pass "
+            "another --output, or --overwrite"
+        )
+    if output.keep_order:
+        _check_order(source, schedule)
     if schedule.estimate is not None:
         check_estimate(source)
     elif schedule.is_scheduled:
         check_schedule(source, output, schedule)
+
+
+def _check_order(source: InputConfig, schedule: ScheduleConfig) -> None:
+    if schedule.incremental:
+        raise ConfigError(
+            "got --keep-order with --incremental, which reads files as they arrive; leave one of them out"
+        )
+    kind = input_format(source)
+    if kind in ("table", "delta"):
+        raise ConfigError(
+            f"got --keep-order, but {source.path!r} is read as {kind}, whose rows have no order; leave the option out, "
+            "or set --format if it is a folder of files"
+        )
 
 
 def check_estimate(source: InputConfig) -> None:

@@ -114,10 +114,10 @@ def publish_staged(spark: SparkSession, output: str, work: str | None, run_id: s
     """
     from bert_spark.runs.output_lock import locked_output
     from bert_spark.runs.publish import audit_and_publish
-    from bert_spark.runs.recorded_model import recorded_owner
     from bert_spark.tables.config import OutputConfig
     from bert_spark.tables.outputs import path_exists
     from bert_spark.tables.ownership import conflicting_owner
+    from bert_spark.tables.recorded_models import recorded_owner
 
     staged = _find(output, work, run_id)
     if not staged.state or staged.stage.is_half_removed:
@@ -125,7 +125,10 @@ def publish_staged(spark: SparkSession, output: str, work: str | None, run_id: s
     target = OutputConfig(**staged.state["output"])
     if path_exists(spark, str(target.path), target.format):
         conflict = conflicting_owner(
-            spark, target, staged.state.get("identity", {}), recorded_owner(spark, target, staged.area.base.uri)
+            spark,
+            target,
+            staged.state.get("identity", {}),
+            lambda: recorded_owner(spark, target, staged.area.base.uri),
         )
         if conflict:
             raise FingerprintError(f"{conflict}; give these rows up with --discard {run_id}")

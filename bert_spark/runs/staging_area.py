@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from bert_spark.errors import SetupError
-from bert_spark.runs.run_history import records_of_output
-from bert_spark.runs.run_record import RECORDS_FOLDER, record_as_json
+from bert_spark.runs.run_record import record_as_json
 from bert_spark.runs.settings_checks import check_work
 from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.outputs import qualified_path
+from bert_spark.tables.run_records import RECORDS_FOLDER, records_of_output
 from bert_spark.tables.schema import HIDDEN_PREFIX
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.input_warnings import input_warnings
 from bert_spark.tables.outputs import read_output
 from bert_spark.tables.provenance import ENCODER_KEY
+from bert_spark.training.text_summaries import comparison_lines
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -50,6 +51,8 @@ def run_summary(record: Mapping[str, Any], record_path: str, earlier: Sequence[M
         lines.append(f"  days counted in {record['time_zone']}")
     lines += [f"  warning {warning}" for warning in run_warnings(record)]
     lines += _label_lines(record, earlier[:COMPARED_RUNS])
+    if "truth" in record:
+        lines += [f"  {line}" for text in comparison_lines(record["truth"]) for line in text.splitlines()]
     lines += [
         f"  encoder {record['encoder']['model']} {record['fingerprint'][:12]}",
         f"  output  {record['output']}",

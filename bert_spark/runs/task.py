@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,16 @@ from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.vector_recipe import recipe_of
 from bert_spark.runs.quality_limits import label_shift
 from bert_spark.runs.run_record import RunRecord
+from bert_spark.runs.truth import Truth
 from bert_spark.tables.config import InputConfig, OutputConfig
+from bert_spark.tables.readers import read_input
 from bert_spark.tables.repartitioning import spread_by_bytes
 from bert_spark.tables.row_counts import output_counts
+from bert_spark.tables.row_numbers import ROW_NUMBER
+from bert_spark.tables.text_column import with_text_column
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 
 def _unchanged(rows: DataFrame) -> DataFrame:
@@ -48,6 +53,10 @@ class Task:
         Applied to the input's rows before they are spread over tasks.
     reads_vectors
         Whether the vectors are there already, so that BERT does not run.
+    not_texts
+        Columns of the input that hold something else than texts, such as dates.
+    truth
+        The labels that the rows have, to compare with the predicted ones; None if they are not compared.
     """
 
     job: str
@@ -64,6 +73,8 @@ class Task:
     facts: Mapping[str, Any] = field(default_factory=dict)
     prepare: Callable[[DataFrame], DataFrame] = _unchanged
     reads_vectors: bool = False
+    not_texts: Sequence[str | None] = ()
+    truth: Truth | None = None
 
     @property
     def spreads_rows(self) -> bool:
@@ -74,9 +85,27 @@ class Task:
         """Return a record with the distance of its labels to those of the training rows; None if either is unknown."""
         return record | {"label_shift": label_shift(record.get("labels", {}), self.trained_label_shares)}
 
+    def read(self, spark: SparkSession, source: InputConfig | None = None) -> DataFrame:
+        """Return the records of the input, or of `source`, such as that of one day."""
+        return read_input(spark, source or self.source, self.not_texts, keep_order=self.output.keep_order)
+
+    def for_input(self, rows: DataFrame) -> Task:
+        """Return the task with the column of the texts that these rows of its input have; see `text_column`."""
+        return dataclasses.replace(self, source=with_text_column(rows, self.source, self.not_texts))
+
+    def check_truth(self, rows: DataFrame) -> None:
+        """Refuse rows whose labels cannot be compared with the predicted ones. Reads the first of them only."""
+        if self.truth is not None:
+            self.truth.check_column(rows)
+            self.truth.check_labels(rows)
+
+    def compared(self, rows: DataFrame) -> dict[str, Any]:
+        """Return the entry of the record that compares the labels of output rows; none without labels to compare."""
+        return {} if self.truth is None else {"truth": self.truth.compare(rows)}
+
     def record(self, **facts: Any) -> RunRecord:
         """Return the record of a run that starts now, with further entries `facts`."""
-        entries: dict[str, Any] = {"input": self.source.path, **self.facts, **facts}
+        entries = {"input": self.source.path, "text_column": self.source.text_column, **self.facts, **facts}
         return RunRecord(self.job, str(self.output.path), self.config, self.fingerprint, entries)
 
     def output_counts(self, *, visible_only: bool = False) -> list[Column]:
@@ -98,4 +127,5 @@ class Task:
             Bytes of text in the rows; by default those of the input's files.
         """
         prepared = self.prepare(rows)
-        return self.transform(spread_by_bytes(prepared, partition_mb, size) if self.spreads_rows else prepared)
+        spread = spread_by_bytes(prepared, partition_mb, size) if self.spreads_rows else prepared
+        return self.transform(spread.sortWithinPartitions(ROW_NUMBER) if self.output.keep_order else spread)

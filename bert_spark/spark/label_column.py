@@ -20,8 +20,8 @@ _STRINGS = (T.StringType, T.VarcharType, T.CharType)
 _CLASSES = (*_STRINGS, *_FLOATS, T.IntegralType, T.BooleanType, T.DecimalType)
 
 
-def check_label_column(rows: Table, name: str) -> None:
-    """Refuse a column that does not exist, or whose type can't hold classes.
+def check_label_column(rows: Table, name: str, option: str = "--label-column") -> None:
+    """Refuse a column that does not exist, or whose type can't hold classes. `option` is the one that names it.
 
     Raises
     ------
@@ -30,12 +30,12 @@ def check_label_column(rows: Table, name: str) -> None:
     """
     paths = find_columns(rows.schema, name)
     if not paths:
-        raise DataError(f"column {name!r} not found; the table has {table_columns(rows)}; set --label-column")
+        raise DataError(f"column {name!r} not found; the table has {table_columns(rows)}; set {option}")
     kind = path_type(rows.schema, paths[0])
     if not isinstance(kind, _CLASSES):
         raise DataError(
             f"label column {name!r} is {kind.simpleString()}; expected strings, whole numbers or booleans: choose "
-            "another with --label-column, or cast it to string first"
+            f"another with {option}, or cast it to string first"
         )
 
 

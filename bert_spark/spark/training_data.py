@@ -10,6 +10,7 @@ import numpy as np
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.fingerprint import config_fingerprint, with_fixed_revision
+from bert_spark.encoding.recipe_note import log_recipe_note
 from bert_spark.encoding.vector_recipe import recipe_of
 from bert_spark.errors import DataError
 from bert_spark.memory import check_fits
@@ -20,8 +21,12 @@ from bert_spark.spark.preflight import run_preflight
 from bert_spark.spark.session import spark_session
 from bert_spark.spark.spark_encoder import SparkEncoder
 from bert_spark.spark.training_rows import LabelledRows, SparkRows, parquet_rows
+from bert_spark.spark.training_vectors import column_to_learn_from
+from bert_spark.tables.input_format import input_format
 from bert_spark.tables.provenance import check_vectors, encoder_from_metadata
 from bert_spark.tables.readers import read_input
+from bert_spark.tables.schema import table_columns
+from bert_spark.tables.stored_vectors import may_hold_vectors
 from bert_spark.training.config import HeadConfig, TrainConfig
 from bert_spark.training.examples import Examples, TrainingData
 from bert_spark.training.heads import try_head
@@ -58,23 +63,34 @@ def load_training_data(job: JobSettings, encoder: EncoderConfig | None = None) -
     clock = Stopwatch()
     with clock("embed_and_collect"):
         loaded = _load(job, encoder or job.encoder)
-    return None if loaded is None else TrainingData(*loaded, clock.seconds)
+    return None if loaded is None else TrainingData(*loaded[0], clock.seconds, from_stored_vectors=loaded[1])
 
 
-def _load(job: JobSettings, encoder: EncoderConfig) -> LoadedExamples | None:
+def _load(job: JobSettings, encoder: EncoderConfig) -> tuple[LoadedExamples, bool] | None:
+    """Return the examples, and whether their vectors were in the input; None with `--check`."""
     if job.train.embeddings is None and job.train.features != "tfidf":
         encoder = with_fixed_revision(encoder)
-    local_rows = None if job.check else parquet_rows(job.input, job.train)
+    source = job.input
+    if job.train.embeddings is not None:
+        source = dataclasses.replace(source, path=job.train.embeddings, format="auto")
+    local_rows = None if job.check else parquet_rows(source, job.train, job.encoder)
     if local_rows is not None:
-        return labelled_examples(local_rows, None, job.train, job.head)
+        return labelled_examples(local_rows, None, job.train, job.head), True
+    needs_note = job.name == "train" and job.train.features != "tfidf"
+    is_known = not job.check and not may_hold_vectors(input_format(source))  # that BERT runs
+    if needs_note and is_known:
+        log_recipe_note(encoder)
     with spark_session(f"bert_spark {job.name}", job.spark, task_imports(job)) as spark:
         if not run_preflight(spark, encoder, check_only=job.check):
             return None
-        if job.train.embeddings is None:
-            rows = SparkRows(read_input(spark, job.input), job.input, job.train, encoder)
-            return labelled_examples(rows, encoder, job.train, job.head)
-        stored = dataclasses.replace(job.input, path=job.train.embeddings, format="auto")
-        return labelled_examples(SparkRows(read_input(spark, stored), stored, job.train), None, job.train, job.head)
+        table = read_input(spark, source, [job.train.label_column])
+        column = column_to_learn_from(table, source, job.train, job.encoder)
+        train = dataclasses.replace(job.train, embedding_column=column)
+        if column is not None:
+            return labelled_examples(SparkRows(table, source, train), None, train, job.head), True
+        if needs_note and not is_known:
+            log_recipe_note(encoder)
+        return labelled_examples(SparkRows(table, source, train, encoder), encoder, train, job.head), False
 
 
 def labelled_examples(
@@ -108,7 +124,7 @@ def labelled_examples(
     FingerprintError
         If the model that made the stored vectors is not the one that has its name now.
     """
-    config = encoder or _stored_encoder(rows, train)
+    config = encoder or _stored_encoder(rows)
     total, labelled, usable = rows.counts()
     size = train.max_rows if train.max_rows is not None and train.max_rows < usable else None
     if train.features != "tfidf":
@@ -169,11 +185,11 @@ def _token_counts(table: pa.Table, max_length: int) -> Mapping[str, Any]:
     }
 
 
-def _stored_encoder(rows: LabelledRows, train: TrainConfig) -> EncoderConfig:
+def _stored_encoder(rows: LabelledRows) -> EncoderConfig:
     """Return the settings of the encoder that the column of stored vectors names."""
-    name, where = train.embedding_column, f"{train.embeddings!r}"
+    name, where = rows.vector, repr(rows.path)
     if name not in rows.columns:
-        raise DataError(f"column {name!r} not found; {where} has {rows.columns}; set --embedding-column")
+        raise DataError(f"column {name!r} not found; {where} has {table_columns(rows)}; set --embedding-column")
     config, _ = encoder_from_metadata(rows.schema[name].metadata, where)
     check_vectors(rows, name, config_fingerprint(config))
     return config

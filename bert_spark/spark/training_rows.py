@@ -5,6 +5,7 @@ Both return the same rows.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from functools import cached_property
@@ -19,9 +20,11 @@ from bert_spark.spark.arrow_arrays import column_values
 from bert_spark.spark.collect import check_result_size, collect_arrow, collect_batches
 from bert_spark.spark.label_column import check_label_column, usable_label, usable_labels
 from bert_spark.spark.training_sample import LAST, Sample, first_in_arrow, first_in_spark, split_keys
+from bert_spark.spark.training_vectors import column_to_learn_from
 from bert_spark.spark.transforms import with_embedding
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.diagnostics import DIAGNOSTICS
+from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_bytes
 from bert_spark.tables.input_warnings import input_warnings, null_words_warning
 from bert_spark.tables.references import find_columns
@@ -29,11 +32,12 @@ from bert_spark.tables.repartitioning import spread_by_bytes
 from bert_spark.tables.row_counts import NULL_WORDS, input_counts
 from bert_spark.tables.schema import (
     HIDDEN_PREFIX,
-    check_text_column,
+    Table,
     exact_column,
     text_value,
     usable_text,
 )
+from bert_spark.tables.text_column import with_text_column
 from bert_spark.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -52,6 +56,8 @@ class LabelledRows(Protocol):
 
     columns: list[str]
     schema: T.StructType
+    path: str  # of the input
+    vector: str  # the column of vectors, if they are stored
 
     def counts(self) -> tuple[int, int, int]:
         """Return the number of rows, of rows with a label, and of rows with a label and a text."""
@@ -79,14 +85,15 @@ class SparkRows:
     source, train
         The settings that name its columns.
     encoder
-        Settings of the encoder that computes the vectors; None reads them from the table.
+        Settings of the encoder that computes the vectors; None reads them from the column of `train`.
     """
 
     def __init__(
         self, table: DataFrame, source: InputConfig, train: TrainConfig, encoder: EncoderConfig | None = None
     ) -> None:
-        _check_columns(table, source, train)
+        source = _checked_columns(table, source, train)
         self.columns, self.schema = table.columns, table.schema
+        self.path, self.vector = str(source.path), str(train.embedding_column or "embedding")
         self._table, self._source, self._train, self._encoder = table, source, train, encoder
         self._text = usable_text(table, source.text_column)
         self._label = usable_label(table, train.label_column, trim=train.trim_labels)
@@ -134,7 +141,7 @@ class SparkRows:
     def _with_vectors(self, rows: DataFrame, *more: str) -> DataFrame:
         """Return text, label, vector, diagnostics and `more` columns of rows. BERT runs, or the vectors are stored."""
         if self._encoder is None:
-            text, vector = self._text, self._train.embedding_column
+            text, vector = self._text, self.vector
             diagnostics = {name: name for name in _stored_diagnostics(self.columns)}
         else:
             text, vector = text_value(rows, self._source.text_column), _VECTOR
@@ -166,15 +173,13 @@ class SparkRows:
         return self._labelled.where(self._text.isNotNull())
 
 
-class ParquetRows:
-    """Rows of an output of jobs/embed.py, in Parquet files that this process can read.
+class ParquetFiles:
+    """Parquet files that Spark wrote and that this process can read, with Spark's types of their columns.
 
     Parameters
     ----------
     folder
         Of the files. Sub-folders such as run_date=2026-11-24 become a column.
-    source, train
-        The settings that name its columns.
 
     Raises
     ------
@@ -182,17 +187,38 @@ class ParquetRows:
         If Spark did not write the files, or they are not Parquet files.
     """
 
-    def __init__(self, folder: str, source: InputConfig, train: TrainConfig) -> None:
+    def __init__(self, folder: str) -> None:
         from pyarrow import dataset
 
-        self._files = dataset.dataset(folder, format="parquet", partitioning="hive")
-        self.columns = list(self._files.schema.names)
-        in_files = T.StructType.fromJson(json.loads((self._files.schema.metadata or {})[_SPARK_SCHEMA]))
+        self.dataset = dataset.dataset(folder, format="parquet", partitioning="hive")
+        self.columns = list(self.dataset.schema.names)
+        in_files = T.StructType.fromJson(json.loads((self.dataset.schema.metadata or {})[_SPARK_SCHEMA]))
         in_paths = [T.StructField(name, T.StringType()) for name in self.columns if name not in in_files.names]
         self.schema = T.StructType([*in_files.fields, *in_paths])
+
+
+class ParquetRows:
+    """Rows of an output of jobs/embed.py, in Parquet files that this process can read.
+
+    Parameters
+    ----------
+    files
+        The files.
+    source, train
+        The settings that name their columns.
+
+    Raises
+    ------
+    DataError
+        If the text or label column does not exist, or has a wrong type.
+    """
+
+    def __init__(self, files: ParquetFiles, source: InputConfig, train: TrainConfig) -> None:
+        self._files, self.columns, self.schema = files.dataset, files.columns, files.schema
+        self.path, self.vector = str(source.path), str(train.embedding_column)
+        source = _checked_columns(files, source, train)
         self._trim = train.trim_labels
         self._references = {"text": source.text_column, "label": train.label_column}
-        self._vector = train.embedding_column
 
     def counts(self) -> tuple[int, int, int]:
         """Return the number of rows, of rows with a label, and of rows with a label and a text."""
@@ -225,7 +251,7 @@ class ParquetRows:
         from pyarrow import dataset
 
         columns = {name: dataset.field(name) for name in _stored_diagnostics(self.columns)}
-        columns |= self._fields() | {"vector": dataset.field(self._vector)}
+        columns |= self._fields() | {"vector": dataset.field(self.vector)}
         for batch in self._files.to_batches(columns=columns, batch_size=8192):
             usable = self._with_usable_labels(batch)
             yield usable.filter(usable["label"].is_valid())
@@ -246,28 +272,41 @@ class ParquetRows:
         return {name: compute.coalesce(*[dataset.field(*path) for path in found]) for name, found in paths.items()}
 
 
-def parquet_rows(source: InputConfig, train: TrainConfig) -> ParquetRows | None:
-    """Return the rows of stored vectors if this process can read them itself; None if it needs Spark.
+def parquet_rows(source: InputConfig, train: TrainConfig, encoder: EncoderConfig | None = None) -> ParquetRows | None:
+    """Return the rows of stored vectors if this process can read them itself; None if it needs Spark, or BERT runs.
+
+    Parameters
+    ----------
+    source, train
+        The settings. `train.embeddings`, if it is set, is the input.
+    encoder
+        The encoder that the settings describe; by default none in particular.
 
     Raises
     ------
     DataError
-        If the text or label column does not exist.
+        If the text or label column does not exist, or no setting chooses one of several columns of vectors.
+    FingerprintError
+        If the settings describe another encoder than the vectors' own.
     """
-    folder = Path(train.embeddings or "").expanduser()
-    if train.embeddings is None or not folder.is_dir() or any((folder / name).exists() for name in _TABLE_LOGS):
+    if train.embeddings is not None:
+        source = dataclasses.replace(source, path=train.embeddings, format="parquet")
+    folder = Path(str(source.path)).expanduser()
+    is_plain = input_format(source) == "parquet" and not (source.null_value or source.records)
+    if not is_plain or not folder.is_dir() or any((folder / name).exists() for name in _TABLE_LOGS):
         return None
     try:
-        rows = ParquetRows(str(folder), source, train)
+        files = ParquetFiles(str(folder))
     except (OSError, KeyError, ValueError):  # not Spark's Parquet files: Spark reads them, or says what is wrong
         return None
-    _check_columns(rows, source, train)
-    return rows
+    vector = column_to_learn_from(files, source, train, encoder or EncoderConfig())
+    return None if vector is None else ParquetRows(files, source, dataclasses.replace(train, embedding_column=vector))
 
 
-def _check_columns(rows: Any, source: InputConfig, train: TrainConfig) -> None:
-    check_text_column(rows, source.text_column)
+def _checked_columns(rows: Table, source: InputConfig, train: TrainConfig) -> InputConfig:
+    """Return the settings with the column of the texts; refuse columns that do not exist or have a wrong type."""
     check_label_column(rows, train.label_column)
+    return with_text_column(rows, source, [train.label_column])
 
 
 def _stored_diagnostics(columns: list[str]) -> tuple[str, ...]:

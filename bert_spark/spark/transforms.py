@@ -70,7 +70,7 @@ def with_embedding(
     """
     diagnostic_names = diagnostic_columns(diagnostics)
     config = with_fixed_revision(config)
-    metadata = vector_metadata(config)
+    metadata = vector_metadata(config, text_column)
     udf = embedding_udf(config, metadata[FINGERPRINT_KEY])
     added = {embedding_column: "set --embedding-column", error_column: "set --error-column"}
     added |= dict.fromkeys(diagnostic_names.values(), "leave out --diagnostics")
@@ -198,7 +198,7 @@ def with_score(
         return scored.select(
             *_input_columns(df, text_column, leave_out=replaced),
             *_label_columns(loaded, names, min_probability),
-            *([_vector_column("embedding", vector_metadata(loaded.config))] if adds_embedding else []),
+            *([_vector_column("embedding", vector_metadata(loaded.config, text_column))] if adds_embedding else []),
             _error_column(df, error_column),
             *_diagnostic_columns(diagnostic_names),
         )

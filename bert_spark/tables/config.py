@@ -23,7 +23,7 @@ class InputConfig:
     text_column: str = option(
         "text",
         "column that holds the text; tweet.full_text is a field of a struct; of several columns, separated by commas, "
-        "the first that is not null is read",
+        "the first that is not null is read; without it and without a column text, the only column of strings is read",
     )
     id_column: str | None = option(None, "column that identifies a row; the job fails if the input lacks it")
     delimiter: str = option(",", "character that separates the columns of csv files", aliases=("--sep",))
@@ -98,6 +98,9 @@ class OutputConfig:
     error_column: str = option("error", "name of the column that says why a row has no vector or label")
     trust_output: bool = option(
         False, "add rows to an output that does not say which model made the rows in it: they are this model's"
+    )
+    keep_order: bool = option(
+        False, "add the column row_number: the place of each record in the files, from 0, in order of their paths"
     )
     target_file_mb: float | None = option(
         None, "size of the output files in megabytes; by default each Spark task writes one file"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ def matching_version(
     spark: SparkSession,
     output: OutputConfig,
     identity: Mapping[str, str],
-    recorded: Callable[[OutputConfig], Callable[[], Mapping[str, str]]],
+    recorded: Callable[[OutputConfig], Mapping[str, str]],
     *,
     new: bool,
 ) -> OutputConfig:
@@ -47,7 +48,7 @@ def matching_version(
     version = output
     number = 1
     while path_exists(spark, str(version.path), version.format):
-        conflict = conflicting_owner(spark, version, identity, recorded(version))
+        conflict = conflicting_owner(spark, version, identity, functools.partial(recorded, version))
         if conflict is None:
             return version
         first_conflict = first_conflict or conflict

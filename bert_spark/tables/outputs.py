@@ -44,6 +44,13 @@ def read_output(spark: SparkSession, output: OutputConfig) -> DataFrame:
     )
 
 
+def table_properties(spark: SparkSession, output: OutputConfig) -> dict[str, str]:
+    """Return the properties of a table; an empty dict for a folder."""
+    if output.format != "table":
+        return {}
+    return {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {output.path}").collect()}
+
+
 @functools.lru_cache(maxsize=64)  # a session does not change its default file system, and asking it takes 0.1 s
 def qualified_path(spark: SparkSession, path: str) -> str:
     """Return a path with its scheme, as Spark's default file system resolves it.

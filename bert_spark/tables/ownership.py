@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.errors import AnalysisException
 
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.outputs import output_is_empty, read_output
+from bert_spark.tables.outputs import output_is_empty, read_output, table_properties
 from bert_spark.tables.provenance import ARTEFACT_KEY, ENCODER_KEY, FINGERPRINT_KEY
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def conflicting_owner(
         fields = read_output(spark, output).schema.fields
     except AnalysisException:  # a folder without any file in it yet
         return None
-    stated = [*(field.metadata for field in fields), table_properties(spark, output)]
+    stated: list[Mapping[str, str]] = [*(field.metadata for field in fields), table_properties(spark, output)]
     owners = [metadata for metadata in stated if identity.keys() & metadata.keys()] or [recorded()]
     for metadata in owners:
         for key, expected in identity.items():
@@ -57,13 +57,6 @@ def conflicting_owner(
         f"output {output.path!r} does not say which model made its rows: no column, table property or record of a run "
         "names it; if it is this run's, pass --trust-output"
     )
-
-
-def table_properties(spark: SparkSession, output: OutputConfig) -> dict[str, str]:
-    """Return the properties of a table; an empty dict for a folder."""
-    if output.format != "table":
-        return {}
-    return {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {output.path}").collect()}
 
 
 def mark_owner(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> None:

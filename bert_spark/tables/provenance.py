@@ -6,23 +6,23 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pyspark.sql import types as T
-
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.fingerprint import config_fingerprint
 from bert_spark.errors import DataError, FingerprintError
 from bert_spark.settings import from_mapping
-from bert_spark.tables.schema import Table
+from bert_spark.tables.schema import Table, table_columns
 
 # Metadata keys of an embedding column. Parquet, Delta and tables store them, so that vectors name their own encoder.
 FINGERPRINT_KEY = "bert_spark.fingerprint"
 ENCODER_KEY = "bert_spark.encoder"
+TEXT_KEY = "bert_spark.text_column"  # of an embedding column: the column whose texts were embedded
 ARTEFACT_KEY = "bert_spark.artefact"  # of a label column: the digest of the artefact that predicted the labels
 
 
-def vector_metadata(config: EncoderConfig) -> dict[str, str]:
-    """Return the metadata of an embedding column: its encoder's fingerprint and settings."""
-    return {FINGERPRINT_KEY: config_fingerprint(config), ENCODER_KEY: json.dumps(config.settings(), sort_keys=True)}
+def vector_metadata(config: EncoderConfig, text_column: str | None = None) -> dict[str, str]:
+    """Return the metadata of an embedding column: its encoder's fingerprint and settings, and the column of texts."""
+    encoder = {FINGERPRINT_KEY: config_fingerprint(config), ENCODER_KEY: json.dumps(config.settings(), sort_keys=True)}
+    return encoder | ({TEXT_KEY: text_column} if text_column else {})
 
 
 def encoder_from_metadata(metadata: Mapping[str, Any], where: str) -> tuple[EncoderConfig, str]:
@@ -65,13 +65,28 @@ def check_vectors(df: Table, name: str, fingerprint: str) -> None:
         If another encoder made its vectors.
     """
     if name not in df.columns:
-        raise DataError(f"column {name!r} not found; the table has {df.columns}; set --embedding-column")
+        raise DataError(f"column {name!r} not found; the table has {table_columns(df)}; set --embedding-column")
     field = df.schema[name]
-    if field.dataType != T.ArrayType(T.FloatType()):
+    if field.dataType.simpleString() != "array<float>":  # whether its values may be null does not matter
         raise DataError(f"column {name!r} is {field.dataType.simpleString()}; expected array<float>")
     stored = field.metadata.get(FINGERPRINT_KEY)
     if stored is not None and stored != fingerprint:
         raise FingerprintError(
             f"column {name!r} holds vectors of encoder {stored[:12]}, the artefact was trained on {fingerprint[:12]}; "
             "embed the texts again with the artefact's encoder, or train on these vectors"
+        )
+
+
+def check_encoder_known(df: Table, name: str, fingerprint: str) -> None:
+    """Raise FingerprintError if a column of vectors does not say which encoder made them.
+
+    Parameters
+    ----------
+    df, name, fingerprint
+        As in `check_vectors`.
+    """
+    if name in df.columns and FINGERPRINT_KEY not in df.schema[name].metadata:
+        raise FingerprintError(
+            f"column {name!r} does not say which encoder made its vectors; expected those of encoder "
+            f"{fingerprint[:12]}, which the artefact was trained on: if they are, pass --trust-vectors"
         )

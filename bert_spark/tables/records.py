@@ -14,6 +14,7 @@ from bert_spark.tables.csv_layout import CsvLayout
 from bert_spark.tables.glued_records import mark_glued_records
 from bert_spark.tables.references import find_columns, path_column, path_type
 from bert_spark.tables.schema import HIDDEN_PREFIX, MALFORMED_COLUMN
+from bert_spark.tables.stored_vectors import name_encoders
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -26,7 +27,8 @@ def as_records(df: DataFrame, config: InputConfig, kind: str, layout: CsvLayout 
     """Return the records of an input. Hidden columns are kept.
 
     Lines of text files get the name of the text column. Records that a stray quote glued together are marked as
-    malformed. `records` becomes one row for each of its elements. Values of `null_value` become null.
+    malformed. `records` becomes one row for each of its elements. Values of `null_value` become null. A column of
+    vectors names its encoder.
 
     Parameters
     ----------
@@ -46,7 +48,9 @@ def as_records(df: DataFrame, config: InputConfig, kind: str, layout: CsvLayout 
         df = mark_glued_records(df, layout.names, delimiter(config))
     if config.records is not None:
         df = _explode(df, config.records)
-    return _without_null_values(df, config.null_value) if config.null_value else df
+    if config.null_value:
+        df = _without_null_values(df, config.null_value)
+    return name_encoders(df, config, kind)
 
 
 def _lines_as_texts(df: DataFrame, config: InputConfig) -> DataFrame:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyspark.sql import functions as F
+
 from bert_spark.tables.input_size import input_bytes
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 
 DEFAULT_PARTITIONS = 200  # tasks for a table of unknown size: Spark's own default after a shuffle
@@ -28,6 +30,12 @@ def spread_by_bytes(df: DataFrame, partition_mb: float | None = None, size: int 
     """
     size = input_bytes(df) if size is None else size
     return df.repartition(DEFAULT_PARTITIONS if size is None else partition_count(size, partition_mb))
+
+
+def default_parallelism(spark: SparkSession) -> int:
+    """Return how many tasks Spark makes by default, the cores of its executors. Spark Connect offers no other way."""
+    parts = spark.range(1 << 20).select(F.spark_partition_id().alias("part"))
+    return int(parts.agg(F.max("part")).collect()[0][0]) + 1
 
 
 def partition_count(size: int, partition_mb: float | None = None) -> int:

@@ -10,7 +10,14 @@ from pyspark.sql import functions as F
 from bert_spark.errors import DataError, FingerprintError
 from bert_spark.tables.provenance import FINGERPRINT_KEY
 from bert_spark.tables.references import find_columns
-from bert_spark.tables.schema import HIDDEN_PREFIX, check_text_column, exact_column, text_value, usable_text
+from bert_spark.tables.schema import (
+    HIDDEN_PREFIX,
+    check_text_column,
+    exact_column,
+    table_columns,
+    text_value,
+    usable_text,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -51,7 +58,8 @@ def check_reusable(
     """
     check_text_column(earlier, text_column)
     if embedding_column not in earlier.columns:
-        raise DataError(f"reuse {where!r}: column {embedding_column!r} not found; the table has {earlier.columns}")
+        columns = table_columns(earlier)
+        raise DataError(f"reuse {where!r}: column {embedding_column!r} not found; the table has {columns}")
     stored = earlier.schema[embedding_column].metadata.get(FINGERPRINT_KEY) or properties.get(FINGERPRINT_KEY)
     if stored != fingerprint:
         owner = stored[:12] if stored else "an encoder that it does not name"
@@ -61,19 +69,29 @@ def check_reusable(
         )
 
 
-def join_known_vectors(earlier: DataFrame, text_column: str, embedding_column: str) -> Callable[[DataFrame], DataFrame]:
+def join_known_vectors(
+    earlier: DataFrame, text_column: str, embedding_column: str, own_text_column: str | None = None
+) -> Callable[[DataFrame], DataFrame]:
     """Return a function that joins known vectors to their texts, on a hash of the text and on the text itself.
 
     The columns of the text become null in rows whose vector is known, so that BERT does not run for them.
     `merge_known_vectors` restores them.
+
+    Parameters
+    ----------
+    earlier, text_column, embedding_column
+        The earlier output and its columns.
+    own_text_column
+        Column of the texts in the rows, if it has another name there.
     """
+    own_text_column = own_text_column or text_column
     text, vector = text_value(earlier, text_column), exact_column(embedding_column)
     known = earlier.where(vector.isNotNull()).select(text.alias(_KNOWN_TEXT), vector.alias(_KNOWN_VECTOR))
     known = known.dropDuplicates([_KNOWN_TEXT])
 
     def join(rows: DataFrame) -> DataFrame:
-        names = {path[0] for path in find_columns(rows.schema, text_column)}
-        with_text = rows.withColumn(_TEXT, usable_text(rows, text_column))
+        names = {path[0] for path in find_columns(rows.schema, own_text_column)}
+        with_text = rows.withColumn(_TEXT, usable_text(rows, own_text_column))
         same_text = (F.xxhash64(_TEXT) == F.xxhash64(_KNOWN_TEXT)) & (F.col(_TEXT) == F.col(_KNOWN_TEXT))
         joined = with_text.join(known, same_text, "left").drop(_KNOWN_TEXT, _TEXT)
         joined = joined.withColumns({f"{_OWN}{name}": exact_column(name) for name in names})

@@ -21,8 +21,14 @@ class TrainConfig:
     overwrite: bool = option(False, "replace an existing artefact")
     label_column: str = option("label", "column of labels")
     trim_labels: bool = option(False, "remove blanks around labels; a blank label counts as missing")
-    embeddings: str | None = option(None, "output of jobs/embed.py to train on, instead of running BERT")
-    embedding_column: str = option("embedding", "column of vectors in --embeddings")
+    embeddings: str | None = option(
+        None, "an input that must hold vectors; an output of jobs/embed.py may be the --input as well"
+    )
+    embedding_column: str | None = option(
+        None,
+        "column of vectors in the input, read instead of running BERT; by default that of an output of jobs/embed.py; "
+        "'' runs BERT in any case",
+    )
     features: str = option("bert", "features of the classifier: bert, tfidf or bert+tfidf", choices=FEATURES)
     max_rows: int | None = option(
         None,
@@ -41,6 +47,8 @@ class TrainConfig:
         check_fields(self)
         if self.max_rows is not None:
             at_least(self, max_rows=1)
+        if self.embeddings is not None and self.embedding_column == "":
+            raise ConfigError("got --embeddings with --embedding-column '', which runs BERT; leave one of them out")
 
     @property
     def tfidf_factor(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -66,23 +67,63 @@ def confused_pairs(
     return pairs
 
 
-def evaluate_predictions(truth: Sequence[Any], predicted: Sequence[Any], labels: Sequence[Any]) -> dict[str, Any]:
+def evaluate_counts(counts: Mapping[tuple[Any, Any], int], labels: Sequence[Any]) -> dict[str, Any]:
+    """Return the metrics of `evaluate_predictions` for rows that are counted by their pair of labels.
+
+    Parameters
+    ----------
+    counts
+        (true label, predicted label) -> rows. A row whose true label is not in `labels` counts as wrong.
+    labels
+        The classes.
+
+    Returns
+    -------
+    dict
+        The metrics, and as "majority_accuracy" that of always guessing the most frequent class. Only "rows" if there
+        are none.
+    """
+    if not counts:
+        return {"rows": 0}
+    truth, predicted = ([pair[n] for pair in counts] for n in (0, 1))
+    rows_of_label = Counter[Any]()
+    for (label, _), rows in counts.items():
+        rows_of_label[label] += rows if label in labels else 0
+    figures = evaluate_predictions(truth, predicted, labels, list(counts.values()))
+    return figures | {"majority_accuracy": max(rows_of_label.values()) / figures["rows"]}
+
+
+def evaluate_predictions(
+    truth: Sequence[Any], predicted: Sequence[Any], labels: Sequence[Any], weights: Sequence[int] | None = None
+) -> dict[str, Any]:
     """Return accuracy, F1 scores, metrics by class and the confusion matrix (rows: truth), as values that JSON holds.
 
     A metric that is undefined, since no row has or gets the label, is 0.
+
+    Parameters
+    ----------
+    truth, predicted
+        The labels of each row.
+    labels
+        The classes, in the order of the matrix.
+    weights
+        How many rows each pair of labels stands for; by default one.
     """
     number = {label: i for i, label in enumerate(labels)}  # scikit-learn sorts strings again for each metric
     true_numbers, numbers = ([number.get(label, -1) for label in column] for column in (truth, predicted))
     names = [str(label) for label in labels]
-    options: dict[str, Any] = {"labels": list(range(len(labels))), "target_names": names, "zero_division": 0}
+    weighted: dict[str, Any] = {} if weights is None else {"sample_weight": np.asarray(weights, dtype=np.int64)}
+    classes = list(range(len(labels)))
+    options: dict[str, Any] = {"labels": classes, "target_names": names, "zero_division": 0, **weighted}
     by_class = classification_report(true_numbers, numbers, output_dict=True, **options)
+    text = classification_report(true_numbers, numbers, **options)
     return {
-        "rows": len(truth),
-        "accuracy": float(accuracy_score(true_numbers, numbers)),
+        "rows": len(truth) if weights is None else int(sum(weights)),
+        "accuracy": float(accuracy_score(true_numbers, numbers, **weighted)),
         "f1_weighted": float(by_class["weighted avg"]["f1-score"]),
         "f1_macro": float(by_class["macro avg"]["f1-score"]),
-        "text": classification_report(true_numbers, numbers, **options),
+        "text": text if weights is None else re.sub(r"(\d+)\.0$", r"  \1", text, flags=re.MULTILINE),
         "by_class": by_class,
-        "confusion": confusion_matrix(true_numbers, numbers, labels=options["labels"]).tolist(),
+        "confusion": confusion_matrix(true_numbers, numbers, labels=classes, **weighted).tolist(),
         "labels": names,
     }

@@ -49,9 +49,12 @@ class TrainingData:
         "warnings".
     seconds
         Name of a step -> seconds, of the steps so far.
+    from_stored_vectors
+        Whether the vectors were in the input. BERT has not run.
     """
 
     examples: Examples
     encoder: EncoderConfig
     facts: Mapping[str, Any]
     seconds: Mapping[str, float]
+    from_stored_vectors: bool = False

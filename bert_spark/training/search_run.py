@@ -117,7 +117,7 @@ def search_and_save(job: JobSettings, data: TrainingData) -> str:
     clock = Stopwatch(data.seconds)
     parts = split_examples(data.examples, job.train.seed)
     base = data.encoder
-    if job.train.embeddings is None:
+    if not data.from_stored_vectors:
         base = fill_in_length(dataclasses.replace(job.encoder, revision=data.encoder.revision))
     grid = dataclasses.replace(job.search, poolings=",".join(_searched_recipes(job.search, base)))
     with clock("search"):

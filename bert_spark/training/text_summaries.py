@@ -1,12 +1,14 @@
-"""The summaries that jobs/train.py and jobs/search.py print. They hold no text of the data."""
+"""The summaries that jobs/train.py, jobs/search.py and jobs/score.py print. They hold no text of the data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bert_spark.training.grid_search import Candidate
 from bert_spark.training.splits import HELD_OUT_SPLITS, SPLITS
+
+if TYPE_CHECKING:
+    from bert_spark.training.grid_search import Candidate
 
 
 def training_summary(figures: Mapping[str, Any], facts: Mapping[str, Any], folder: str) -> str:
@@ -30,6 +32,28 @@ def training_summary(figures: Mapping[str, Any], facts: Mapping[str, Any], folde
         )
     seconds = ", ".join(f"{name.replace('_', ' ')} {value} s" for name, value in facts["timings"].items())
     return "\n".join([*lines, seconds, f"artefact: {folder}", f"report:   {folder.rstrip('/')}/report.html"])
+
+
+def comparison_lines(truth: Mapping[str, Any]) -> list[str]:
+    """Return what is said of predicted labels beside those that the rows have: see `evaluate_counts`.
+
+    Parameters
+    ----------
+    truth
+        The metrics, with "column" and the numbers of rows that "without_label", "without_prediction", "of_no_class"
+        count.
+    """
+    left_out = f"{truth['without_label']:,} without one, {truth['without_prediction']:,} without a prediction"
+    lines = [f"{truth['rows']:,} rows with a label in column {truth['column']!r} ({left_out} are left out)"]
+    if truth["of_no_class"]:
+        lines.append(f"{truth['of_no_class']:,} of them have a label that is no class of the artefact: they are wrong")
+    if truth["rows"]:
+        lines += [
+            truth["text"].rstrip(),
+            f"accuracy {truth['accuracy']:.3f}, weighted F1 {truth['f1_weighted']:.3f}, macro F1 "
+            f"{truth['f1_macro']:.3f}; always the most frequent class: accuracy {truth['majority_accuracy']:.3f}",
+        ]
+    return lines
 
 
 def search_summary(candidates: Sequence[Candidate], figures: Mapping[str, Any], folder: str) -> str:

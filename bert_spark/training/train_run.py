@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from bert_spark.settings import JobSettings
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,9 +69,7 @@ class TrainingResult:
 
 
 def check_training(job: JobSettings) -> None:
-    """Check before Spark starts what can fail: the output folder, the classifier, the MLflow store, and the model.
-
-    Settings that differ from the model's own recipe are logged.
+    """Check before Spark starts what can fail: the output folder, the classifier, and the MLflow store.
 
     Raises
     ------
@@ -82,8 +77,6 @@ def check_training(job: JobSettings) -> None:
         If the output folder is not empty, unless `--overwrite` replaces an artefact in it.
     ConfigError
         If no output is set, or the classifier does not exist or does not take its options.
-    ModelError
-        If the model is not on this machine and cannot be fetched, or its own recipe is asked for and can't be followed.
     SetupError
         If MLflow is not installed or its store cannot be reached.
     """
@@ -91,9 +84,6 @@ def check_training(job: JobSettings) -> None:
     build_pipeline(job.encoder, job.train.features, job.head)
     if job.train.mlflow:
         check_store()
-    note = recipe_note(job.encoder) if job.train.features != "tfidf" and job.train.embeddings is None else ""
-    if note:
-        logger.warning("%s", note)
 
 
 def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:

@@ -2,7 +2,10 @@
 
 import json
 
+import pandas as pd
+
 from jobs import embed
+from tests.support.row_counter import rows_through_python
 from tests.support.run_records import run_record
 
 
@@ -81,3 +84,17 @@ def test_json_lines_and_tables_are_read_and_written(spark, tiny_bert, tmp_path):
     properties = {row.key: row.value for row in spark.sql("SHOW TBLPROPERTIES second_table").collect()}
     (published,) = (json.loads(value) for key, value in properties.items() if key.startswith("bert_spark.embed-"))
     assert published["rows_out"] == 3
+
+
+def test_keep_order_numbers_the_rows_and_each_output_file_has_them_in_order(spark, tiny_bert, tmp_path):
+    texts = [f"tweet {n} so happy" for n in range(600)]
+    pd.DataFrame({"text": texts}).to_csv(tmp_path / "tweets.csv", index=False)
+    base = ["--input", str(tmp_path / "tweets.csv"), "--model", str(tiny_bert), "--max-length", "8"]
+    with rows_through_python(spark) as rows:
+        options = ["--keep-order", "--partition-mb", "0.004", "--output", str(tmp_path / "out")]
+        assert embed.main([*base, *options]) == 0
+    assert rows == [600]
+    files = [pd.read_parquet(file) for file in (tmp_path / "out").glob("*.parquet")]
+    assert len(files) > 2
+    assert all(file["row_number"].is_monotonic_increasing for file in files)
+    assert pd.concat(files).sort_values("row_number")["text"].tolist() == texts

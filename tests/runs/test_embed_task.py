@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.runs.config import EmbedConfig
+from bert_spark.runs.config import EmbedConfig, ScheduleConfig
 from bert_spark.runs.embed_task import embed_task
 from bert_spark.settings import JobSettings
 from bert_spark.tables.config import InputConfig, OutputConfig
@@ -19,6 +19,7 @@ def task_of(folder, **settings):
         "input": InputConfig(path="in"),
         "output": OutputConfig(path="out"),
         "embed": EmbedConfig(),
+        "schedule": ScheduleConfig(),
     }
     return embed_task(JobSettings("embed", sections))
 

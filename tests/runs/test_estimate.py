@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from bert_spark.runs import estimate
+from bert_spark.tables.repartitioning import default_parallelism
 from jobs import embed
 from tests.support.nightly_runs import texts
 from tests.support.row_counter import rows_through_python
@@ -93,4 +94,4 @@ def test_an_input_with_a_path_per_day_is_refused(spark, tiny_bert, tmp_path, cap
 
 
 def test_default_parallelism_is_the_number_of_cores(spark):
-    assert estimate._default_parallelism(spark) == spark.sparkContext.defaultParallelism == 2
+    assert default_parallelism(spark) == spark.sparkContext.defaultParallelism == 2

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from bert_spark.runs.run_history import records_of_output
 from bert_spark.runs.staging_area import StagingArea
 from bert_spark.storage import Folder
+from bert_spark.tables.run_records import records_of_output
 from jobs import history
 
 RUN = {"job": "score", "rows_out": 10, "rows_missing": 1, "rows_malformed": 1, "rows_failed": 2, "rows_per_second": 7.5}

@@ -1,17 +1,16 @@
 """BertEmbedder is a Transformer of pyspark.ml: it has Params, can be saved, and adds the vectors of with_embedding."""
 
 import dataclasses
+import json
 
-import numpy as np
 import pytest
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.classification import LogisticRegression
-from pyspark.ml.feature import SQLTransformer
-from pyspark.ml.functions import array_to_vector
 
 from bert_spark import BertEmbedder, EncoderConfig, with_embedding
 from bert_spark.errors import ConfigError
 from bert_spark.spark.pyspark_ml import _FIELD_OF_PARAM
+from tests.support.row_counter import rows_through_python
 
 TEXTS = [(1, "so happy", 1.0), (2, "so sad", 0.0), (3, "good day", 1.0), (4, "hate it", 0.0)]
 
@@ -52,6 +51,50 @@ def test_every_setting_of_the_encoder_is_a_param_with_its_default():
     assert BertEmbedder().config == EncoderConfig()
 
 
+@pytest.mark.parametrize("settings", [{"outputAs": "list"}, {"handleInvalid": "drop"}])
+def test_an_unknown_choice_is_refused(tweets, settings):
+    ((name, value),) = settings.items()
+    with pytest.raises(ConfigError, match=f"{name}='{value}' is unknown; known are"):
+        BertEmbedder(**settings).transform(tweets)
+
+
+@pytest.mark.parametrize("kind", ["array", "vector"])
+def test_a_row_without_a_vector_is_kept_skipped_or_an_error(spark, embedder, kind):
+    df = spark.createDataFrame([(1, "hi"), (2, None)], "id int, text string").coalesce(1)
+    embedder.setOutputAs(kind)
+    found = {row.id: row for row in embedder.copy({embedder.handleInvalid: "keep"}).transform(df).collect()}
+    assert (found[2].vector, found[2].reason, len(found[1].vector)) == (None, "missing text", 32)
+    with rows_through_python(spark) as rows:
+        assert [row.id for row in embedder.setHandleInvalid("skip").transform(df).collect()] == [1]
+    assert rows == [2]
+    with pytest.raises(Exception, match="a row has no vector: missing text; set handleInvalid to 'skip' or 'keep'"):
+        embedder.setHandleInvalid("error").transform(df).collect()
+    assert len(embedder.transform(df.where("id = 1")).first().vector) == 32
+
+
+def test_vectors_name_their_encoder_and_their_length(tweets, embedder):
+    array = embedder.transform(tweets)
+    vector = embedder.setOutputAs("vector").transform(tweets)
+    metadata = vector.schema["vector"].metadata
+    assert metadata == array.schema["vector"].metadata | {"ml_attr": {"num_attrs": 32}}
+    assert vector.columns == array.columns
+    expected = {row.id: row.vector for row in array.collect()}
+    assert {row.id: row.vector.toArray().tolist() for row in vector.collect()} == expected
+
+
+def test_a_stage_that_was_saved_without_a_param_gets_its_default(embedder, tmp_path):
+    embedder.setHandleInvalid("skip").write().overwrite().save(str(tmp_path / "embedder"))
+    assert BertEmbedder.load(str(tmp_path / "embedder")).getHandleInvalid() == "skip"
+    (file,) = (tmp_path / "embedder" / "metadata").glob("part-*")
+    metadata = json.loads(file.read_text())
+    for part in ("paramMap", "defaultParamMap"):
+        metadata[part] = {k: v for k, v in metadata[part].items() if k not in ("outputAs", "handleInvalid")}
+    file.write_text(json.dumps(metadata))
+    (file.parent / f".{file.name}.crc").unlink()
+    older = BertEmbedder.load(str(tmp_path / "embedder"))
+    assert (older.getOutputAs(), older.getHandleInvalid()) == ("array", "keep")
+
+
 @pytest.mark.parametrize("name", [param.name for param in BertEmbedder().params])
 def test_every_param_has_a_getter_and_a_setter(name):
     value = {"maxLength": 9, "dimensions": 4, "tokenBudget": 7, "windowRows": 5, "normalize": True}.get(name, "mean")
@@ -78,24 +121,10 @@ def test_it_is_the_same_after_saving_and_loading(tweets, embedder, tmp_path):
 
 
 def test_a_pipeline_with_a_spark_estimator_predicts_after_saving_and_loading(spark, tweets, embedder, tmp_path):
-    spark.udf.register("to_vector", array_to_vector_udf())
-    keep = SQLTransformer(statement="SELECT *, to_vector(vector) AS features FROM __THIS__ WHERE reason IS NULL")
-    pipeline = Pipeline(stages=[embedder, keep, LogisticRegression(maxIter=5)])
-    fitted = pipeline.fit(tweets)
+    embedder.setOutputCol("features").setOutputAs("vector").setHandleInvalid("skip")
+    with_gap = tweets.union(spark.createDataFrame([(5, None, 1.0)], tweets.schema))
+    fitted = Pipeline(stages=[embedder, LogisticRegression(maxIter=5)]).fit(with_gap)
     fitted.write().overwrite().save(str(tmp_path / "model"))
     loaded = PipelineModel.load(str(tmp_path / "model"))
-    rows = loaded.transform(tweets).orderBy("id").collect()
+    rows = loaded.transform(with_gap).orderBy("id").collect()
     assert [row.prediction for row in rows] == [1.0, 0.0, 1.0, 0.0]
-
-
-def array_to_vector_udf():
-    from pyspark.ml.linalg import Vectors, VectorUDT
-    from pyspark.sql import functions as F
-
-    return F.udf(Vectors.dense, VectorUDT())
-
-
-def test_array_to_vector_keeps_the_numbers(tweets, embedder):
-    embedded = embedder.transform(tweets)
-    rows = embedded.select("vector", array_to_vector("vector").alias("features")).collect()
-    np.testing.assert_array_equal([row.vector for row in rows], [row.features.toArray() for row in rows])

@@ -7,11 +7,20 @@ from sklearn.pipeline import make_pipeline
 from bert_spark import BertTransformer, save_artefact, with_embedding, with_score
 from bert_spark.errors import ConfigError, DataError
 from bert_spark.estimators.linear_svc import FastLinearSVC
+from bert_spark.tables.provenance import check_vectors
 
 
 def test_a_missing_text_column_is_named_with_the_existing_ones(table, config):
     with pytest.raises(DataError, match=r"column 'body' not found; the table has \['id', 'text'\]; set --text-column"):
         table.transform(with_embedding(config, text_column="body"))
+
+
+def test_columns_that_only_this_package_knows_are_not_listed(table):
+    hidden = table.withColumns({"_malformed_record": F.lit("x"), "_bert_spark_file": F.lit("x")})
+    with pytest.raises(
+        DataError, match=r"column 'v' not found; the table has \['id', 'text'\]; set --embedding-column"
+    ):
+        check_vectors(hidden, "v", "a")
 
 
 def test_a_numeric_text_column_is_refused_with_the_cast(table, config):

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from bert_spark.training.config import HeadConfig, TrainConfig
-from bert_spark.training.evaluation import confused_pairs, evaluate_predictions, evaluate_splits
+from bert_spark.training.evaluation import confused_pairs, evaluate_counts, evaluate_predictions, evaluate_splits
 from bert_spark.training.fitting import fit_and_predict, predict_labels
 from bert_spark.training.pipelines import build_pipeline
 from bert_spark.training.splits import split_examples
@@ -25,6 +25,17 @@ def test_metrics_cover_model_baseline_and_majority():
     assert figures["test_tfidf"]["accuracy"] == 1.0
     assert figures["test_majority"]["accuracy"] == counts[values[rows.argmax()]] / len(parts["test"].texts)
     assert np.trace(figures["test"]["confusion"]) == figures["test"]["rows"] == len(parts["test"].texts)
+
+
+def test_metrics_of_counted_pairs_are_those_of_the_rows():
+    counts = {("a", "a"): 5, ("a", "b"): 2, ("b", "b"): 3, (None, "b"): 4}
+    truth, predicted = zip(*[pair for pair, rows in counts.items() for _ in range(rows)], strict=True)
+    expected = evaluate_predictions(truth, predicted, ["a", "b"])
+    found = evaluate_counts(counts, ["a", "b"])
+    assert found.pop("majority_accuracy") == 0.5
+    assert found == expected
+    assert found["accuracy"] == 8 / 14
+    assert evaluate_counts({}, ["a", "b"]) == {"rows": 0}
 
 
 def test_confused_pairs_hold_texts_only_on_request():

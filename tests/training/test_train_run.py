@@ -3,6 +3,7 @@
 import numpy as np
 
 from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.recipe_note import log_recipe_note
 from bert_spark.settings import JobSettings
 from bert_spark.training.config import HeadConfig, TrainConfig
 from bert_spark.training.examples import Examples, TrainingData
@@ -15,6 +16,7 @@ def test_settings_other_than_the_models_own_are_said(tmp_path, caplog):
     train = TrainConfig(artefact=str(tmp_path / "artefact"), baseline=False)
     job = JobSettings("train", {"encoder": encoder, "train": train, "head": HeadConfig()})
     check_training(job)
+    log_recipe_note(encoder)
     assert "was made for pooling mean, 40 tokens" in caplog.text
     texts, labels = [f"text {n}" for n in range(60)], np.array(["a", "b"] * 30)
     vectors = np.random.default_rng(0).normal(size=(60, 32)).astype(np.float32)

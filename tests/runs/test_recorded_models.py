@@ -5,10 +5,10 @@ import json
 import pytest
 
 from bert_spark.artefact.loading import load_artefact
-from bert_spark.runs.recorded_model import recorded_model
-from bert_spark.tables.config import InputConfig, OutputConfig
+from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.ownership import conflicting_owner
 from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY
+from bert_spark.tables.recorded_models import recorded_owner
 from jobs import embed, score
 
 IDENTITY = {FINGERPRINT_KEY: "a" * 64}
@@ -53,7 +53,7 @@ def test_another_encoders_vectors_are_not_scored(spark, embed_into, artefact, tm
 
     assert run("own") == 0
     assert run("other") == 1
-    assert "the run that wrote it made vectors of encoder" in caplog.text
+    assert "holds vectors of encoder" in caplog.text
     for record in (tmp_path / "_manifests").iterdir():
         record.unlink()
     assert run("other") == 1
@@ -71,7 +71,7 @@ def test_a_table_names_the_encoder_of_vectors_in_its_properties(spark, embed_int
         assert score.main([*source, "--artefact", artefact, "--output", str(tmp_path / "scores")]) == 1
     finally:
         spark.sql("DROP TABLE vectors_in_table")
-    assert "made vectors of encoder bbbbbbbbbbbb" in caplog.text
+    assert "holds vectors of encoder bbbbbbbbbbbb" in caplog.text
 
 
 @pytest.mark.parametrize("unknown", [{}, {"other": "x"}])
@@ -108,7 +108,7 @@ def test_the_last_run_that_wrote_rows_names_the_model(spark, tmp_path):
         record(records, "out", f"20261125T00000{n}", status=status, fingerprint="never written")
     record(records, "other", "20261126T000000", fingerprint="another output")
     expected = {FINGERPRINT_KEY: "new", ARTEFACT_KEY: "d"}
-    assert recorded_model(spark, InputConfig(f"{tmp_path}/out", format="orc")) == expected
+    assert recorded_owner(spark, OutputConfig(f"{tmp_path}/out", format="orc"), None) == expected
     for path in ("out/run_date=2026-11-24", "out/run_date={run_date}", "out/*", "out/part-0.orc"):
-        assert recorded_model(spark, InputConfig(f"{tmp_path}/{path}", format="orc")) == expected
-    assert recorded_model(spark, InputConfig(f"{tmp_path}/absent", format="orc")) == {}
+        assert recorded_owner(spark, OutputConfig(f"{tmp_path}/{path}", format="orc"), None) == expected
+    assert recorded_owner(spark, OutputConfig(f"{tmp_path}/absent", format="orc"), None) == {}
