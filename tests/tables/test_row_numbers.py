@@ -26,13 +26,14 @@ def test_files_are_numbered_by_their_paths_and_records_by_their_place(spark, tmp
     assert columns == ["id", "text", "_malformed_record", "row_number"]
 
 
-def test_a_file_in_many_parts_is_numbered_line_by_line(spark, tmp_path):
+def test_files_in_many_parts_are_numbered_line_by_line(spark, tmp_path):
     texts = [f"tweet {n} {'so ' * (n % 7)}" for n in range(400)]
-    (tmp_path / "x.json").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    for name, part in {"a": texts[:100], "b": texts[100:]}.items():
+        (tmp_path / f"{name}.json").write_text("".join(json.dumps({"text": text}) + "\n" for text in part))
     spark.conf.set("spark.sql.files.maxPartitionBytes", "2000")
     try:
-        found, _ = numbered(spark, tmp_path / "x.json")
-        parts = spark.read.json(str(tmp_path / "x.json")).rdd.getNumPartitions()
+        found, _ = numbered(spark, tmp_path, format="json")
+        parts = spark.read.json(str(tmp_path)).rdd.getNumPartitions()
     finally:
         spark.conf.unset("spark.sql.files.maxPartitionBytes")
     assert parts > 3
