@@ -94,6 +94,11 @@ class ScheduleConfig:
     work: str | None = option(
         None, "folder for staged rows, the lock and records; by default the folder that holds the output"
     )
+    keep_days: int | None = option(
+        None,
+        "remove records of this output's runs, and rows of days that the limits refused, once they are older than so "
+        "many days; by default they stay",
+    )
     estimate: int | None = option(
         None, "encode a sample of this many rows, print time and size for the whole input, and stop"
     )
@@ -105,6 +110,8 @@ class ScheduleConfig:
         at_least(self, max_files=1)
         if self.max_bytes is not None:
             at_least(self, max_bytes=1)
+        if self.keep_days is not None:
+            at_least(self, keep_days=1)
         modes = [name for name in ("run_date", "from_date", "incremental") if getattr(self, name)]
         if len(modes) > 1:
             raise ConfigError(f"got {' and '.join(modes)}; expected one of --run-date, --from with --to, --incremental")

@@ -27,7 +27,7 @@ from bert_spark.runs.settings_checks import has_path_per_day
 from bert_spark.runs.staging_area import DAY_PREFIX, StagedRun, StagingArea
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_signature
-from bert_spark.tables.outputs import output_is_empty, path_exists, read_output
+from bert_spark.tables.outputs import output_is_empty, output_schema, path_exists
 from bert_spark.tables.row_counts import ZERO_COUNTS
 from bert_spark.tables.schema import check_columns_free
 
@@ -216,7 +216,7 @@ def _publish_empty_day(run: ScheduledRun, day: str) -> dict[str, Any] | None:
     partition = f"{DAY_PARTITION}={day}"
     record = run.task.record(partition=partition)
     stage = StagedRun(run.area.staging / f"{DAY_PREFIX}{record.content['run_id']}")
-    no_rows = read_output(run.spark, run.task.output).drop(DAY_PARTITION).limit(0)
+    no_rows = run.spark.createDataFrame([], output_schema(run.spark, run.task.output)).drop(DAY_PARTITION)
     no_rows.write.mode("overwrite").parquet(stage.path(partition))
     mark_staged(run, stage, [partition], run.task.with_label_shift(record.finish(ZERO_COUNTS)))
     return audit_and_publish(run, stage, run.limits)

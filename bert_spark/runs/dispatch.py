@@ -15,6 +15,7 @@ from bert_spark.runs.incremental import BATCH_PARTITION, publish_new
 from bert_spark.runs.output_lock import locked_output
 from bert_spark.runs.plain_run import run_plain
 from bert_spark.runs.quality_limits import check_label_shift_known
+from bert_spark.runs.retention import remove_old
 from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.settings_checks import check_schedule
 from bert_spark.runs.staging_area import StagingArea, staging_area_for
@@ -71,6 +72,7 @@ def _publish_and_summarise(run: ScheduledRun) -> str:
             area, task, "failed", exit_code=getattr(err, "exit_code", 1), error=type(err).__name__
         )
         raise
+    remove_old(area, run.schedule.keep_days)
     if not records:
         _save_record_without_rows(area, task, "nothing to do")
         return f"{task.job}: nothing to do, {task.output.path} is unchanged"

@@ -17,7 +17,7 @@ from bert_spark.errors import DataError, SetupError
 from bert_spark.runs.lock import Lock, acquired
 from bert_spark.runs.staging_area import StagingArea, staging_area_for
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.outputs import path_exists, read_output, table_properties
+from bert_spark.tables.outputs import output_schema, path_exists, table_properties
 from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY
 from bert_spark.tables.run_records import records_of_output
 
@@ -187,7 +187,7 @@ def _names_a_model(spark: SparkSession, output: OutputConfig) -> bool:
     if any(key.startswith("bert_spark.") for key in properties):
         return True
     try:
-        fields = read_output(spark, output).schema.fields
+        fields = output_schema(spark, output).fields
     except AnalysisException:  # a folder without any file in it
         return True
     return any(key in field.metadata for field in fields for key in (FINGERPRINT_KEY, ARTEFACT_KEY))

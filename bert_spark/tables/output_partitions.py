@@ -9,7 +9,7 @@ from pyspark.errors import AnalysisException
 
 from bert_spark.errors import DataError
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.outputs import path_exists, read_output
+from bert_spark.tables.outputs import output_schema, path_exists, read_output
 from bert_spark.tables.ownership import mark_owner
 from bert_spark.tables.schema import drop_hidden
 from bert_spark.tables.writers import sized_files
@@ -51,7 +51,7 @@ def check_partition_column(spark: SparkSession, output: OutputConfig, name: str)
     if not path_exists(spark, str(output.path), output.format):
         return
     try:
-        columns = read_output(spark, output).columns
+        columns = output_schema(spark, output).names
     except AnalysisException:  # a folder without any file in it yet
         return
     if name not in columns:

@@ -1,24 +1,37 @@
-"""Whether an output exists, what it holds, and its full address."""
+"""Whether an output exists, what it holds, and its full address.
+
+An output may have thousands of partitions. Spark lists all files of a folder that it reads, so these questions are
+answered from the folder's names and from one partition.
+"""
 
 from __future__ import annotations
 
 import functools
+import logging
 import posixpath
 import uuid
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
 
+from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import types as T
+
+logger = logging.getLogger(__name__)
+
+_PLAIN_FILES = ("parquet", "orc", "json", "csv")
 
 
 def path_exists(spark: SparkSession, path: str, kind: str) -> bool:
     """Tell whether a folder, or a table if `kind` is "table", exists."""
     if kind == "table":
         return bool(spark.catalog.tableExists(path))
+    if _names_in(spark, path):
+        return True
     try:
         return bool(spark.read.format("binaryFile").load(path).columns)
     except AnalysisException:
@@ -30,9 +43,49 @@ def output_is_empty(spark: SparkSession, output: OutputConfig) -> bool:
     if not path_exists(spark, str(output.path), output.format):
         return True
     try:
+        newest = _newest_partition(spark, output)
+        if newest is not None and newest.limit(1).count():
+            return False
         return read_output(spark, output).limit(1).count() == 0
     except AnalysisException:  # a folder without any file in it yet
         return True
+
+
+def output_schema(spark: SparkSession, output: OutputConfig) -> T.StructType:
+    """Return the columns of an output; of a folder with partitions, those of its newest one.
+
+    Raises
+    ------
+    AnalysisException
+        If it is a folder without any file in it yet.
+    """
+    newest = _newest_partition(spark, output)
+    return (read_output(spark, output) if newest is None else newest).schema
+
+
+def _newest_partition(spark: SparkSession, output: OutputConfig) -> DataFrame | None:
+    """Return the rows of one partition of a folder of files; None if it has none, or if a log says what it holds."""
+    if output.format not in _PLAIN_FILES:
+        return None
+    path = str(output.path).rstrip("/")
+    names = sorted(name for name in _names_in(spark, path) if "=" in name)
+    if not names:
+        return None
+    try:
+        return spark.read.format(output.format).option("basePath", path).load(f"{path}/{names[-1]}")
+    except AnalysisException:  # a killed run has left it without a file
+        return None
+
+
+def _names_in(spark: SparkSession, path: str) -> list[str]:
+    """Return the names in a folder; none if it does not exist, or if this process may not see what Spark sees."""
+    if "connect" in type(spark).__module__:
+        return []
+    try:
+        return Folder(qualified_path(spark, path)).names()
+    except Exception as err:  # each storage raises its own; Spark is asked then
+        logger.debug("%s is not listed by this process: %s", path, err)
+        return []
 
 
 def read_output(spark: SparkSession, output: OutputConfig) -> DataFrame:

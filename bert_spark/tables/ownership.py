@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.errors import AnalysisException
 
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.outputs import output_is_empty, read_output, table_properties
+from bert_spark.tables.outputs import output_is_empty, output_schema, table_properties
 from bert_spark.tables.provenance import ARTEFACT_KEY, ENCODER_KEY, FINGERPRINT_KEY
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def conflicting_owner(
         Returns what the records of the output's runs say of the same keys: asked for if the output itself names none.
     """
     try:
-        fields = read_output(spark, output).schema.fields
+        fields = output_schema(spark, output).fields
     except AnalysisException:  # a folder without any file in it yet
         return None
     stated: list[Mapping[str, str]] = [*(field.metadata for field in fields), table_properties(spark, output)]

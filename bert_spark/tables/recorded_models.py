@@ -67,12 +67,15 @@ def _records_of_folder(spark: SparkSession, path: str, job: str, work: str | Non
     while set(posixpath.basename(folder)) & _PATTERN:
         folder = posixpath.dirname(folder)
     for output in (folder, posixpath.dirname(folder)):  # the second if the address is that of one of its files
-        places = [] if work is None else [qualified_path(spark, work)]
-        for place in [*places, posixpath.dirname(output)]:
+        beside = posixpath.dirname(output)
+        for place in [beside] if work is None else [qualified_path(spark, work), beside]:
             try:
-                yield from records_of_output(Folder(place) / RECORDS_FOLDER, output, job)
+                records = records_of_output(Folder(place) / RECORDS_FOLDER, output, job)
             except SetupError:  # this process cannot reach the storage
                 continue
+            for record in records:  # outputs of one name in several folders may share --work
+                if place == beside or qualified_path(spark, str(record["output"])).rstrip("/") == output:
+                    yield record
 
 
 def _wrote_rows(record: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from bert_spark.storage import Folder
 logger = logging.getLogger(__name__)
 
 RECORDS_FOLDER = "_manifests"
-_STAMP = re.compile(r"-(\d{8}T\d{6})-")  # in the name of a record: when its run began, in UTC
+STAMP = re.compile(r"-(\d{8}T\d{6})-")  # in the name of a record: when its run began, in UTC
 
 
 def records_of_output(folder: Folder, output: str, job: str = "") -> Iterator[dict[str, Any]]:
@@ -31,12 +31,12 @@ def records_of_output(folder: Folder, output: str, job: str = "") -> Iterator[di
         Only records of this job, if it is set.
     """
     name = _last_part(output)
-    stamps = {file: _STAMP.search(file) for file in folder.names() if file.endswith(".json") and file.startswith(job)}
+    stamps = {file: STAMP.search(file) for file in folder.names() if file.endswith(".json") and file.startswith(job)}
     dated = sorted(((stamp[1], file) for file, stamp in stamps.items() if stamp), reverse=True)
-    read = ((stamp, _read_record(folder, file)) for stamp, file in dated)
+    read = ((stamp, read_record(folder, file)) for stamp, file in dated)
     # A file that somebody has renamed does not say when its run began.
     others = [
-        (_stamp_of(record), record) for file in stamps if not stamps[file] for record in [_read_record(folder, file)]
+        (_stamp_of(record), record) for file in stamps if not stamps[file] for record in [read_record(folder, file)]
     ]
     others.sort(key=itemgetter(0), reverse=True)
     for _, record in heapq.merge(read, others, key=itemgetter(0), reverse=True):
@@ -53,7 +53,8 @@ def _last_part(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
 
 
-def _read_record(folder: Folder, file: str) -> dict[str, Any]:
+def read_record(folder: Folder, file: str) -> dict[str, Any]:
+    """Return a record; an empty dict, with a warning, if it is not complete."""
     try:
         return dict(json.loads(folder.read(file) or "{}"))
     except ValueError:  # a full disk cut the file short

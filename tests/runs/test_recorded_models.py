@@ -95,7 +95,7 @@ def test_an_output_without_rows_belongs_to_no_model(spark, tmp_path):
 
 
 def record(folder, name, stamp, **content):
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     defaults = {"output": name, "job": "score", "fingerprint": "f", "rows_out": 1, "artefact_digest": "d"}
     (folder / f"score-{stamp}-aaaaaa.json").write_text(json.dumps(defaults | content))
 
@@ -112,3 +112,10 @@ def test_the_last_run_that_wrote_rows_names_the_model(spark, tmp_path):
     for path in ("out/run_date=2026-11-24", "out/run_date={run_date}", "out/*", "out/part-0.orc"):
         assert recorded_owner(spark, OutputConfig(f"{tmp_path}/{path}", format="orc"), None) == expected
     assert recorded_owner(spark, OutputConfig(f"{tmp_path}/absent", format="orc"), None) == {}
+
+
+def test_outputs_of_one_name_that_share_a_work_folder_are_told_apart(spark, tmp_path):
+    record(tmp_path / "work" / "_manifests", "/a/out", "20261124T000000", fingerprint="of a")
+    record(tmp_path / "work" / "_manifests", "/b/out", "20261124T000001", fingerprint="of b")
+    output = OutputConfig("/a/out", format="orc")
+    assert recorded_owner(spark, output, str(tmp_path / "work"))[FINGERPRINT_KEY] == "of a"
