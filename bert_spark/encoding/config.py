@@ -58,7 +58,8 @@ class EncoderConfig:
     window_rows
         Rows that are deduplicated and sorted by length together.
     clean
-        "off" or "tweets", see `bert_spark.encoding.text_cleaning.clean_tweet`.
+        "off", "tweets", or "tweets+emoji", which also puts spaces around emoji, see
+        `bert_spark.encoding.text_cleaning.clean_tweet`.
     long_text
         "truncate" cuts a text at max_length. "windows" gives the mean of the vectors of all its pieces of max_length
         tokens.

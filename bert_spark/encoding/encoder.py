@@ -6,7 +6,6 @@ Identical texts are encoded once. Texts are tokenised, run in batches, and poole
 from __future__ import annotations
 
 import copy
-import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,65 +14,23 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from bert_spark.encoding.batching import BatchLayout, BatchRunner, EmbedBatch
-from bert_spark.encoding.bert_forward import is_bert_family
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.device import check_no_tf32_override, pick_device
 from bert_spark.encoding.error_reasons import NO_TOKENS, NOT_FINITE, OUT_OF_MEMORY
 from bert_spark.encoding.fingerprint import encoder_fingerprint
 from bert_spark.encoding.lookahead import run_ahead
 from bert_spark.encoding.model_loader import LoadedModel, load_model
-from bert_spark.encoding.model_probe import ModelTraits, is_probed, probe_model
-from bert_spark.encoding.openvino_backend import openvino_embed_batch
-from bert_spark.encoding.pooling import MODEL_POOLING, TokenPooling
+from bert_spark.encoding.model_setup import set_up_model
 from bert_spark.encoding.text_cleaning import prepare_text
 from bert_spark.encoding.text_validation import check_texts
-from bert_spark.encoding.token_budget import cpu_token_budget, gpu_token_budget
 from bert_spark.encoding.tokenization import TextTokenizer, TokenizedTexts, lower_casing
-from bert_spark.encoding.torch_backend import torch_embed_batch
 from bert_spark.encoding.vector_recipe import resolve_recipe
-from bert_spark.encoding.vector_steps import Normalize, VectorStep, build_steps
+from bert_spark.encoding.vector_steps import Normalize
 from bert_spark.errors import ConfigError, ModelError
 
 logger = logging.getLogger(__name__)
 
 MAX_WINDOW_NUMBERS = 1 << 25  # float32 numbers in the vectors of one window: 128 MB; only flatten comes near
-
-
-def embed_batch_for(
-    loaded: LoadedModel, config: EncoderConfig, pooling: TokenPooling, steps: Sequence[VectorStep] = ()
-) -> EmbedBatch:
-    """Return the function that embeds a batch with the engine of `config`: (ids, mask) -> vectors of any dtype.
-
-    Parameters
-    ----------
-    loaded
-        Model and tokenizer.
-    config
-        Settings.
-    pooling
-        How the token states become one vector.
-    steps
-        What follows the pooling, in float32.
-
-    Raises
-    ------
-    SetupError
-        If OpenVINO is not installed, or is asked for on a GPU.
-    ConfigError
-        If OpenVINO is asked for, and can't convert the model or gives other vectors.
-    """
-    embed = openvino_embed_batch if config.engine == "openvino" else torch_embed_batch
-    embed_batch = embed(loaded, config, pooling)
-    if not steps:
-        return embed_batch
-    finish = build_steps(steps, loaded.device)
-
-    def embed_and_finish(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode():
-            return finish(embed_batch(ids, mask).reshape(len(ids), -1).float())
-
-    return embed_and_finish
 
 
 @dataclass(frozen=True)
@@ -162,26 +119,11 @@ class BertEncoder:
         if self.text_tokenizer.max_text_tokens < 1:
             least = self.max_length - self.text_tokenizer.max_text_tokens + 1
             raise ConfigError(f"max_length={self.max_length} leaves no token of a text; expected {least} or more")
-        self.lookahead = on_gpu = loaded.device.startswith("cuda")
-        if on_gpu and config.precision == "float32":
+        self.lookahead = loaded.device.startswith("cuda")
+        if self.lookahead and config.precision == "float32":
             check_no_tf32_override()
-        self._traits = self._probe(loaded)
-        loaded = dataclasses.replace(loaded, types=self._traits.types)
-        if recipe.steps and config.embedding_func is None:
-            recipe.width(loaded.hidden)  # refuses steps that do not fit each other
-        pooling = TokenPooling(recipe.poolings, self._skipped_tokens())
-        self._embed_batch = embed_batch_for(loaded, config, pooling, recipe.steps)
-        float32_config = dataclasses.replace(config, engine="torch", precision="float32")
-        self._embed_batch_float32 = embed_batch_for(loaded, float32_config, pooling, recipe.steps)
-        budget = config.token_budget or cpu_token_budget(config.precision)
-        self.batch_runner = BatchRunner(loaded.device, self._layout(), self.text_tokenizer.pad_id, budget)
-        one_token = self.batch_runner.pad([self._dummy_window(1)])
-        self.width = self._embed_batch_float32(*one_token).reshape(1, -1).shape[1]
-        if config.precision != "float32" and not is_bert_family(loaded.model):
-            self._check_precision(self._dummy_batch(1))
-        if not config.token_budget and on_gpu:
-            budget = gpu_token_budget(self._dummy_batch, self._embed_batch, loaded.device)
-            self.batch_runner.token_budget = budget
+        self._setup = set_up_model(loaded, config, recipe, self.text_tokenizer)
+        self.batch_runner, self.width = self._setup.batch_runner, self._setup.width
         self.texts_encoded = 0
 
     @classmethod
@@ -278,95 +220,13 @@ class BertEncoder:
             vectors[rows], failed = self._run([windows[row] for row in rows])
             without = dict.fromkeys(set(range(len(windows))) - set(rows), NO_TOKENS)
             return vectors, without | {rows[i]: reason for i, reason in failed.items()}
-        vectors, no_memory = self.batch_runner.run(windows, self._embed_batch, self.width)
+        vectors, no_memory = self.batch_runner.run(windows, self._setup.embed_batch, self.width)
         failed = dict.fromkeys(no_memory, OUT_OF_MEMORY)
         broken = [row for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist() if row not in failed]
         if broken and self.config.precision != "float32":
             again = [windows[row] for row in broken]
-            vectors[broken], no_memory = self.batch_runner.run(again, self._embed_batch_float32, self.width)
+            vectors[broken], no_memory = self.batch_runner.run(again, self._setup.embed_batch_float32, self.width)
             failed |= {broken[i]: OUT_OF_MEMORY for i in no_memory}
             broken = [row for row in broken if row not in failed and not np.isfinite(vectors[row]).all()]
         vectors[broken] = np.nan
         return vectors, dict.fromkeys(broken, NOT_FINITE) | failed
-
-    def _probe(self, loaded: LoadedModel) -> ModelTraits:
-        """Return how the model must be run.
-
-        Raises
-        ------
-        ConfigError
-            If "cls" is to be read, and the first token does not read the text.
-        """
-        if not is_probed(loaded) or (self.config.embedding_func is None and is_bert_family(loaded.model)):
-            return ModelTraits()
-        traits = probe_model(loaded, self.text_tokenizer)
-        kind = type(loaded.model).__name__
-        if traits.depends_on_padding:
-            logger.info("a row's states in %s depend on padding: only rows of one length make a batch", kind)
-        reads_cls = "cls" in self.recipe.poolings and self.config.pooling != MODEL_POOLING
-        if reads_cls and self.config.embedding_func is None and not traits.first_token_reads_text:
-            raise ConfigError(
-                f"pooling={self.config.pooling!r}: the first token of a {kind} reads no other token, so that its state "
-                "says nothing of a text; set pooling='last', or 'mean'"
-            )
-        return traits
-
-    def _check_precision(self, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-        """Raise ConfigError if the model fails in the precision of the settings."""
-        try:
-            self._embed_batch(*batch)
-        except torch.OutOfMemoryError:
-            raise
-        except (RuntimeError, ValueError) as err:
-            raise ConfigError(
-                f"a {type(self.loaded.model).__name__} can't compute in precision={self.config.precision!r} "
-                f"({str(err).splitlines()[0]}); set precision='float32'"
-            ) from err
-
-    def _skipped_tokens(self) -> int:
-        """Return how many tokens of the prompt the poolings leave out: all but a special token at its end."""
-        if self.recipe.prompt_in_pooling or not self.recipe.prompt:
-            return 0
-        if self.config.long_text == "windows":
-            raise ConfigError(
-                "the model's own recipe leaves the prompt out of the pooling, which long_text='windows' can't do; set "
-                "long_text='truncate', or prompt=''"
-            )
-        ids = self.text_tokenizer.tokenize([self.recipe.prompt]).windows[0]
-        return len(ids) - (ids[-1] in self.text_tokenizer.tokenizer.all_special_ids)
-
-    def _layout(self) -> BatchLayout:
-        """Return the rules for the rows of one batch.
-
-        A user's function does not get the attention mask, so it must never see padding. The tutorial's flatten does not
-        return one row per text: such a function runs on each text alone, padded to max_length.
-        """
-        if self.config.embedding_func is None:
-            if self.recipe.poolings == ("flatten",):
-                return BatchLayout(padded_to=self.max_length)
-            return BatchLayout(equal_lengths=self._traits.depends_on_padding)
-        if self._func_is_row_wise():
-            return BatchLayout(equal_lengths=True)
-        return BatchLayout(padded_to=self.max_length, one_row=True)
-
-    def _func_is_row_wise(self) -> bool:
-        """Tell whether embedding_func returns one row of fixed width per text. The tutorial's flatten does not."""
-        shapes = set()
-        for tokens in {1, min(2, self.text_tokenizer.max_text_tokens)}:
-            ids = torch.tensor([self._dummy_window(tokens)] * 2, device=self.loaded.device)
-            result = self._embed_batch_float32(ids, torch.ones_like(ids))
-            if not isinstance(result, torch.Tensor):
-                kind = type(result).__name__
-                raise ConfigError(f"embedding_func returned a {kind}; expected a tensor with one row per text")
-            shapes.add(tuple(result.shape))
-        shape = shapes.pop()
-        return not shapes and len(shape) == 2 and shape[0] == 2
-
-    def _dummy_batch(self, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return ids and mask of a batch of about `tokens` tokens, in rows of max_length, to measure with."""
-        rows = max(1, tokens // self.max_length)
-        return self.batch_runner.pad([self._dummy_window(self.text_tokenizer.max_text_tokens)] * rows)
-
-    def _dummy_window(self, tokens: int) -> list[int]:
-        tokenizer = self.text_tokenizer
-        return [*tokenizer.prefix, *([tokenizer.unknown_id or tokenizer.pad_id] * tokens), *tokenizer.suffix]

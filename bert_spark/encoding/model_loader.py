@@ -115,7 +115,8 @@ def _load_with_transformers(folder: Path, config: EncoderConfig) -> Any:
     weights: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
     with damage_as_model_error(folder), _no_progress_bar():
         model, info = _model_class(folder).from_pretrained(str(folder), **weights, **_LOCAL)
-    if model.config.is_encoder_decoder:
+    # the settings of a UMT5EncoderModel say so too, but it has no decoder
+    if model.config.is_encoder_decoder and getattr(model, "decoder", None) is not None:
         raise ModelError(f"model {config.model!r} is an encoder-decoder; expected an encoder such as BERT or RoBERTa")
     missing = sorted(info["missing_keys"])
     if any("pooler" not in name for name in missing):

@@ -15,6 +15,7 @@ import torch
 from bert_spark.encoding.model_loader import LoadedModel
 from bert_spark.encoding.own_forward import OwnForward, TokenTypes, sparse_attention_from, token_types
 from bert_spark.encoding.tokenization import TextTokenizer
+from bert_spark.errors import ModelError
 
 TOLERANCE = 1e-5  # of the largest number; float32 rounding stays below 1e-6 of it
 LONG_TOKENS = 48  # of the text in the longer of two rows
@@ -45,7 +46,14 @@ def is_probed(loaded: LoadedModel) -> bool:
 
 
 def probe_model(loaded: LoadedModel, tokenizer: TextTokenizer) -> ModelTraits:
-    """Run a model on rows of one to LONG_TOKENS tokens, in the type of its weights, and return what it needs."""
+    """Run a model on rows of no to LONG_TOKENS tokens, in the type of its weights, and return what it needs.
+
+    Raises
+    ------
+    ModelError
+        If it can't compute the states of an empty text or of one word.
+    """
+    _check_short_texts(loaded, tokenizer)
     long_tokens = min(LONG_TOKENS, tokenizer.max_text_tokens)
     short, long = tokenizer.sample_window(1), tokenizer.sample_window(long_tokens)
     types = _types_that_matter(loaded, tokenizer, long)
@@ -61,6 +69,22 @@ def probe_model(loaded: LoadedModel, tokenizer: TextTokenizer) -> ModelTraits:
     # sparse attention divides a row into blocks, and padding with it
     is_sparse = sparse_from is not None and sparse_from <= tokenizer.max_length
     return ModelTraits(types, is_sparse or _differ(alone, beside), reads_text)
+
+
+def _check_short_texts(loaded: LoadedModel, tokenizer: TextTokenizer) -> None:
+    for tokens, text in enumerate(("an empty text", "a text of one token")):
+        window = tokenizer.sample_window(tokens)
+        if not window:  # a tokenizer without special tokens: the model never sees an empty text
+            continue
+        try:
+            _states(loaded, tokenizer, [window])
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, IndexError, TypeError) as err:
+            raise ModelError(
+                f"a {type(loaded.model).__name__} can't compute the states of {text} ({type(err).__name__}: "
+                f"{str(err).splitlines()[0]}); use another model"
+            ) from err
 
 
 def _types_that_matter(loaded: LoadedModel, tokenizer: TextTokenizer, window: list[int]) -> TokenTypes | None:

@@ -15,7 +15,7 @@ class TextCleaner(TextInputMixin):
     Parameters
     ----------
     clean
-        "off" or "tweets", as in `EncoderConfig`.
+        "off", "tweets" or "tweets+emoji", as in `EncoderConfig`.
     missing
         "error" or "empty", as in `BertTransformer`.
     """

@@ -5,7 +5,7 @@ import pytest
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.encoder import BertEncoder
-from bert_spark.errors import ConfigError
+from bert_spark.errors import ConfigError, ModelError
 from tests.support import architectures
 
 
@@ -22,7 +22,9 @@ def encoder(folder, **settings):
 
 
 # ignores the mask; mixes all positions; sparse attention; token types; no embedding table; no decoder in its file
-@pytest.mark.parametrize("name", ["ConvBert", "FNet", "BigBird", "XLNet", "Canine", "T5Encoder", "ModernBert"])
+@pytest.mark.parametrize(
+    "name", ["ConvBert", "FNet", "BigBird", "XLNet", "Canine", "T5Encoder", "UMT5Encoder", "ModernBert"]
+)
 def test_a_text_gets_the_vector_of_transformers_whatever_its_batch(folder_of, name):
     folder = folder_of(name)
     expected = architectures.mean_vectors(folder, architectures.TEXTS)
@@ -47,6 +49,12 @@ def test_the_first_token_of_a_causal_model_is_refused(folder_of, tiny_bert):
             encoder(folder_of("Llama"), pooling=pooling)
     assert encoder(folder_of("Llama"), pooling="last").width == 32
     assert encoder(tiny_bert, pooling="cls").width == 32
+
+
+def test_a_model_that_fails_on_an_empty_text_is_refused(folder_of):
+    message = r"a FunnelModel can't compute the states of an empty text \(RuntimeError: .*\); use another model"
+    with pytest.raises(ModelError, match=message):
+        encoder(folder_of("Funnel"))
 
 
 def test_a_precision_that_the_model_can_not_compute_in_is_refused(folder_of):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.encoder import BertEncoder, embed_batch_for
+from bert_spark.encoding.encoder import BertEncoder
 from bert_spark.encoding.model_loader import LoadedModel, load_model
+from bert_spark.encoding.model_setup import embed_batch_for
 from bert_spark.encoding.pooling import TokenPooling
 from bert_spark.errors import ConfigError, SetupError
 from tests.support import architectures, tiny_models

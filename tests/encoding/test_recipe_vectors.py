@@ -23,6 +23,7 @@ from tests.support.model_recipes import (
     write_recipe,
 )
 from tests.support.paths import ROOT
+from tests.support.tiny_models import change_json
 
 VALUES = json.loads((ROOT / "tests" / "data" / "model_recipes" / "values.json").read_text(encoding="utf-8"))
 
@@ -36,10 +37,13 @@ def close(found, expected):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_models_own_recipe_gives_the_vectors_of_sentence_transformers(tmp_path, name):
+@pytest.mark.parametrize("padding_side", ["right", "left"])
+def test_the_models_own_recipe_gives_the_vectors_of_sentence_transformers(tmp_path, name, padding_side):
     folder = write_recipe(tmp_path / "model", **CASES[name])
+    change_json(folder / "tokenizer_config.json", padding_side=padding_side)
     for token_budget in (1, 2048):  # each text alone, and all in one batch with padding
         own = encoder(folder, pooling="model", token_budget=token_budget)
+        assert own.loaded.tokenizer.padding_side == padding_side
         close(own.encode(TEXTS), VALUES[name])
     assert own.width == len(VALUES[name][0])
 

@@ -1,7 +1,10 @@
 """Lone surrogates are replaced, and tweets are cleaned on request."""
 
+import numpy as np
 import pytest
 
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.encoder import BertEncoder
 from bert_spark.encoding.text_cleaning import clean_tweet, prepare_text, replace_lone_surrogates
 from bert_spark.errors import ConfigError
 
@@ -94,6 +97,48 @@ def test_cleaned_tweets(text, cleaned):
     assert clean_tweet(cleaned) == cleaned
 
 
+APART = {
+    "after a word": ("great😀", "great 😀"),
+    "inside a word": ("gr😀eat", "gr 😀 eat"),
+    "several": ("so😀😂good", "so 😀 😂 good"),
+    "skin tone and selector": ("ok👍🏽yes❤\ufe0fno", "ok 👍🏽 yes ❤\ufe0f no"),
+    "joined": ("me👩🏽\u200d💻you", "me 👩🏽\u200d💻 you"),
+    "flags": ("go🇫🇷🇩🇪", "go 🇫🇷 🇩🇪"),
+    "flag with tags": ("a🏴\U000e0067\U000e0062\U000e007fb", "a 🏴\U000e0067\U000e0062\U000e007f b"),
+    "keycap": ("no1\ufe0f\u20e3!", "no 1\ufe0f\u20e3 !"),
+    "arrows, stars, ticks": ("a→b★c✔d", "a → b ★ c ✔ d"),
+    "at the end of a link": ("http://a.b/c😀", "http 😀"),
+    "degrees, currencies and marks stay": ("20°C 5€ it™", "20°C 5€ it™"),
+    "ASCII stays": ("so :-) <3 #1 2*3", "so :-) <3 #1 2*3"),
+    "letters of other scripts stay": ("ฉันรักเธอ 見て", "ฉันรักเธอ 見て"),
+}
+
+
+@pytest.mark.parametrize(("text", "cleaned"), APART.values(), ids=APART.keys())
+def test_emoji_stand_apart_on_request_only(text, cleaned):
+    assert prepare_text(text, "tweets+emoji") == cleaned
+    assert prepare_text(cleaned, "tweets+emoji") == cleaned
+    assert prepare_text(text, "tweets") == text.replace("http://a.b/c", "http")
+
+
+@pytest.mark.parametrize(("text", "cleaned"), CLEANED.values(), ids=CLEANED.keys())
+def test_the_cleaning_with_emoji_apart_does_all_that_the_other_does(text, cleaned):
+    assert prepare_text(text, "tweets+emoji") == prepare_text(cleaned, "tweets+emoji")
+
+
+def test_a_word_beside_an_unknown_emoji_keeps_its_vector(tiny_bert):
+    encoders = {
+        clean: BertEncoder.from_config(EncoderConfig(model=str(tiny_bert), clean=clean, device="cpu"))
+        for clean in ("tweets", "tweets+emoji")
+    }
+    same = {clean: np.ptp(one.encode(["good😀", "sad😀"]), axis=0).max() < 1e-6 for clean, one in encoders.items()}
+    assert same == {"tweets": True, "tweets+emoji": False}
+    assert [one.encode_rows(["so good😀"]).unknown_share.item() for one in encoders.values()] == pytest.approx(
+        [1 / 2, 1 / 3]
+    )
+    assert encoders["tweets"].fingerprint != encoders["tweets+emoji"].fingerprint
+
+
 def test_an_unknown_cleaning_is_refused():
-    with pytest.raises(ConfigError, match=r"clean='html' is unknown; known are \['off', 'tweets'\]"):
+    with pytest.raises(ConfigError, match=r"clean='html' is unknown; known are \['off', 'tweets', 'tweets\+emoji'\]"):
         prepare_text("a", "html")
