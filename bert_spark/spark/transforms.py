@@ -71,7 +71,6 @@ def with_embedding(
     diagnostic_names = diagnostic_columns(diagnostics)
     config = with_fixed_revision(config)
     metadata = vector_metadata(config, text_column)
-    udf = embedding_udf(config, metadata[FINGERPRINT_KEY])
     added = {embedding_column: "set --embedding-column", error_column: "set --error-column"}
     added |= dict.fromkeys(diagnostic_names.values(), "leave out --diagnostics")
     _check_names_differ([embedding_column, error_column, *diagnostic_names.values()])
@@ -79,6 +78,7 @@ def with_embedding(
     def transform(df: DataFrame) -> DataFrame:
         check_text_column(df, text_column)
         check_columns_free(df, added)
+        udf = embedding_udf(config, metadata[FINGERPRINT_KEY])  # here: jobs/embed.py has no session before
         embedded = df.withColumn(_RESULT, udf(usable_text(df, text_column)))
         return embedded.select(
             *_input_columns(df, text_column),

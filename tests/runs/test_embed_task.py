@@ -44,3 +44,14 @@ def test_other_settings_are_said_at_the_start_and_in_the_record(spark, tmp_path,
     note = task.record().content["recipe_note"]
     assert note.endswith("pooling='model' (--pooling model) follows it")
     assert note in caplog.text
+
+
+def test_the_task_is_made_before_there_is_a_session(tiny_bert, run_forked):
+    """Wrong settings are refused before Java starts."""
+    code = f"""
+from bert_spark import cli
+from pyspark import SparkContext
+job = cli.read_job("jobs/embed.py", "", ["--input", "x.csv", "--output", "out", "--model", {str(tiny_bert)!r}])
+print(cli.embed_task(job).job, SparkContext._active_spark_context)
+"""
+    assert run_forked(code) == "embed None"
