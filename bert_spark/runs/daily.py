@@ -24,7 +24,7 @@ from bert_spark.runs.publish import audit_and_publish, check_same_model, mark_st
 from bert_spark.runs.quality_limits import rows_differ
 from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.settings_checks import has_path_per_day
-from bert_spark.runs.staging_area import DAY_PREFIX, StagedRun, StagingArea
+from bert_spark.runs.staging_area import DAY_PREFIX, PROGRESS_FILE, StagedRun, StagingArea
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_signature
 from bert_spark.tables.outputs import output_is_empty, output_schema, path_exists
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 logger = logging.getLogger(__name__)
-
-_BACKFILL_FILE = "backfill.json"  # in the staging folder: which days of a range are published
 
 
 def publish_days(run: ScheduledRun) -> list[dict[str, Any]]:
@@ -78,9 +76,9 @@ def _publish_days(run: ScheduledRun) -> list[dict[str, Any]]:
             logger.warning("no input for %s: nothing to do, its partition is unchanged", day)
         done.append(day)
         if len(days) > 1:
-            run.area.staging.write(_BACKFILL_FILE, json.dumps(request | {"done": done}))
+            run.area.staging.write(PROGRESS_FILE, json.dumps(request | {"done": done}))
     if len(days) > 1:
-        run.area.staging.remove(_BACKFILL_FILE)
+        run.area.staging.remove(PROGRESS_FILE)
     return records
 
 
@@ -160,7 +158,7 @@ def _digest(facts: dict[str, Any]) -> str:
 
 def _finished_days(area: StagingArea, request: dict[str, Any]) -> list[str]:
     """Return the days that an interrupted run of the same request published."""
-    progress = json.loads(area.staging.read(_BACKFILL_FILE) or "{}")
+    progress = json.loads(area.staging.read(PROGRESS_FILE) or "{}")
     done = progress.pop("done", [])
     return list(done) if progress == request else []
 

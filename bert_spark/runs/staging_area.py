@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 STATE_FILE = "state.json"
+PROGRESS_FILE = "backfill.json"  # in the staging folder: which days of a range are published
 PLACE_FILE = "staging.txt"  # in the folder of the lock beside the output: where its runs stage their rows
 # Columns of an incremental run's staged rows: the file of a row, and its bytes and time (ms) when Spark listed it.
 FILE_COLUMN = f"{HIDDEN_PREFIX}file"
