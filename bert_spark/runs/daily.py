@@ -24,7 +24,7 @@ from bert_spark.runs.publish import audit_and_publish, check_same_model, mark_st
 from bert_spark.runs.quality_limits import rows_differ
 from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.settings_checks import has_path_per_day
-from bert_spark.runs.staging_area import DAY_PREFIX, PROGRESS_FILE, StagedRun, StagingArea
+from bert_spark.runs.staging_area import DAY_PREFIX, PROGRESS_FILE, StagedRun, StagingArea, forget_progress
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_signature
 from bert_spark.tables.outputs import output_is_empty, output_schema, path_exists
@@ -78,7 +78,7 @@ def _publish_days(run: ScheduledRun) -> list[dict[str, Any]]:
         if len(days) > 1:
             run.area.staging.write(PROGRESS_FILE, json.dumps(request | {"done": done}))
     if len(days) > 1:
-        run.area.staging.remove(PROGRESS_FILE)
+        forget_progress(run.area.staging)
     return records
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from bert_spark.errors import ConfigError, LockedError
 from bert_spark.runs.lock import Lock, acquired, end_lock_of_version_0_1
 from bert_spark.runs.run_record import without_redacted_words
-from bert_spark.runs.staging_area import PLACE_FILE, PROGRESS_FILE, StagingArea, staged_names
+from bert_spark.runs.staging_area import PLACE_FILE, StagingArea, forget_progress, staged_names
 from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.outputs import path_exists, table_properties
@@ -102,7 +102,7 @@ def locked_output(spark: SparkSession, output: OutputConfig, area: StagingArea, 
             locks[other.uri] = stack.enter_context(acquired(other, run))
         _check_nothing_stranded(earlier, area)
         if not _is_same_place(earlier, area):  # the days of a range that a run with another --work has published
-            Folder(str(earlier)).remove(PROGRESS_FILE)
+            forget_progress(Folder(str(earlier)))
         lock = OutputLock(spark, output, area, list(locks.values()))
         lock.remember_place()
         yield lock

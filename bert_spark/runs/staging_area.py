@@ -192,6 +192,13 @@ def staged_names(staging: Folder) -> list[str]:
     return [name for name in staging.names() if name.startswith(SCHEDULED_PREFIXES)]
 
 
+def forget_progress(staging: Folder) -> None:
+    """Remove the file that says which days of a range are published, and what a killed run left of writing it."""
+    for name in staging.names():
+        if PROGRESS_FILE in name:
+            staging.remove(name)
+
+
 def rows_without_files(rows: DataFrame, files: Sequence[str]) -> DataFrame:
     """Return staged rows without those of some files."""
     return rows.where(~F.col(FILE_COLUMN).isin(list(files))) if files else rows
