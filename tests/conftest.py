@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import warnings
 
 from tests.support.paths import ROOT
 
@@ -85,8 +86,22 @@ def spark(tmp_path_factory):
         .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
         .getOrCreate()
     )
+    # Java ends when its standard input is closed, as by code that closes a file's number twice. A second end of that
+    # pipe keeps Java running, and the warning says that it was needed.
+    java_input = session.sparkContext._gateway.proc.stdin.fileno()
+    second_end = os.dup(java_input)
     yield session
     session.stop()
+    if not is_same_file(java_input, second_end):
+        warnings.warn("a test has closed Java's standard input", stacklevel=1)
+
+
+def is_same_file(one, other):
+    """Tell whether two numbers of open files name the same file."""
+    try:
+        return os.path.samestat(os.fstat(one), os.fstat(other))
+    except OSError:
+        return False
 
 
 @pytest.fixture(scope="session")
