@@ -60,6 +60,6 @@ def test_vectors_that_spark_does_not_send_to_the_driver_are_refused(setting, row
         check_result_size(session, rows, 768)
 
 
-def test_sparks_default_is_known(spark):
+def test_sparks_default_is_known():
     with pytest.raises(DataError, match=r"500,000 rows x 768 numbers x 4 bytes = 1.5 GB; Spark sends 1g to the driver"):
-        check_result_size(spark, 500_000, 768)
+        check_result_size(SimpleNamespace(conf={}), 500_000, 768)
