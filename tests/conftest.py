@@ -99,7 +99,7 @@ def spark(tmp_path_factory):
 def is_same_file(one, other):
     """Tell whether two numbers of open files name the same file."""
     try:
-        return os.path.samestat(os.fstat(one), os.fstat(other))
+        return os.path.sameopenfile(one, other)
     except OSError:
         return False
 

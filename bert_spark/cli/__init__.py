@@ -88,7 +88,10 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(importlib.import_module(f"bert_spark.{_HOME[name]}"), name)
     except ModuleNotFoundError as err:
-        raise missing_extra(err) or err from err
+        missing = missing_extra(err)
+        if missing is None:
+            raise
+        raise missing from err
 
 
 def __dir__() -> list[str]:

@@ -113,10 +113,8 @@ def embed_batch_for(
 
     Parameters
     ----------
-    loaded
-        Model and tokenizer.
-    config
-        Settings.
+    loaded, config
+        As in `set_up_model`.
     pooling
         How the token states become one vector.
     steps

@@ -2,19 +2,13 @@
 
 import pytest
 
-from jobs import train
-from tests.support.nightly_runs import DAYS, TEXTS, JsonStream, NightlyRuns
+from tests.support.nightly_runs import DAYS, JsonStream, NightlyRuns, train_artefact
 
 
 @pytest.fixture(scope="session")
 def artefact(spark, tiny_bert, tmp_path_factory):
     """Return the folder of a trained artefact."""
-    folder = tmp_path_factory.mktemp("artefacts")
-    lines = [f"{text} {n},{'joy' if n % 3 else 'sadness'}" for n, text in enumerate(TEXTS * 30)]
-    (folder / "train.csv").write_text("\n".join(["text,label", *lines, ""]))
-    options = ["--input", str(folder / "train.csv"), "--model", str(tiny_bert), "--output", str(folder / "artefact")]
-    assert train.main([*options, "--no-baseline"]) == 0
-    return str(folder / "artefact")
+    return train_artefact(tiny_bert, tmp_path_factory.mktemp("artefacts"), sad_every=3)
 
 
 @pytest.fixture

@@ -8,9 +8,18 @@ import sys
 
 import pytest
 
-from jobs import train
-from tests.support.histories import GROWN, SECOND_RUNS, WAYS, History, Recorder, prepare, visible, write_files
-from tests.support.nightly_runs import TEXTS, NightlyRuns
+from tests.support.histories import (
+    GROWN,
+    SECOND_RUNS,
+    WAYS,
+    History,
+    Recorder,
+    costs_no_bert,
+    prepare,
+    visible,
+    write_files,
+)
+from tests.support.nightly_runs import NightlyRuns, train_artefact
 from tests.support.row_counter import rows_through_python
 
 SAMPLE = {"the same": 3, "a grown input": 2, "another model": 2, "another --work": 2}  # histories of each way
@@ -19,12 +28,7 @@ SAMPLE = {"the same": 3, "a grown input": 2, "another model": 2, "another --work
 @pytest.fixture(scope="module")
 def other_artefact(spark, tiny_bert, tmp_path_factory):
     """Return the folder of an artefact that gives other labels."""
-    folder = tmp_path_factory.mktemp("other")
-    lines = [f"{text} {n},{'joy' if n % 2 else 'sadness'}" for n, text in enumerate(TEXTS * 10)]
-    (folder / "train.csv").write_text("\n".join(["text,label", *lines, ""]))
-    options = ["--input", str(folder / "train.csv"), "--model", str(tiny_bert), "--output", str(folder / "artefact")]
-    assert train.main([*options, "--no-baseline"]) == 0
-    return str(folder / "artefact")
+    return train_artefact(tiny_bert, tmp_path_factory.mktemp("other"), sad_every=2)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +74,7 @@ def check_histories(way, second, deaths, runs, labels_of, artefact, other_artefa
         history = History(WAYS[way], nightly, labels_of(artefact), other_artefact, labels_of(other_artefact))
         with rows_through_python(nightly.spark) as encoded:
             problems = history.problems(second)
-        if any(encoded) and second == "the same" and way != "a range" and recorder.costs_no_bert(death.tree):
+        if any(encoded) and second == "the same" and way != "a range" and costs_no_bert(death.tree):
             problems.append("BERT ran")
         wrong += [f"{death.step}, {death.when}: {problem}" for problem in problems]
     sys.stdout.write(f"| {way} | {second} | {len(deaths)} | {len(wrong)} |\n")
@@ -120,8 +124,8 @@ def test_a_reader_sees_whole_partitions_but_while_one_is_replaced(recorded, way)
     whole = [visible(recorder.deaths[0].tree / "scores"), visible(recorder.deaths[-1].tree / "scores")]
     for death in recorder.deaths:
         seen = visible(death.tree / "scores")
-        for partition, rows in seen.items():
-            allowed = [state.get(partition, []) for state in whole]
+        for partition in seen.keys() | whole[0].keys() | whole[1].keys():
+            rows, allowed = seen.get(partition, []), [state.get(partition, []) for state in whole]
             if death.when not in ("before", "after", "after it"):
                 assert set(rows) <= {row for rows in allowed for row in rows}, death
             else:

@@ -39,12 +39,7 @@ class Recorder:
 
     def __init__(self, root, copies):
         self.root, self.copies, self.deaths, self._trees = root, copies, [], {}
-
-    @staticmethod
-    def costs_no_bert(tree):
-        """Tell whether a copy holds complete staged rows, so that the same run again need not encode anything."""
-        states = [json.loads(file.read_text())["status"] for file in tree.glob("_staging/*/*/state.json")]
-        return bool(states) and REMOVED not in states
+        self._inside = False  # a write of Spark's: `parquet` calls `save`
 
     @contextmanager
     def recording(self, monkeypatch):
@@ -95,8 +90,6 @@ class Recorder:
 
         return step
 
-    _inside = False  # `parquet` calls `save`
-
     def _copy_middles(self, name, before, target):
         """Add what Spark's committer leaves between `before` and now."""
         files = sorted(file for file in target.rglob("part-*") if not file.name.endswith(".crc"))
@@ -142,6 +135,12 @@ def content_of(folder):
         elif path.is_dir():
             digest.update(f"{path.relative_to(folder)}/\n".encode())
     return digest.hexdigest()
+
+
+def costs_no_bert(tree):
+    """Tell whether a copy holds complete staged rows, so that the same run again need not encode anything."""
+    states = [json.loads(file.read_text())["status"] for file in tree.glob("_staging/*/*/state.json")]
+    return bool(states) and REMOVED not in states
 
 
 def visible(output):

@@ -2,7 +2,7 @@
 
 import json
 
-from jobs import score
+from jobs import score, train
 
 DAYS = ["2026-11-22", "2026-11-23", "2026-11-24"]
 BY_COLUMN = ["--date-column", "day"]
@@ -22,6 +22,15 @@ def keys_of_day(day, rows):
 def keys_of_files(**rows_by_file):
     """Return the sorted keys of files, given each file's number of rows."""
     return sorted(key for name, rows in rows_by_file.items() for key, _, _ in texts(name, rows))
+
+
+def train_artefact(model, folder, sad_every):
+    """Train an artefact on 180 texts, of which every so many is sad; return its folder."""
+    lines = [f"{text} {n},{'joy' if n % sad_every else 'sadness'}" for n, text in enumerate(TEXTS * 30)]
+    (folder / "train.csv").write_text("\n".join(["text,label", *lines, ""]))
+    options = ["--input", str(folder / "train.csv"), "--model", str(model), "--output", str(folder / "artefact")]
+    assert train.main([*options, "--no-baseline"]) == 0
+    return str(folder / "artefact")
 
 
 class NightlyRuns:
