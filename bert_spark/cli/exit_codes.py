@@ -52,7 +52,7 @@ def run_job(job: Callable[[list[str] | None], object], argv: list[str] | None = 
 
 def _set_up_logging() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for noisy in ("py4j", "pyspark", "httpx", "httpx2", "huggingface_hub"):
+    for noisy in ("py4j", "pyspark", "httpx", "httpx2", "huggingface_hub", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # PySpark logs failed queries here, values of the data included; run_job logs the failure without them
     logging.getLogger("SQLQueryContextLogger").disabled = True

@@ -66,12 +66,12 @@ def _layout(source: InputConfig) -> str:
 def _column_lines(columns: Sequence[ColumnProfile], rows: int) -> list[str]:
     """Return a table with one line a column. Long types, as of nested columns, are cut."""
     width = max(6, *(len(column.name) for column in columns))
-    lines = [f"  {'column':{width}}  {'type':20}{'null':>8}{'empty':>8}{'different':>12}"]
+    lines = [f"  {'column':{width}}  {'type':20}{'null':>8}{'empty':>8}{'different':>18}"]
     for column in columns:
         kind = column.kind if len(column.kind) < 20 else f"{column.kind[:16]}..."
         different = "" if column.different is None else f"about {column.different:,}"
         empty = f"{column.empty / rows:.2%}" if column.kind == "string" else ""
-        lines.append(f"  {column.name:{width}}  {kind:20}{column.nulls / rows:>8.2%}{empty:>8}{different:>12}")
+        lines.append(f"  {column.name:{width}}  {kind:20}{column.nulls / rows:>8.2%}{empty:>8}{different:>18}")
     return lines
 
 

@@ -60,6 +60,10 @@ def profile_columns(df: DataFrame) -> tuple[int, int, list[ColumnProfile]]:
         for key, value in _facts(exact_column(name), df.schema[name].dataType).items():
             expressions.append(value.alias(f"{key}{number}"))
     row = df.agg(*expressions).collect()[0].asDict()
+    for number in range(len(names)):
+        key = f"different{number}"
+        if key in row:  # the estimate may be higher than the number of values
+            row[key] = min(row[key], row["rows"] - row[f"nulls{number}"])
     profiles = [
         ColumnProfile(
             name,

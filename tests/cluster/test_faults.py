@@ -19,6 +19,7 @@ def application(cluster):
 
 WAYS = {
     "plain": [],
+    "ordered": ["--keep-order"],
     "sized": ["--target-file-mb", "0.03"],
     "day": ["--run-date", "2026-11-24"],
     "increment": ["--incremental", "--checkpoint", "{folder}/seen", "--input", "{folder}/*.csv", "--format", "csv"],
@@ -30,6 +31,7 @@ WAYS = {
     [
         ("python", "plain"),
         ("executor", "plain"),
+        ("executor", "ordered"),
         ("executor", "sized"),
         ("executor", "day"),
         ("executor", "increment"),
@@ -49,6 +51,9 @@ def test_a_process_killed_while_writing_loses_no_row(cluster, tiny_bert, tmp_pat
     check_output(tmp_path, tiny_bert)
     record = run_record(tmp_path, "embed")
     assert (record["rows_in"], record["rows_out"]) == (ROWS, ROWS)
+    if way == "ordered":
+        assert {row["row_number"] for row in rows_of(tmp_path / "out")} == set(range(ROWS))
+        assert all(int(row["id"]) == row["row_number"] for row in rows_of(tmp_path / "out"))
 
 
 def test_out_of_memory_halves_the_batch_once_and_the_job_goes_on(cluster, tiny_bert, tmp_path):

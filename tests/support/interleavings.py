@@ -8,7 +8,7 @@ import threading
 
 
 class Aborted(BaseException):
-    """Ends the threads of a history that is not followed to its end."""
+    """Ends a thread that is killed, and the threads of a history that is not followed to its end."""
 
 
 class Storage:
@@ -36,13 +36,13 @@ class Storage:
 
 
 class History:
-    """One order of steps. `choices` says which thread makes each of the first steps."""
+    """One order of steps. A move is the name of the thread that makes the next one."""
 
     def __init__(self, storage, bodies):
         self.storage, self.seen = storage, {name: [] for name in bodies}
         storage.history = self
         self.turns = {name: threading.Semaphore(0) for name in bodies}
-        self.waiting, self.sleeping, self.aborted = set(), set(), False
+        self.waiting, self.sleeping, self.killed, self.aborted = set(), set(), set(), False
         self.arrived = threading.Semaphore(0)
         self.threads = {name: threading.Thread(target=self._run, args=(name, bodies[name])) for name in bodies}
         self.name_of = {thread: name for name, thread in self.threads.items()}
@@ -63,13 +63,13 @@ class History:
     def step(self, action):
         """Wait for this thread's turn, then act and remember what it saw."""
         name = self.name_of[threading.current_thread()]
-        if self.aborted:
+        if self.aborted or name in self.killed:
             raise Aborted
         self.waiting.add(name)
         self.arrived.release()
         self.turns[name].acquire()
         self.waiting.discard(name)
-        if self.aborted:
+        if self.aborted or name in self.killed:
             raise Aborted
         result = action()
         self.seen[name].append(repr(result))
@@ -84,14 +84,26 @@ class History:
         """Return the threads that can make the next step."""
         return sorted(self.waiting - self.sleeping) or sorted(self.waiting)
 
-    def advance(self, name):
+    def moves(self):
+        """Return what may happen next; nothing if all threads have ended."""
+        return self.enabled()
+
+    def make(self, move):
         """Let a thread make its next step."""
         self.sleeping.clear()
+        self.turns[move].release()
+        self.arrived.acquire()
+
+    def kill(self, name):
+        """End a thread before its next step. What it does on its way out changes nothing."""
+        self.killed.add(name)
         self.turns[name].release()
         self.arrived.acquire()
 
     def state(self):
-        return repr((sorted(self.storage.files.items()), sorted(self.seen.items()), sorted(self.sleeping)))
+        """Return all that decides what may follow. What a thread that has ended had seen no longer does."""
+        seen = [(name, self.seen[name]) for name in sorted(self.waiting)]
+        return repr((sorted(self.storage.files.items()), seen, sorted(self.sleeping)))
 
     def abort(self):
         self.aborted = True
@@ -110,14 +122,14 @@ def every_history(start):
     while prefixes:
         choices = list(prefixes.pop())
         history = start()
-        for name in choices:
-            history.advance(name)
-        while history.enabled() and history.state() not in visited:
+        for move in choices:
+            history.make(move)
+        while history.moves() and history.state() not in visited:
             visited.add(history.state())
-            first, *others = history.enabled()
+            first, *others = history.moves()
             prefixes += [(*choices, other) for other in others]
             choices.append(first)
-            history.advance(first)
-        complete = not history.enabled()
+            history.make(first)
+        complete = not history.moves()
         history.abort()
         yield len(visited), complete

@@ -1,0 +1,90 @@
+"""Every history of two runs of one day, over the real code: whatever dies or sleeps, no key is lost or doubled."""
+
+import logging
+
+import pytest
+
+from bert_spark.runs import lock, output_lock
+from bert_spark.runs.staging_area import STATE_FILE, StagedRun
+from tests.support.interleavings import every_history
+from tests.support.protocol import Place, World, claim_at_once, faked_spark
+
+logger = logging.getLogger(__name__)
+
+
+@pytest.fixture
+def explore(monkeypatch, caplog):
+    """Return a function that visits every history and returns how many states there are, and what went wrong."""
+
+    def visit(kills=0, sleeps=0, whole_claims=True, put_back=None):
+        current, errors, counts = [], set(), []
+
+        def start():
+            current[:] = [World(kills, sleeps)]
+            return current[0].history
+
+        with caplog.at_level(logging.ERROR), faked_spark(monkeypatch) as patch:
+            if whole_claims:
+                patch.setattr(lock, "_claim", claim_at_once)
+            for (owner, name), fault in (put_back or {}).items():
+                patch.setattr(owner, name, fault)
+            for states, complete in every_history(start):
+                counts.append(states)
+                if complete:
+                    current[0].run_again()
+                errors.update(current[0].errors)
+                if errors and put_back:
+                    break
+        logger.info("%d histories, %d states, %s", len(counts), counts[-1], errors or "nothing lost")
+        return counts[-1], errors
+
+    return visit
+
+
+def test_whatever_is_killed_the_next_run_completes_the_day(explore):
+    states, errors = explore(kills=1)
+    assert states > 1000
+    assert not errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kills", "whole_claims"), [(2, True), (1, False)])
+def test_two_kills_and_kills_within_a_claim_lose_nothing(explore, kills, whole_claims):
+    states, errors = explore(kills, whole_claims=whole_claims)
+    assert states > 5000
+    assert not errors
+
+
+@pytest.mark.slow
+def test_a_run_whose_machine_slept_stops_before_it_replaces_anything(explore):
+    states, errors = explore(sleeps=1)
+    assert states > 5000
+    assert not errors
+
+
+def clock_ahead(folder, name, holder):
+    """Compare clocks, as version 0.1 did, where the second run's clock is an hour ahead."""
+    return name != "second.json"
+
+
+def remove_rows_first(stage):
+    """Remove a stage without a word in its state that its removal has begun."""
+    for name in stage.folder.names():
+        if name != STATE_FILE:
+            stage.folder.remove(name)
+    parent, _, name = stage.folder.uri.rpartition("/")
+    Place(parent).remove(name)
+
+
+@pytest.mark.parametrize(
+    ("place", "fault", "moves"),
+    [
+        ((lock, "_is_dead"), clock_ahead, {}),
+        ((StagedRun, "remove"), remove_rows_first, {"kills": 1}),
+        ((output_lock.OutputLock, "check"), lambda _: None, {"sleeps": 1}),
+    ],
+    ids=["clocks compared", "rows removed before the mark", "no look at the lock before replacing"],
+)
+def test_a_fault_that_is_put_back_is_found(explore, place, fault, moves):
+    _, errors = explore(**moves, put_back={place: fault})
+    assert errors
