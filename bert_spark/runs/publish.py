@@ -172,6 +172,7 @@ def _publish(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> dict[st
             f"{record['rows_out']} rows were staged and {published_rows} were published. Run the same command again, "
             "which publishes the staged rows without BERT"
         )
+    run.lock.check()  # a run that slept must not remove rows that another one is publishing
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record |= {"status": "published", "published": now}
     run.area.save_record(record)

@@ -134,9 +134,13 @@ class StagedRun:
 
     @property
     def state(self) -> dict[str, Any] | None:
-        """The state; None while the rows are incomplete."""
-        text = self.folder.read(STATE_FILE)
-        return json.loads(text) if text else None
+        """The state; None while the rows are incomplete.
+
+        A run that slept may change the state of a stage that another run has removed. What it writes then names no
+        output.
+        """
+        state = json.loads(self.folder.read(STATE_FILE) or "{}")
+        return state if "output" in state else None
 
     def save(self, **changes: Any) -> dict[str, Any]:
         """Write the state with some changes and return it."""

@@ -44,7 +44,9 @@ class History:
         self.turns = {name: threading.Semaphore(0) for name in bodies}
         self.waiting, self.sleeping, self.killed, self.aborted = set(), set(), set(), False
         self.arrived = threading.Semaphore(0)
-        self.threads = {name: threading.Thread(target=self._run, args=(name, bodies[name])) for name in bodies}
+        self.threads = {
+            name: threading.Thread(target=self._run, name=name, args=(name, bodies[name])) for name in bodies
+        }
         self.name_of = {thread: name for name, thread in self.threads.items()}
         for thread in self.threads.values():
             thread.daemon = True
@@ -113,14 +115,15 @@ class History:
             thread.join()
 
 
-def every_history(start):
+def every_history(start, pick=lambda prefixes: -1):
     """Yield after each history: the number of states so far, and whether all threads have ended in it.
 
-    `start` begins a new history and returns it. A history that reaches a state for the second time ends there.
+    `start` begins a new history and returns it. A history that reaches a state for the second time ends there. `pick`
+    returns the number of the beginning to go on with; by default the longest one.
     """
     visited, prefixes = set(), [()]
     while prefixes:
-        choices = list(prefixes.pop())
+        choices = list(prefixes.pop(pick(prefixes)))
         history = start()
         for move in choices:
             history.make(move)

@@ -9,6 +9,7 @@ import json
 import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from types import SimpleNamespace
 
@@ -183,11 +184,12 @@ class World:
         Place.world, Place.tree = self, Tree(every_look=sleeps > 0)
         self.tree, self.may_sleep = Place.tree, sleeps > 0
         self.holders = set()  # the runs that hold the lock
+        self.sure = set()  # the runs that have looked at their lock and have not yet replaced rows
         self.replacing = set()  # the runs that are between the first and the last step of replacing rows
         self.errors = []
         bodies = {"first": partial(self._run, "first", FIRST), "second": partial(self._run, "second", GROWN)}
         self.history = ProtocolHistory(self.tree, bodies, kills, sleeps)
-        self.history.look = self._check_reader
+        self.history.look, self.history.sure = self._check_reader, self.sure
 
     def _run(self, name, keys):
         try:
@@ -195,7 +197,8 @@ class World:
         except LockedError:
             pass
         except Exception as err:
-            self.errors.append(f"{name}: {err!r}")
+            if not self.may_sleep:  # else the files of a run may vanish under it: it fails, and is run again
+                self.errors.append(f"{name}: {err!r}")
 
     def _check_reader(self):
         """See that a reader finds a whole day at any moment at which no run replaces it, or was killed doing so."""
@@ -216,10 +219,20 @@ class World:
     @contextmanager
     def replaces(self):
         """Note that a run replaces rows. A run that is killed meanwhile replaces them for ever."""
-        run = threading.current_thread()
+        run = threading.current_thread().name
+        before = self.shown()
         self.replacing.add(run)
         yield
         self.replacing.discard(run)
+        self.sure.discard(run)
+        lost = run in self.history.threads and f"base/_locks/out/{run}.json" not in self.tree.files
+        if lost and run not in self.history.slept_when_sure and (before, self.shown()) == (GROWN, FIRST):
+            self.errors.append("a run that has lost its lock replaced newer rows")
+
+    def check(self, held, check=output_lock.OutputLock.check):
+        """Look at the lock, as a run does before it replaces rows. Nothing helps if its machine sleeps right then."""
+        check(held)
+        self.sure.add(threading.current_thread().name)
 
     def shown(self):
         """Return the keys that a reader sees."""
@@ -246,6 +259,7 @@ class ProtocolHistory(History):
 
     def __init__(self, storage, bodies, kills, sleeps):
         self.kills, self.sleeps, self.look = kills, sleeps, lambda: None
+        self.sure, self.slept_when_sure = set(), set()
         super().__init__(storage, bodies)
 
     def moves(self):
@@ -268,12 +282,15 @@ class ProtocolHistory(History):
             self.kills -= 1
             self.kill(name)
         else:
-            self.sleeps -= event == "sleep"
             self.storage.stale.add(name)
+            if event == "sleep":
+                self.sleeps -= 1
+                self.slept_when_sure |= self.sure & {name}
 
     def state(self):
         self.look()
-        return super().state() + repr((sorted(self.killed), sorted(self.storage.stale), self.kills, self.sleeps))
+        befell = (sorted(self.killed), sorted(self.storage.stale), self.kills, self.sleeps, self.slept_when_sure)
+        return f"{super().state()} {befell}"
 
 
 @contextmanager
@@ -288,6 +305,7 @@ def faked_spark(monkeypatch):
             (daily, "input_signature", lambda rows: "".join(rows.keys)),
             (daily, "records_of_day", lambda record, rows, *_: rows),
             (daily, "show_progress", lambda *_: nullcontext()),
+            (publish, "datetime", SimpleNamespace(UTC=None, datetime=SimpleNamespace(now=lambda _: datetime.min))),
             (publish, "count_partition_rows", lambda *_: len(keys_in(f"out/{PARTITION}"))),
             (publish, "replace_partition", _replace),
             (StagedRun, "rows", lambda stage, _, partitions: Rows(keys_in(stage.path(partitions[0])))),
@@ -296,6 +314,7 @@ def faked_spark(monkeypatch):
             (lock, "_claim_text", json.dumps),
             (lock, "_this_process", lambda run: {"token": run, "run": run, "space": run, "holds": False}),
             (lock.time, "sleep", lambda seconds: Place.tree.history and Place.tree.history.sleep(seconds)),
+            (output_lock.OutputLock, "check", lambda held: Place.world.check(held)),
             (lock, "Folder", Place),
             (output_lock, "Folder", Place),
             (staging_area, "Folder", Place),
