@@ -28,7 +28,7 @@ def area(tmp_path):
             if output == "out":
                 for prefix, status in (("day", "refused"), ("day", "staged"), ("new", "refused")):
                     stage = Folder(str(tmp_path)) / f"_staging/out/{prefix}-{status}{days}"
-                    state = {"status": status, "record": record | {"rows_out": 3}}
+                    state = {"status": status, "record": record | {"rows_out": 3}, "output": {"path": "out"}}
                     stage.write("state.json", json.dumps(state))
     area.records.write("renamed.json", "{}")
     return area
