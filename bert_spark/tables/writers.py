@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.ownership import mark_owner
+from bert_spark.tables.ownership import mark_owner, owner_of
 from bert_spark.tables.schema import drop_hidden
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def write_output(df: DataFrame, output: OutputConfig, finish: Callable[[DataFram
         writer = finish(rows).write.mode(output.if_exists)
         if output.format == "table":
             writer.saveAsTable(str(output.path))
-            mark_owner(df.sparkSession, df, output)
+            mark_owner(df.sparkSession, owner_of(df.schema), output)
         else:
             writer.format(output.format).save(output.path)
 

@@ -1,55 +1,95 @@
-"""Days published into an Iceberg table: each replaces its partition in one snapshot; another model is refused."""
+"""Days published into an Iceberg table: written once, to a branch, and published in one step."""
 
 import json
-import os
-import subprocess
-import sys
+import threading
 
 import pytest
+from pyspark.errors import ParseException
 
-from jobs import train
-from tests.support.paths import ROOT
-from tests.support.timeouts import HANGS_AFTER_S
+from bert_spark.runs import publish
+from bert_spark.tables import iceberg_branches
+from jobs import history
+from tests.support import iceberg
+from tests.support.nightly_runs import DAYS, keys_of_day
+from tests.support.row_counter import rows_through_python
 
-JARS = os.environ.get("ICEBERG_JARS")
 pytestmark = pytest.mark.skipif(
-    not JARS, reason="Iceberg jar missing: set ICEBERG_JARS=iceberg-spark-runtime-4.0_2.13-….jar"
+    not iceberg.jars(), reason="Iceberg jar missing: set ICEBERG_JARS=iceberg-spark-runtime-….jar, see .ci/run"
 )
-FIRST, SECOND = "2026-11-23", "2026-11-24"
 
 
-@pytest.fixture(scope="module")
-def iceberg_runs(spark, artefact, tiny_bert, tmp_path_factory):
-    """Run tests/support/iceberg_app.py; return what it saw and what it logged."""
-    folder = tmp_path_factory.mktemp("iceberg")
-    (folder / "train.csv").write_text("\n".join(["text,label", *(f"text {n},{'ab'[n % 2]}" for n in range(60)), ""]))
-    options = ["--input", str(folder / "train.csv"), "--model", str(tiny_bert), "--no-baseline"]
-    assert train.main([*options, "--output", str(folder / "other_artefact")]) == 0
-    command = [
-        sys.executable,
-        str(ROOT / "tests" / "support" / "iceberg_app.py"),
-        JARS,
-        artefact,
-        str(folder / "other_artefact"),
-    ]
-    variables = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PYSPARK_PYTHON": sys.executable}
-    done = subprocess.run([*command, str(folder)], capture_output=True, text=True, env=variables, timeout=HANGS_AFTER_S)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads((folder / "seen.json").read_text()), done.stderr
+class IcebergRuns:
+    """Scheduled runs into a table of Iceberg, and what its metadata says."""
+
+    def __init__(self, nightly):
+        self.nightly, self.spark = nightly, nightly.spark
+        self.table = nightly.output = f"{iceberg.add_catalog(nightly.spark, nightly.folder / 'warehouse')}.db.scores"
+        self.work = ["--work", str(nightly.folder / "work")]
+
+    def score(self, *options):
+        """Run jobs/score.py by day and return its exit code."""
+        return self.nightly.score("--output-format", "table", *self.work, "--date-column", "day", *options)
+
+    def history(self, *options):
+        """Run jobs/history.py and return its exit code."""
+        return history.main(["--output", self.table, *self.work, *options])
+
+    def keys(self):
+        """Return what a reader of the table sees: day -> sorted keys."""
+        seen = {}
+        for row in self.spark.table(self.table).select("run_date", "key").collect():
+            seen.setdefault(str(row.run_date), []).append(row.key)
+        return {day: sorted(keys) for day, keys in seen.items()}
+
+    def snapshots(self):
+        """Return the operations of the table's snapshots, those of branches too."""
+        return [row.operation for row in self.spark.table(f"{self.table}.snapshots").orderBy("committed_at").collect()]
+
+    def branches(self):
+        """Return the names of the table's branches."""
+        return sorted(row.name for row in self.spark.table(f"{self.table}.refs").collect())
+
+    def staged(self):
+        """Return the state of each staged run."""
+        files = (self.nightly.folder / "work" / "_staging").glob("*/*/state.json")
+        return [json.loads(file.read_text()) for file in files]
+
+    def left(self):
+        """Return what runs have left behind in the staging folder."""
+        return list((self.nightly.folder / "work" / "_staging").glob("*/*"))
+
+    def commit_of_another_job(self):
+        """Add rows to the table as another job does."""
+        columns = [column for column in self.spark.table(self.table).columns if column not in ("key", "run_date")]
+        values = ", ".join(f"NULL AS {column}" for column in columns)
+        rows = self.spark.sql(f"SELECT 'theirs' AS key, DATE'2020-02-02' AS run_date, {values}")
+        rows.select(*self.spark.table(self.table).columns).writeTo(self.table).append()
 
 
-def test_days_are_replaced_and_other_days_stay(iceberg_runs):
-    assert iceberg_runs[0]["provider"] == "iceberg"
-    assert [run["code"] for run in iceberg_runs[0]["runs"]] == [0, 0, 0, 0, 1]
-    rows = [run["rows"] for run in iceberg_runs[0]["runs"]]
-    assert rows == [{FIRST: 5}, {FIRST: 5, SECOND: 7}, {FIRST: 5, SECOND: 4}, {FIRST: 5}, {FIRST: 5}]
+@pytest.fixture
+def runs(three_days):
+    """Return runs whose input holds three days: 5, 6 and 7 rows."""
+    return IcebergRuns(three_days)
 
 
-def test_a_day_is_replaced_in_one_snapshot(iceberg_runs):
-    before, after = (run["snapshots"] for run in iceberg_runs[0]["runs"][1:3])
-    assert after == [*before, "overwrite"]
+@pytest.fixture
+def refused(runs):
+    """Return runs of which that of the second day was refused: 3 of 6 rows have no text."""
+    assert runs.score("--run-date", DAYS[0]) == 0
+    runs.nightly.write_day(DAYS[1], 6, missing=3)
+    assert runs.score("--run-date", DAYS[1]) == 4
+    assert runs.keys() == {DAYS[0]: keys_of_day(DAYS[0], 5)}
+    return runs
 
 
-def test_another_models_table_is_refused_although_iceberg_stores_no_column_metadata(iceberg_runs):
-    assert "holds labels of artefact" in iceberg_runs[1]
-    assert iceberg_runs[0]["runs"][4]["snapshots"] == iceberg_runs[0]["runs"][3]["snapshots"]
+def test_rows_are_written_once_and_published_in_one_step(runs):
+    with rows_through_python(runs.spark) as rows:
+        assert runs.score("--run-date", DAYS[0], "--partition-mb", "0.0001") == 0
+        assert runs.score("--run-date", DAYS[1]) == 0
+    assert sum(rows) == 5 + 6
+    assert runs.keys() == {DAYS[0]: keys_of_day(DAYS[0], 5), DAYS[1]: keys_of_day(DAYS[1], 6)}
+    assert runs.snapshots() == ["append", "overwrite", "overwrite"]  # the first is that of the empty table
+    assert runs.branches() == ["main"]
+    assert runs.left() == []
+    files = runs.spark.table(f"{runs.table}.files").groupBy("partition.run_date").count().collect()
+    assert dict(map(tuple, files)).popitem()[1] > 0
