@@ -69,9 +69,7 @@ def stage_rows(
     return record.finish()
 
 
-def _new_branch(
-    run: ScheduledRun, stage: StagedRun, rows: DataFrame, partition: str, key: str
-) -> TableBranch | None:
+def _new_branch(run: ScheduledRun, stage: StagedRun, rows: DataFrame, partition: str, key: str) -> TableBranch | None:
     """Create the branch for a day's rows, and their table if there is none; None if they are to be staged as files.
 
     The stage names the branch before it exists, so that a killed run leaves no branch that nothing names.

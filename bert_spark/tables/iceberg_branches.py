@@ -118,7 +118,7 @@ class TableBranch:
 
 
 def is_iceberg(spark: SparkSession, table: str) -> bool:
-    """Tell whether a table is one of Iceberg. Of a table that does not exist, its catalog's kind says what it will be."""
+    """Tell whether a table is one of Iceberg. If it does not exist, its catalog says what it would be."""
     if spark.catalog.tableExists(table):
         return _description(spark, table).get("Provider", "").lower() == "iceberg"
     first = _PART.findall(table)[0].strip("`")

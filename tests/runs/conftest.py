@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.histories import GROWN, WAYS, Histories, visible, write_files
 from tests.support.nightly_runs import DAYS, JsonStream, NightlyRuns, train_artefact
 
 
@@ -32,3 +33,26 @@ def stream(nightly):
     growing.write_file("a", 4)
     growing.write_file("b", 5)
     return growing
+
+
+@pytest.fixture(scope="session")
+def other_artefact(spark, tiny_bert, tmp_path_factory):
+    """Return the folder of an artefact that gives other labels."""
+    return train_artefact(tiny_bert, tmp_path_factory.mktemp("other"), sad_every=2)
+
+
+@pytest.fixture(scope="session")
+def histories_of(spark, artefact, other_artefact, tmp_path_factory):
+    """Return a function: the histories of runs that a function starts."""
+
+    def labels(of):
+        """Return the labels that an uninterrupted run of an artefact gives to all rows, by key."""
+        nightly = NightlyRuns(spark, of, tmp_path_factory.mktemp("uninterrupted"))
+        write_files(nightly, {GROWN: 3} | {name: rows for way in WAYS.values() for name, rows in way.files.items()})
+        limits = ["--max-missing-share", "1", "--incremental", "--checkpoint", str(nightly.folder / "seen")]
+        assert nightly.score("--format", "json", *limits) == 0
+        return dict(row for rows in visible(nightly.output).values() for row in rows)
+
+    artefacts = artefact, other_artefact
+    known = [labels(each) for each in artefacts]
+    return lambda start: Histories(start, lambda: tmp_path_factory.mktemp("copies"), artefacts, known)

@@ -1,95 +1,180 @@
 """Days published into an Iceberg table: written once, to a branch, and published in one step."""
 
-import json
 import threading
+from collections import Counter
 
 import pytest
-from pyspark.errors import ParseException
 
-from bert_spark.runs import publish
-from bert_spark.tables import iceberg_branches
-from jobs import history
+from bert_spark.tables.iceberg_branches import TableBranch
 from tests.support import iceberg
+from tests.support.histories import SECOND_RUNS, WAYS, visible
 from tests.support.nightly_runs import DAYS, keys_of_day
 from tests.support.row_counter import rows_through_python
+from tests.support.table_runs import TableRuns
 
-pytestmark = pytest.mark.skipif(
-    not iceberg.jars(), reason="Iceberg jar missing: set ICEBERG_JARS=iceberg-spark-runtime-….jar, see .ci/run"
-)
-
-
-class IcebergRuns:
-    """Scheduled runs into a table of Iceberg, and what its metadata says."""
-
-    def __init__(self, nightly):
-        self.nightly, self.spark = nightly, nightly.spark
-        self.table = nightly.output = f"{iceberg.add_catalog(nightly.spark, nightly.folder / 'warehouse')}.db.scores"
-        self.work = ["--work", str(nightly.folder / "work")]
-
-    def score(self, *options):
-        """Run jobs/score.py by day and return its exit code."""
-        return self.nightly.score("--output-format", "table", *self.work, "--date-column", "day", *options)
-
-    def history(self, *options):
-        """Run jobs/history.py and return its exit code."""
-        return history.main(["--output", self.table, *self.work, *options])
-
-    def keys(self):
-        """Return what a reader of the table sees: day -> sorted keys."""
-        seen = {}
-        for row in self.spark.table(self.table).select("run_date", "key").collect():
-            seen.setdefault(str(row.run_date), []).append(row.key)
-        return {day: sorted(keys) for day, keys in seen.items()}
-
-    def snapshots(self):
-        """Return the operations of the table's snapshots, those of branches too."""
-        return [row.operation for row in self.spark.table(f"{self.table}.snapshots").orderBy("committed_at").collect()]
-
-    def branches(self):
-        """Return the names of the table's branches."""
-        return sorted(row.name for row in self.spark.table(f"{self.table}.refs").collect())
-
-    def staged(self):
-        """Return the state of each staged run."""
-        files = (self.nightly.folder / "work" / "_staging").glob("*/*/state.json")
-        return [json.loads(file.read_text()) for file in files]
-
-    def left(self):
-        """Return what runs have left behind in the staging folder."""
-        return list((self.nightly.folder / "work" / "_staging").glob("*/*"))
-
-    def commit_of_another_job(self):
-        """Add rows to the table as another job does."""
-        columns = [column for column in self.spark.table(self.table).columns if column not in ("key", "run_date")]
-        values = ", ".join(f"NULL AS {column}" for column in columns)
-        rows = self.spark.sql(f"SELECT 'theirs' AS key, DATE'2020-02-02' AS run_date, {values}")
-        rows.select(*self.spark.table(self.table).columns).writeTo(self.table).append()
+pytestmark = pytest.mark.skipif(not iceberg.jars(), reason="Iceberg jar missing: see tests/support/iceberg.py")
+FIRST, SECOND = DAYS[:2]
+OF_FIRST, OF_SECOND = (["--date-column", "day", "--run-date", day] for day in DAYS[:2])
+BOTH = ["--date-column", "day", "--from", FIRST, "--to", SECOND]
 
 
 @pytest.fixture
-def runs(three_days):
-    """Return runs whose input holds three days: 5, 6 and 7 rows."""
-    return IcebergRuns(three_days)
-
-
-@pytest.fixture
-def refused(runs):
-    """Return runs of which that of the second day was refused: 3 of 6 rows have no text."""
-    assert runs.score("--run-date", DAYS[0]) == 0
-    runs.nightly.write_day(DAYS[1], 6, missing=3)
-    assert runs.score("--run-date", DAYS[1]) == 4
-    assert runs.keys() == {DAYS[0]: keys_of_day(DAYS[0], 5)}
+def runs(spark, artefact, tmp_path):
+    """Return runs into a table of Iceberg, whose input holds two days: 5 and 6 rows."""
+    runs = TableRuns(spark, artefact, tmp_path)
+    runs.write_day(FIRST, 5)
+    runs.write_day(SECOND, 6)
     return runs
 
 
+def commit_of_another_job(runs):
+    """Add a row of another day to the table."""
+    table = runs.spark.table(runs.output)
+    values = {"key": "'theirs'", "run_date": "DATE'2020-02-02'"}
+    row = runs.spark.range(1).selectExpr(*(f"{values.get(name, 'NULL')} AS {name}" for name in table.columns))
+    row.writeTo(runs.output).append()
+
+
 def test_rows_are_written_once_and_published_in_one_step(runs):
+    """The same day again is not encoded, and makes no snapshot, unless its input or its partition has changed."""
+    days = {FIRST: keys_of_day(FIRST, 5), SECOND: keys_of_day(SECOND, 6)}
     with rows_through_python(runs.spark) as rows:
-        assert runs.score("--run-date", DAYS[0], "--partition-mb", "0.0001") == 0
-        assert runs.score("--run-date", DAYS[1]) == 0
+        assert runs.score(*BOTH, "--partition-mb", "0.0001") == 0
     assert sum(rows) == 5 + 6
-    assert runs.keys() == {DAYS[0]: keys_of_day(DAYS[0], 5), DAYS[1]: keys_of_day(DAYS[1], 6)}
+    assert (runs.keys_by_day(), runs.branches(), runs.left()) == (days, [], [])
     assert runs.snapshots() == ["append", "overwrite", "overwrite"]  # the first is that of the empty table
-    assert runs.branches() == ["main"]
-    assert runs.left() == []
-    files = runs.spark.table(f"{runs.table}.files").groupBy("partition.run_date").count().collect()
-    assert dict(map(tuple, files)).popitem()[1] > 0
+    files = runs.spark.table(f"{runs.output}.files").select("partition.run_date").collect()
+    assert min(Counter(files).values()) > 1  # each task wrote its own rows: none was moved after BERT
+    with rows_through_python(runs.spark) as rows:
+        assert runs.score(*OF_SECOND, "--partition-mb", "0.0001", "--require-input") == 0
+    assert (rows, len(runs.snapshots())) == ([], 3)
+    runs.spark.sql(f"DELETE FROM {runs.output} WHERE key = '{days[SECOND][0]}'")
+    assert runs.score(*OF_SECOND, "--partition-mb", "0.0001") == 0
+    assert runs.keys_by_day() == days
+    runs.write_day(SECOND, 0)
+    assert runs.score(*OF_SECOND) == 0
+    assert runs.keys_by_day() == {FIRST: days[FIRST]}
+
+
+def test_another_models_table_is_refused_although_iceberg_stores_no_column_metadata(runs, caplog):
+    assert runs.score(*OF_FIRST) == 0
+    runs.spark.sql(f"ALTER TABLE {runs.output} SET TBLPROPERTIES ('bert_spark.artefact' = 'another')")
+    assert runs.score(*OF_FIRST) == 1
+    assert "holds labels of artefact another" in caplog.text
+    assert len(runs.snapshots()) == 2
+
+
+def test_refused_rows_wait_on_a_branch_for_what_is_decided(runs, capsys, caplog):
+    """Commits that others make meanwhile are never lost."""
+    assert runs.score(*OF_FIRST) == 0
+    first = {FIRST: keys_of_day(FIRST, 5)}
+    runs.write_day(SECOND, 6, missing=3)
+    assert runs.score(*OF_SECOND) == 4
+    (branch,) = runs.branches()
+    assert f"staged in branch {branch} of" in caplog.text
+    run = runs.records(status="refused")[0]["run_id"]
+    capsys.readouterr()
+    assert runs.history("--staged") == 0
+    assert run in (shown := capsys.readouterr().out)
+    assert branch in shown
+    assert runs.history("--discard", run) == 0
+    assert (runs.keys_by_day(), runs.branches(), runs.left()) == (first, [], [])
+    for way in ("--publish", "--max-missing-share"):
+        assert runs.score(*OF_SECOND) == 4
+        commit_of_another_job(runs)
+        with rows_through_python(runs.spark) as rows:
+            if way == "--publish":
+                assert runs.history(way, runs.records(status="refused")[0]["run_id"]) == 0
+            else:
+                assert runs.score(*OF_SECOND, way, "0.5") == 0
+        assert rows == []
+        assert runs.keys_by_day() == first | {"2020-02-02": ["theirs"], SECOND: keys_of_day(SECOND, 6)}
+        assert (runs.branches(), runs.left()) == ([], [])
+        runs.spark.sql(f"DELETE FROM {runs.output} WHERE key = 'theirs' OR run_date = DATE'{SECOND}'")
+
+
+def test_a_branch_that_somebody_drops_is_encoded_again_and_one_of_an_older_input_is_dropped(runs):
+    runs.write_day(SECOND, 6, missing=3)
+    for _ in range(2):
+        assert runs.score(*OF_SECOND) == 4
+        (branch,) = runs.branches()
+        runs.spark.sql(f"ALTER TABLE {runs.output} DROP BRANCH {branch}")
+    assert runs.score(*OF_SECOND) == 4
+    runs.write_day(SECOND, 6)
+    assert runs.score(*OF_SECOND) == 0
+    assert runs.keys_by_day() == {SECOND: keys_of_day(SECOND, 6)}
+    assert (runs.branches(), runs.left()) == ([], [])
+
+
+def test_without_iceberg_s_sql_the_rows_are_staged_as_files(runs, monkeypatch, caplog):
+    monkeypatch.setattr(TableBranch, "create", lambda branch, spark: spark.sql(f"ALTER TABLE {branch.table} SPROUT"))
+    assert runs.score(*OF_FIRST) == 0
+    assert "the rows are written twice" in caplog.text
+    assert "set spark.sql.extensions=org.apache.iceberg" in caplog.text
+    assert (runs.keys_by_day(), runs.left()) == ({FIRST: keys_of_day(FIRST, 5)}, [])
+
+
+def test_a_reader_that_polls_all_the_time_sees_whole_days_only(runs):
+    assert runs.score(*OF_FIRST) == 0
+    runs.write_day(FIRST, 9)
+    seen, ended = [], threading.Event()
+
+    def poll():
+        while not ended.is_set():
+            seen.append(runs.keys_by_day())
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    try:
+        assert runs.score(*BOTH) == 0
+    finally:
+        ended.set()
+        reader.join()
+    seen.append(runs.keys_by_day())
+    states = [state for n, state in enumerate(seen) if n == 0 or state != seen[n - 1]]
+    old, new = ({FIRST: keys_of_day(FIRST, rows)} for rows in (5, 9))
+    whole = [old, new, new | {SECOND: keys_of_day(SECOND, 6)}]
+    assert states == [state for state in whole if state in states]
+    assert states[-1] == whole[-1]
+
+
+@pytest.fixture(scope="module")
+def histories(spark, artefact, tmp_path_factory, histories_of):
+    """Return the histories of runs into tables of Iceberg; see test_histories.py."""
+    return histories_of(lambda: TableRuns(spark, artefact, tmp_path_factory.mktemp("runs")))
+
+
+def check_reader(histories, way, death):
+    """Check that a reader of the table sees whole partitions at this moment: the old one or the new one."""
+    runs, recorder = histories.recorded(way)
+    states = []
+    for each in (recorder.deaths[0], recorder.deaths[-1], death):
+        recorder.restore(each.tree)
+        states.append(visible(runs.output, runs.spark))
+    old, new, seen = states
+    for partition in seen.keys() | old.keys() | new.keys():
+        assert seen.get(partition, []) in (old.get(partition, []), new.get(partition, [])), death
+
+
+def test_a_second_run_after_a_death_publishes_every_key_once(histories):
+    """A sample of what follows. All deaths of a day's publication are there: of its step in which the rows appear."""
+    deaths = histories.recorded("a day again")[1].deaths
+    publication = [death for death in deaths if "fast_forward" in death.step]
+    assert [death.when for death in publication] == ["before", "committed, not the newest", "after"]
+    for death in publication:
+        check_reader(histories, "a day again", death)
+    histories.check("a day again", "the same", publication[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_a_reader_sees_whole_partitions_at_every_moment(histories, way):
+    for death in histories.recorded(way)[1].deaths:
+        check_reader(histories, way, death)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("second", SECOND_RUNS)
+def test_a_second_run_after_each_death_publishes_every_key_once(histories, way, second):
+    histories.check(way, second, histories.recorded(way)[1].deaths)

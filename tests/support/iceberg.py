@@ -1,7 +1,7 @@
 """Iceberg for the tests: its jar, of the variable ICEBERG_JARS or of a package on PyPI, and catalogs in a folder.
 
-The package is for Spark 3.5 with Scala 2.12. Its jar comes without Jackson, which Iceberg expects under a package name of
-its own: the classes are those of pyspark's Jackson, renamed.
+The package is for Spark 3.5 with Scala 2.12. Its jar comes without Jackson, which Iceberg expects under a package name
+of its own: the classes are those of pyspark's Jackson, renamed.
 """
 
 import importlib.util
