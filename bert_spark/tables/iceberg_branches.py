@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 _PART = re.compile(r"`[^`]+`|[^.]+")  # of a table's name
 # Entries of the summary of the snapshot that holds a branch's rows.
 _BRANCH_ENTRY, _KEY_ENTRY = "bert_spark.branch", "bert_spark.key"
-# Iceberg would move rows between tasks, by their partition, before it writes them. Rows that BERT computes are never
-# moved: see runs/sized_output.py. The second option keeps Iceberg from sorting them instead.
-_UNMOVED = {"distribution-mode": "none", "fanout-enabled": "true"}
+# Options of a write. Iceberg would move rows between tasks, by their partition, before it writes them. Rows that BERT
+# computes are never moved: see runs/sized_output.py. The second option keeps Iceberg from sorting them instead.
+UNMOVED = {"distribution-mode": "none", "fanout-enabled": "true"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class TableBranch:
 
     def replace(self, rows: DataFrame, condition: str) -> None:
         """Replace those rows of the branch that a condition selects, in one commit. No row is moved between tasks."""
-        self._replace(rows, self.address, condition, _UNMOVED)
+        self._replace(rows, self.address, condition, UNMOVED)
 
     def publish(self, spark: SparkSession, condition: str) -> None:
         """Make the rows of the branch those of the table, in one step. Repeating it changes nothing.

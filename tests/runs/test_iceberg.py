@@ -5,7 +5,9 @@ from collections import Counter
 
 import pytest
 
+from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.iceberg_branches import TableBranch
+from bert_spark.tables.writers import write_output
 from tests.support import iceberg
 from tests.support.histories import SECOND_RUNS, WAYS, visible
 from tests.support.nightly_runs import DAYS, keys_of_day
@@ -54,6 +56,15 @@ def test_rows_are_written_once_and_published_in_one_step(runs):
     runs.write_day(SECOND, 0)
     assert runs.score(*OF_SECOND) == 0
     assert runs.keys_by_day() == {FIRST: days[FIRST]}
+
+
+def test_appended_rows_are_not_moved_between_tasks_after_bert(spark, tmp_path):
+    """Iceberg would move them by the table's partitions: a task that runs again may have computed other last bits."""
+    table = f"{iceberg.add_catalog(spark, tmp_path)}.db.plain"
+    rows = spark.range(8).repartition(4).selectExpr("id", "'a' AS part")
+    spark.createDataFrame([], rows.schema).write.partitionBy("part").saveAsTable(table)
+    write_output(rows, OutputConfig(table, "table", if_exists="append"))
+    assert spark.table(f"{table}.files").count() == 4
 
 
 def test_another_models_table_is_refused_although_iceberg_stores_no_column_metadata(runs, caplog):
