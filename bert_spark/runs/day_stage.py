@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import PySparkException
 
+from bert_spark.errors import DataError
 from bert_spark.runs.run_record import RunRecord
 from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.staging_area import BRANCH_FILE, StagedRun
 from bert_spark.runs.task import Task
-from bert_spark.tables.iceberg_branches import TableBranch, full_name, is_iceberg, published_key
+from bert_spark.tables.iceberg_branches import TableBranch, full_name, is_iceberg, is_partitioned_by, published_key
 from bert_spark.tables.output_partitions import Partition, create_table, rows_for_table
 from bert_spark.tables.outputs import path_exists
 from bert_spark.tables.schema import drop_hidden
@@ -50,7 +51,8 @@ def stage_rows(
     Raises
     ------
     DataError
-        Before any row is computed, if the output is a table of Iceberg and lacks a column.
+        Before any row is computed, if the output is a table of Iceberg that lacks a column, or is not partitioned by
+        the day.
     """
     partition = record.content["partition"]
     branch = _new_branch(run, stage, drop_hidden(rows), partition, key)
@@ -77,7 +79,13 @@ def _new_branch(run: ScheduledRun, stage: StagedRun, rows: DataFrame, partition:
     output, table = run.task.output, str(run.task.output.path)
     if output.format != "table" or output.target_file_mb is not None or not is_iceberg(run.spark, table):
         return None
-    create_table(run.spark, rows, output, Partition.parse(partition))
+    target = Partition.parse(partition)
+    create_table(run.spark, rows, output, target)
+    if not is_partitioned_by(run.spark, table, target.column):
+        raise DataError(
+            f"table {table} is not partitioned by {target.column}, so that no day of it can be replaced; pass another "
+            f"--output, or change the table: ALTER TABLE {table} ADD PARTITION FIELD {target.column}"
+        )
     run.lock.check()
     run.lock.remember_place()
     name = stage.folder.uri.rpartition("/")[2].replace("-", "_")

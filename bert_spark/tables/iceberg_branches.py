@@ -135,6 +135,13 @@ def full_name(spark: SparkSession, table: str) -> str:
     return ".".join(f"`{part}`" for part in name.split("."))
 
 
+def is_partitioned_by(spark: SparkSession, table: str, column: str) -> bool:
+    """Tell whether rows with one value of a column of dates are in partitions of their own."""
+    fields = {field.name: field.dataType for field in spark.table(f"{table}.partitions").schema}
+    partition = fields.get("partition")
+    return partition is not None and not {column, f"{column}_day"}.isdisjoint(partition.fieldNames())
+
+
 def published_key(spark: SparkSession, table: str, condition: str) -> str | None:
     """Return the key of the branch whose rows are all rows of a partition of a table.
 

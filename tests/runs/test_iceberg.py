@@ -67,6 +67,18 @@ def test_appended_rows_are_not_moved_between_tasks_after_bert(spark, tmp_path):
     assert spark.table(f"{table}.files").count() == 4
 
 
+def test_a_table_that_cannot_replace_a_day_is_refused_before_bert(runs, caplog):
+    runs.spark.sql(f"CREATE TABLE {runs.output} (key STRING, run_date DATE) USING iceberg")
+    with rows_through_python(runs.spark) as rows:
+        assert runs.score(*OF_FIRST) == 1
+        assert "is not partitioned by run_date" in caplog.text
+        runs.spark.sql(f"ALTER TABLE {runs.output} ADD PARTITION FIELD run_date")
+        assert runs.score(*OF_FIRST) == 1
+        assert "has no columns ['day', 'text', 'label', 'margin', 'error'" in caplog.text
+    assert rows == []
+    assert runs.left() == []
+
+
 def test_another_models_table_is_refused_although_iceberg_stores_no_column_metadata(runs, caplog):
     assert runs.score(*OF_FIRST) == 0
     runs.spark.sql(f"ALTER TABLE {runs.output} SET TBLPROPERTIES ('bert_spark.artefact' = 'another')")
