@@ -162,15 +162,17 @@ def published_key(spark: SparkSession, table: str, condition: str) -> str | None
     spark.sql(f"REFRESH TABLE {table}")  # Iceberg remembers a table's state for a while
     try:
         partitions = spark.table(f"{table}.partitions").where(f"partition.{condition}")
-        found = partitions.groupBy("last_updated_snapshot_id").agg(F.sum("record_count")).collect()
+        found = partitions.select("last_updated_snapshot_id", "record_count").collect()
     except AnalysisException:  # the table has no such partitions
         return None
-    if len(found) != 1:
+    snapshots = {snapshot for snapshot, _ in found}
+    if len(snapshots) != 1:
         return None
-    snapshot, rows = found[0]
-    summaries = spark.table(f"{table}.snapshots").where(F.col("snapshot_id") == snapshot).select("summary").collect()
+    of_last = F.col("snapshot_id") == snapshots.pop()
+    summaries = spark.table(f"{table}.snapshots").where(of_last).select("summary").collect()
     summary = summaries[0][0] if summaries else {}
-    return summary.get(_KEY_ENTRY) if summary.get("added-records") == str(rows) else None
+    is_whole = summary.get("added-records") == str(sum(rows for _, rows in found))
+    return summary.get(_KEY_ENTRY) if is_whole else None
 
 
 def _description(spark: SparkSession, table: str) -> dict[str, str]:
