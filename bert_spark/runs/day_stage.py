@@ -18,7 +18,7 @@ from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.staging_area import BRANCH_FILE, StagedRun
 from bert_spark.runs.task import Task
 from bert_spark.tables.iceberg_branches import TableBranch, full_name, is_iceberg, is_partitioned_by, published_key
-from bert_spark.tables.output_partitions import Partition, create_table, rows_for_table
+from bert_spark.tables.output_partitions import Partition, check_table_columns, create_table, rows_for_table
 from bert_spark.tables.outputs import path_exists
 from bert_spark.tables.schema import drop_hidden
 
@@ -86,6 +86,7 @@ def _new_branch(run: ScheduledRun, stage: StagedRun, rows: DataFrame, partition:
             f"table {table} is not partitioned by {target.column}, so that no day of it can be replaced; pass another "
             f"--output, or change the table: ALTER TABLE {table} ADD PARTITION FIELD {target.column}"
         )
+    check_table_columns(run.spark, rows, output)
     run.lock.check()
     run.lock.remember_place()
     name = stage.folder.uri.rpartition("/")[2].replace("-", "_")

@@ -161,11 +161,14 @@ def _publish(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> dict[st
     published_rows = 0
     for partition in state["partitions"]:
         run.lock.check()
-        if stage.branch is None:
+        branch = stage.branch
+        if branch is None:
             published_rows += _publish_files(run, stage, state, output, partition)
+        elif branch.is_published(run.spark):  # by a run that was killed before it could record it
+            published_rows = record["rows_out"]
         else:
             mark_owner(run.spark, state["owner"], output)
-            stage.branch.publish(run.spark, Partition.parse(partition).condition)
+            branch.publish(run.spark, Partition.parse(partition).condition)
             published_rows += count_partition_rows(run.spark, output, partition)
         run.lock.remember_place()
     if published_rows != record["rows_out"]:

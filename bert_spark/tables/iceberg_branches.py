@@ -73,8 +73,15 @@ class TableBranch:
         """Replace those rows of the branch that a condition selects, in one commit. No row is moved between tasks."""
         self._replace(rows, self.address, condition, UNMOVED)
 
+    def is_published(self, spark: SparkSession) -> bool:
+        """Tell whether the rows have been published. Others may have changed them since."""
+        written = spark.table(f"{self.table}.snapshots").where(F.col("summary")[_BRANCH_ENTRY] == self.name)
+        snapshots = [row["snapshot_id"] for row in written.select("snapshot_id").collect()]
+        history = spark.table(f"{self.table}.history").where(F.col("snapshot_id").isin(snapshots))
+        return bool(history.where("is_current_ancestor").collect())
+
     def publish(self, spark: SparkSession, condition: str) -> None:
-        """Make the rows of the branch those of the table, in one step. Repeating it changes nothing.
+        """Make the rows of the branch those of the table, in one step. Call it unless `is_published`.
 
         If others have committed to the table since the branch was created, its rows are written again onto their
         commits, and replace what the condition selects there.
@@ -86,8 +93,6 @@ class TableBranch:
         condition
             As in `replace`.
         """
-        if self._is_published(spark):
-            return
         catalog = _PART.findall(self.table)[0]
         arguments = f"table => '{self.table}', branch => 'main', to => '{self.name}'"
         try:
@@ -101,13 +106,6 @@ class TableBranch:
         """Drop the branch; do nothing if it does not exist."""
         if spark.catalog.tableExists(self.table):
             spark.sql(f"ALTER TABLE {self.table} DROP BRANCH IF EXISTS {self.name}")
-
-    def _is_published(self, spark: SparkSession) -> bool:
-        """Tell whether a snapshot of the table, not only of the branch, holds the rows or held them."""
-        written = spark.table(f"{self.table}.snapshots").where(F.col("summary")[_BRANCH_ENTRY] == self.name)
-        snapshots = [row["snapshot_id"] for row in written.select("snapshot_id").collect()]
-        history = spark.table(f"{self.table}.history").where(F.col("snapshot_id").isin(snapshots))
-        return bool(history.where("is_current_ancestor").collect())
 
     def _replace(self, rows: DataFrame, address: str, condition: str, options: dict[str, str]) -> None:
         writer = rows.writeTo(address)

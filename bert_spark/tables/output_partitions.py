@@ -116,13 +116,14 @@ def create_table(spark: SparkSession, rows: DataFrame, output: OutputConfig, tar
 
 
 def rows_for_table(spark: SparkSession, rows: DataFrame, output: OutputConfig, target: Partition) -> DataFrame:
-    """Return rows of a partition with the columns of an existing table, in its order.
+    """Return rows of a partition with the columns of an existing table; raise as `check_table_columns` does."""
+    check_table_columns(spark, rows, output)
+    names = [f"`{column}`" for column in spark.table(str(output.path)).columns if column != target.column]
+    return rows.selectExpr(*names, target.alias)
 
-    Raises
-    ------
-    DataError
-        If the table lacks one of the columns of `rows`.
-    """
+
+def check_table_columns(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> None:
+    """Raise DataError if an existing table lacks one of the columns of `rows`."""
     path = str(output.path)
     table_columns = spark.table(path).columns
     missing = [column for column in rows.columns if column.lower() not in map(str.lower, table_columns)]
@@ -131,8 +132,6 @@ def rows_for_table(spark: SparkSession, rows: DataFrame, output: OutputConfig, t
             f"table {path} has no columns {missing}, which this run's rows have; add them (ALTER TABLE {path} ADD "
             "COLUMNS) and run again, which encodes no row that is staged, or pass another --output"
         )
-    names = [f"`{column}`" for column in table_columns if column != target.column]
-    return rows.selectExpr(*names, target.alias)
 
 
 def _replace_in_delta(rows: DataFrame, output: OutputConfig, target: Partition) -> None:

@@ -1,5 +1,7 @@
 """Fixtures of scheduled runs: a trained artefact, an input by day, and an input folder that grows."""
 
+import functools
+
 import pytest
 
 from tests.support.histories import GROWN, WAYS, Histories, visible, write_files
@@ -36,13 +38,7 @@ def stream(nightly):
 
 
 @pytest.fixture(scope="session")
-def other_artefact(spark, tiny_bert, tmp_path_factory):
-    """Return the folder of an artefact that gives other labels."""
-    return train_artefact(tiny_bert, tmp_path_factory.mktemp("other"), sad_every=2)
-
-
-@pytest.fixture(scope="session")
-def histories_of(spark, artefact, other_artefact, tmp_path_factory):
+def histories_of(spark, artefact, tiny_bert, tmp_path_factory):
     """Return a function: the histories of runs that a function starts."""
 
     def labels(of):
@@ -53,6 +49,11 @@ def histories_of(spark, artefact, other_artefact, tmp_path_factory):
         assert nightly.score("--format", "json", *limits) == 0
         return dict(row for rows in visible(nightly.output).values() for row in rows)
 
-    artefacts = artefact, other_artefact
-    known = [labels(each) for each in artefacts]
-    return lambda start: Histories(start, lambda: tmp_path_factory.mktemp("copies"), artefacts, known)
+    @functools.cache
+    def other():
+        """Return an artefact that gives other labels, and its labels."""
+        other_artefact = train_artefact(tiny_bert, tmp_path_factory.mktemp("other"), sad_every=2)
+        return other_artefact, labels(other_artefact)
+
+    known = labels(artefact)
+    return lambda start: Histories(start, lambda: tmp_path_factory.mktemp("copies"), known, other)

@@ -351,13 +351,15 @@ class Histories:
         Returns new runs in a folder of their own.
     folder
         Returns a new folder.
-    artefacts, labels
-        The artefact and another one, and the labels that an uninterrupted run of each gives to all rows, by key.
+    labels
+        The labels that an uninterrupted run of the artefact gives to all rows, by key.
+    other
+        Returns another artefact, and the labels of its run.
     """
 
-    def __init__(self, start, folder, artefacts, labels):
+    def __init__(self, start, folder, labels, other):
         self._start, self._folder, self._known = start, folder, {}
-        self._artefacts, self._labels = artefacts, labels
+        self._labels, self._other = labels, other
 
     def recorded(self, name):
         """Return the runs of a way, and the recorder of their last run."""
@@ -373,9 +375,10 @@ class Histories:
     def check(self, way, second, deaths, runs=None):
         """Run a second time after each of some deaths of a way; fail with all that went wrong."""
         (nightly, recorder), wrong = runs or self.recorded(way), []
+        other = self._other() if second == "another model" else (None, None)
         for death in deaths:
             recorder.restore(death.tree)
-            history = History(WAYS[way], nightly, self._labels[0], self._artefacts[1], self._labels[1])
+            history = History(WAYS[way], nightly, self._labels, *other)
             with rows_through_python(nightly.spark) as encoded:
                 problems = history.problems(second)
             if any(encoded) and second == "the same" and way != "a range" and costs_no_bert(death.tree):
