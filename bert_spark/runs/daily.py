@@ -25,11 +25,17 @@ from bert_spark.runs.publish import audit_and_publish, check_same_model, mark_st
 from bert_spark.runs.quality_limits import rows_differ
 from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.settings_checks import has_path_per_day
-from bert_spark.runs.staging_area import DAY_PREFIX, PROGRESS_FILE, StagedRun, StagingArea, forget_progress
+from bert_spark.runs.staging_area import (
+    DAY_PREFIX,
+    PROGRESS_FILE,
+    StagedRun,
+    StagingArea,
+    forget_progress,
+    remove_stage,
+)
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_signature
 from bert_spark.tables.outputs import output_is_empty, output_schema, path_exists
-from bert_spark.tables.ownership import owner_of
 from bert_spark.tables.row_counts import ZERO_COUNTS
 from bert_spark.tables.schema import check_columns_free
 from bert_spark.versions import VERSION
@@ -108,7 +114,7 @@ def recover_staged_days(run: ScheduledRun) -> dict[str, dict[str, Any]]:
         state = stage.state
         if state is None or stage.is_half_removed or stage.has_lost_its_branch(run.spark):
             logger.warning("removing the incomplete rows of a killed run: %s", stage.place)
-            stage.remove(run.spark)
+            remove_stage(run.spark, stage)
         elif state["status"] != "refused":
             check_same_model(run, stage)
             logger.warning("publishing the rows that run %s had staged when it was killed", state["record"]["run_id"])
@@ -184,7 +190,7 @@ def _refused_stage(run: ScheduledRun, day: str, key: str) -> StagedRun | None:
         if state.get("key") == key and not rows_differ(state["record"]):
             matching = stage
         elif state.get("partitions") == [f"{DAY_PARTITION}={day}"]:
-            stage.remove(run.spark)
+            remove_stage(run.spark, stage)
     return matching
 
 
@@ -206,11 +212,11 @@ def _stage_day(run: ScheduledRun, tweets: DataFrame, day: str, key: str) -> Stag
         content = stage_rows(run, task, stage, result, record, key)
     content = task.with_label_shift(content) | task.compared(stage.rows(run.spark, [partition]))
     if run.schedule.require_input and not content["rows_out"]:
-        stage.remove(run.spark)
+        remove_stage(run.spark, stage)
         raise NoInputError(
             f"the input of {day} holds no records; the table is unchanged. Run again when they have arrived"
         )
-    mark_staged(run, stage, [partition], content, key, owner=owner_of(result.schema))
+    mark_staged(run, stage, [partition], content, key)
     return stage
 
 

@@ -20,6 +20,7 @@ from bert_spark.runs.task import Task
 from bert_spark.tables.iceberg_branches import TableBranch, full_name, is_iceberg, is_partitioned_by, published_key
 from bert_spark.tables.output_partitions import Partition, check_table_columns, create_table, rows_for_table
 from bert_spark.tables.outputs import path_exists
+from bert_spark.tables.ownership import owner_of
 from bert_spark.tables.schema import drop_hidden
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def stage_rows(
         the day.
     """
     partition = record.content["partition"]
-    branch = _new_branch(run, stage, drop_hidden(rows), partition, key)
+    branch = _new_branch(run, stage, rows, partition, key)
     if branch is None:
         rows.write.mode("overwrite").parquet(stage.path(partition))
         counts = stage.rows(run.spark, [partition]).agg(*task.output_counts()).first()
@@ -79,7 +80,7 @@ def _new_branch(run: ScheduledRun, stage: StagedRun, rows: DataFrame, partition:
     output, table = run.task.output, str(run.task.output.path)
     if output.format != "table" or output.target_file_mb is not None or not is_iceberg(run.spark, table):
         return None
-    target = Partition.parse(partition)
+    rows, target = drop_hidden(rows), Partition.parse(partition)
     create_table(run.spark, rows, output, target)
     if not is_partitioned_by(run.spark, table, target.column):
         raise DataError(
@@ -90,7 +91,7 @@ def _new_branch(run: ScheduledRun, stage: StagedRun, rows: DataFrame, partition:
     run.lock.check()
     run.lock.remember_place()
     name = stage.folder.uri.rpartition("/")[2].replace("-", "_")
-    branch = TableBranch(full_name(run.spark, table), f"bert_spark_{name}", key)
+    branch = TableBranch(full_name(run.spark, table), f"bert_spark_{name}", key, owner_of(rows.schema))
     stage.folder.write(BRANCH_FILE, json.dumps(dataclasses.asdict(branch)))
     try:
         branch.create(run.spark)

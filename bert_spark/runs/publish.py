@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bert_spark.errors import DataError, FingerprintError, LimitError
 from bert_spark.runs.config import LimitsConfig
 from bert_spark.runs.quality_limits import limit_violations, rows_differ
+from bert_spark.runs.staging_area import remove_stage
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.output_partitions import Partition, count_partition_rows, replace_partition
 from bert_spark.tables.ownership import mark_owner
@@ -167,7 +168,7 @@ def _publish(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> dict[st
         elif branch.is_published(run.spark):  # by a run that was killed before it could record it
             published_rows = record["rows_out"]
         else:
-            mark_owner(run.spark, state["owner"], output)
+            mark_owner(run.spark, branch.owner, output)
             branch.publish(run.spark, Partition.parse(partition).condition)
             published_rows += count_partition_rows(run.spark, output, partition)
         run.lock.remember_place()
@@ -179,7 +180,7 @@ def _publish(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> dict[st
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record |= {"status": "published", "published": now}
     run.area.save_record(record)
-    stage.remove(run.spark)
+    remove_stage(run.spark, stage)
     return dict(record)
 
 

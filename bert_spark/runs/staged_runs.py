@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bert_spark.errors import ConfigError, FingerprintError
 from bert_spark.runs.config import LimitsConfig
 from bert_spark.runs.lock import acquired
-from bert_spark.runs.staging_area import PLACE_FILE, StagedRun, StagingArea, staged_names
+from bert_spark.runs.staging_area import PLACE_FILE, StagedRun, StagingArea, remove_stage, staged_names
 from bert_spark.storage import Folder
 
 if TYPE_CHECKING:
@@ -103,11 +103,14 @@ def discard_staged(
     """
     staged = _find(output, work, run_id)
     with ExitStack() as stack:
-        spark = None if staged.stage.branch is None else stack.enter_context(session())
+        spark = stack.enter_context(session()) if staged.stage.branch is not None else None
         stack.enter_context(_locked(staged.area, f"--discard {run_id}"))
         if staged.state:
             staged.area.save_record(staged.state["record"] | {"status": "discarded"})
-        staged.stage.remove(spark)
+        if spark is None:
+            staged.stage.remove()
+        else:
+            remove_stage(spark, staged.stage)
     rows = staged.state.get("record", {}).get("rows_out", "the incomplete")
     return f"discarded {rows} rows that run {run_id} had staged; {output} is unchanged"
 

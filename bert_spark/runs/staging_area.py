@@ -201,26 +201,25 @@ class StagedRun:
         branch = self.branch
         return branch is not None and not branch.exists(spark)
 
-    def remove(self, spark: SparkSession | None = None) -> None:
-        """Remove the rows and then the state, which meanwhile says that the removal has begun.
-
-        Parameters
-        ----------
-        spark
-            The session. Only rows on a branch need it.
-        """
+    def remove(self) -> None:
+        """Remove files of rows and then the state, which meanwhile says that the removal has begun."""
         if self.state is not None:
             self.save(status=REMOVED)
-        branch = self.branch
-        if branch is not None:
-            if spark is None:
-                raise ValueError(f"spark=None; {self.place} is dropped by Spark")
-            branch.drop(spark)
         for name in self.folder.names():
             if name not in (STATE_FILE, BRANCH_FILE):
                 self.folder.remove(name)
         parent, _, name = self.folder.uri.rpartition("/")
         Folder(parent).remove(name)
+
+
+def remove_stage(spark: SparkSession, stage: StagedRun) -> None:
+    """Remove what a run has staged, wherever its rows are."""
+    branch = stage.branch
+    if branch is not None:
+        if stage.state is not None:
+            stage.save(status=REMOVED)
+        branch.drop(spark)
+    stage.remove()
 
 
 def staged_names(staging: Folder) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,11 +39,14 @@ class TableBranch:
         The branch's name: letters, digits and _.
     key
         Identifies what the rows were made of; see `published_key`.
+    owner
+        Whose vectors or labels the rows are; see `ownership.mark_owner`.
     """
 
     table: str
     name: str
     key: str
+    owner: Mapping[str, str]
 
     @property
     def address(self) -> str:
