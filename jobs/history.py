@@ -3,11 +3,12 @@
 ./spark-submit.sh exec python jobs/history.py --output scores
 
 `--staged` shows what runs have staged and not published. `--publish RUN` publishes it as it is, and `--discard RUN`
-gives it up. Only `--publish` starts Spark.
+gives it up. Only `--publish` starts Spark, and `--discard` of rows on a branch of an Iceberg table.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,11 +36,12 @@ def history(argv: list[str] | None = None) -> None:
 def _settled(job: JobSettings, output: str) -> str:
     """Show, publish or discard what is staged."""
     wanted = job.history
+    session = functools.partial(cli.spark_session, "history", job.spark)
     if wanted.staged:
         return cli.staged_table(output, wanted.work)
     if wanted.discard:
-        return cli.discard_staged(output, wanted.work, wanted.discard)
-    with cli.spark_session("history", job.spark) as spark:
+        return cli.discard_staged(output, wanted.work, wanted.discard, session)
+    with session() as spark:
         return cli.publish_staged(spark, output, wanted.work, wanted.publish)
 
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from tests.support import tiny_models, transformers_oracle
+from tests.support import iceberg, tiny_models, transformers_oracle
 from tests.support.forked_python import ForkedPython
 from tests.support.timeouts import HANGS_AFTER_S
 
@@ -76,7 +76,7 @@ def spark(tmp_path_factory):
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))  # of the daemon
-    session = (
+    builder = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")
         .config("spark.python.daemon.module", "tests.support.preloaded_daemon")
@@ -84,8 +84,10 @@ def spark(tmp_path_factory):
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
-        .getOrCreate()
     )
+    for key, value in iceberg.session_settings(tmp_path_factory.mktemp("jars")).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
     # Java ends when its standard input is closed, as by code that closes a file's number twice. A second end of that
     # pipe keeps Java running, and the warning says that it was needed.
     java_input = session.sparkContext._gateway.proc.stdin.fileno()

@@ -18,18 +18,27 @@ from bert_spark.runs.day_filter import (
     is_complete_folder,
     records_of_day,
 )
+from bert_spark.runs.day_stage import is_published, stage_rows
 from bert_spark.runs.day_zone import SESSION_ZONE, days_in_zone
 from bert_spark.runs.progress import show_progress
 from bert_spark.runs.publish import audit_and_publish, check_same_model, mark_staged
 from bert_spark.runs.quality_limits import rows_differ
 from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.settings_checks import has_path_per_day
-from bert_spark.runs.staging_area import DAY_PREFIX, PROGRESS_FILE, StagedRun, StagingArea, forget_progress
+from bert_spark.runs.staging_area import (
+    DAY_PREFIX,
+    PROGRESS_FILE,
+    StagedRun,
+    StagingArea,
+    forget_progress,
+    remove_stage,
+)
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_signature
 from bert_spark.tables.outputs import output_is_empty, output_schema, path_exists
 from bert_spark.tables.row_counts import ZERO_COUNTS
 from bert_spark.tables.schema import check_columns_free
+from bert_spark.versions import VERSION
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -60,15 +69,17 @@ def _publish_days(run: ScheduledRun) -> list[dict[str, Any]]:
     recovered = recover_staged_days(run)
     days, output = run.schedule.days, run.task.output
     request = {"days": days, "rows": _digest(_rows_identity(run))}
-    done = _finished_days(run.area, request) if path_exists(run.spark, str(output.path), output.format) else []
+    if not path_exists(run.spark, str(output.path), output.format):
+        forget_progress(run.area.staging)
+    done = _finished_days(run.area, request)
     records = []
     for day in days:
         if day in done:
             logger.info("%s was already published by the run that this one continues", day)
             continue
-        record = _publish_day(run, day, recovered)
-        if record is not None:
-            records.append(record)
+        published = _publish_day(run, day, recovered)
+        if published is not None:
+            records += published
         elif run.schedule.require_input:
             path = input_of_day(run.task.source, day).path
             raise NoInputError(f"no input for {day} ({path}); the table is unchanged. Run again when it has arrived")
@@ -101,11 +112,11 @@ def recover_staged_days(run: ScheduledRun) -> dict[str, dict[str, Any]]:
     for name in _staged_days(run.area):
         stage = StagedRun(run.area.staging / name)
         state = stage.state
-        if state is None or stage.is_half_removed:
-            logger.warning("removing the incomplete rows of a killed run: %s", stage.folder.uri)
-            stage.remove()
+        if state is None or stage.is_half_removed or stage.has_lost_its_branch(run.spark):
+            logger.warning("removing the incomplete rows of a killed run: %s", stage.place)
+            remove_stage(run.spark, stage)
         elif state["status"] != "refused":
-            check_same_model(stage, run.task)
+            check_same_model(run, stage)
             logger.warning("publishing the rows that run %s had staged when it was killed", state["record"]["run_id"])
             recovered[state["key"]] = audit_and_publish(run, stage)
     return recovered
@@ -115,8 +126,8 @@ def _staged_days(area: StagingArea) -> list[str]:
     return [name for name in area.staging.names() if name.startswith(DAY_PREFIX)]
 
 
-def _publish_day(run: ScheduledRun, day: str, recovered: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
-    """Publish one day and return its record; None if there is no input for it."""
+def _publish_day(run: ScheduledRun, day: str, recovered: dict[str, dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """Publish one day and return its record, or no record if it is published already. None if it has no input."""
     source = input_of_day(run.task.source, day)
     path = str(source.path)
     if has_path_per_day(run.task.source) and not path_exists(run.spark, path, input_format(source)):
@@ -131,11 +142,15 @@ def _publish_day(run: ScheduledRun, day: str, recovered: dict[str, dict[str, Any
     check_columns_free(tweets, {} if run.schedule.date_column == DAY_PARTITION else {DAY_PARTITION: ""})
     # An input without a signature never equals an earlier one.
     signature = input_signature(tweets) or uuid.uuid4().hex
-    key = _digest(_rows_identity(run) | {"path": source.path, "day": day, "signature": signature})
+    facts = {"path": source.path, "day": day, "signature": signature, "version": VERSION}
+    key = _digest(_rows_identity(run) | facts)
     if key in recovered:
-        return recovered[key]
-    stage = _refused_stage(run.area, day, key) or _stage_day(run, tweets, day, key)
-    return audit_and_publish(run, stage, run.limits)
+        return [recovered[key]]
+    if is_published(run, f"{DAY_PARTITION}={day}", key):
+        logger.info("%s was already published from this input with these settings: its partition is unchanged", day)
+        return []
+    stage = _refused_stage(run, day, key) or _stage_day(run, tweets, day, key)
+    return [audit_and_publish(run, stage, run.limits)]
 
 
 def _rows_identity(run: ScheduledRun) -> dict[str, Any]:
@@ -163,19 +178,19 @@ def _finished_days(area: StagingArea, request: dict[str, Any]) -> list[str]:
     return list(done) if progress == request else []
 
 
-def _refused_stage(area: StagingArea, day: str, key: str) -> StagedRun | None:
+def _refused_stage(run: ScheduledRun, day: str, key: str) -> StagedRun | None:
     """Return the refused rows of exactly this input, if any. Remove those of older inputs of the day.
 
     Rows whose number differs from that of the input's records are removed too: no limit would publish them.
     """
     matching = None
-    for name in _staged_days(area):
-        stage = StagedRun(area.staging / name)
+    for name in _staged_days(run.area):
+        stage = StagedRun(run.area.staging / name)
         state = stage.state or {}
         if state.get("key") == key and not rows_differ(state["record"]):
             matching = stage
         elif state.get("partitions") == [f"{DAY_PARTITION}={day}"]:
-            stage.remove()
+            remove_stage(run.spark, stage)
     return matching
 
 
@@ -194,12 +209,10 @@ def _stage_day(run: ScheduledRun, tweets: DataFrame, day: str, key: str) -> Stag
         size = bytes_of_day(tweets, task.source.text_column, date_column, day, run.schedule.date_format)
     result = task.apply(counted, task.source.partition_mb, size)
     with show_progress(run.spark, f"{task.job} {day}"):
-        result.write.mode("overwrite").parquet(stage.path(partition))
-    staged = stage.rows(run.spark, [partition])
-    counts = staged.agg(*task.output_counts()).first()
-    content = task.with_label_shift(record.finish(counts.asDict() if counts else {})) | task.compared(staged)
+        content = stage_rows(run, task, stage, result, record, key)
+    content = task.with_label_shift(content) | task.compared(stage.rows(run.spark, [partition]))
     if run.schedule.require_input and not content["rows_out"]:
-        stage.remove()
+        remove_stage(run.spark, stage)
         raise NoInputError(
             f"the input of {day} holds no records; the table is unchanged. Run again when they have arrived"
         )
@@ -207,7 +220,7 @@ def _stage_day(run: ScheduledRun, tweets: DataFrame, day: str, key: str) -> Stag
     return stage
 
 
-def _publish_empty_day(run: ScheduledRun, day: str) -> dict[str, Any] | None:
+def _publish_empty_day(run: ScheduledRun, day: str) -> list[dict[str, Any]] | None:
     """Replace a day by no rows, with the columns of the output. None if input is required or there is no output."""
     if run.schedule.require_input or output_is_empty(run.spark, run.task.output):
         return None
@@ -217,4 +230,4 @@ def _publish_empty_day(run: ScheduledRun, day: str) -> dict[str, Any] | None:
     no_rows = run.spark.createDataFrame([], output_schema(run.spark, run.task.output)).drop(DAY_PARTITION)
     no_rows.write.mode("overwrite").parquet(stage.path(partition))
     mark_staged(run, stage, [partition], run.task.with_label_shift(record.finish(ZERO_COUNTS)))
-    return audit_and_publish(run, stage, run.limits)
+    return [audit_and_publish(run, stage, run.limits)]

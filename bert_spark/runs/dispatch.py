@@ -72,7 +72,7 @@ def _publish_and_summarise(run: ScheduledRun) -> str:
             area, task, "failed", exit_code=getattr(err, "exit_code", 1), error=type(err).__name__
         )
         raise
-    remove_old(area, run.schedule.keep_days)
+    remove_old(run.spark, area, run.schedule.keep_days)
     if not records:
         _save_record_without_rows(area, task, "nothing to do")
         return f"{task.job}: nothing to do, {task.output.path} is unchanged"

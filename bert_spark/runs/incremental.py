@@ -70,7 +70,7 @@ def publish_new(run: ScheduledRun) -> list[dict[str, Any]]:
     run = dataclasses.replace(run, task=task)
     check_checkpoint_and_output(run, checkpoint, source)
     stage = StagedRun(run.area.staging / f"{NEW_PREFIX}{source.pin['id']}")
-    check_same_model(stage, task)
+    check_same_model(run, stage)
     if stage.state is not None:
         mark_publishing_begun(checkpoint)
         _remember_held_files(stage, checkpoint)

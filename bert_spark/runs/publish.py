@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bert_spark.errors import DataError, FingerprintError, LimitError
 from bert_spark.runs.config import LimitsConfig
 from bert_spark.runs.quality_limits import limit_violations, rows_differ
+from bert_spark.runs.staging_area import remove_stage
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.output_partitions import count_partition_rows, replace_partition
+from bert_spark.tables.output_partitions import Partition, count_partition_rows, replace_partition
+from bert_spark.tables.ownership import mark_owner
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from bert_spark.runs.output_lock import OutputLock
     from bert_spark.runs.scheduled_run import ScheduledRun
     from bert_spark.runs.staging_area import StagedRun, StagingArea
-    from bert_spark.runs.task import Task
 
 
 def mark_staged(
@@ -63,23 +64,24 @@ def mark_staged(
     )
 
 
-def check_same_model(stage: StagedRun, task: Task) -> None:
+def check_same_model(run: ScheduledRun, stage: StagedRun) -> None:
     """Refuse to publish the staged rows of another model's killed run.
 
     Raises
     ------
     FingerprintError
-        If the rows belong to another encoder or artefact than the task's.
+        If the rows belong to another encoder or artefact than those of the run's task.
     """
     state = stage.state or {}
-    for key, expected in task.identity.items():
+    for key, expected in run.task.identity.items():
         staged = state.get("identity", {}).get(key, expected)
         if staged != expected:
             name = key.rsplit(".", 1)[-1]
+            run_id = state["record"]["run_id"]
             raise FingerprintError(
-                f"run {state['record']['run_id']} was killed before it published its rows of {name} {staged[:12]}, but "
-                f"this run's {name} is {expected[:12]}. Run the job with that model once more, which publishes them, "
-                f"or remove {stage.folder.uri}"
+                f"run {run_id} was killed before it published its rows of {name} {staged[:12]}, but this run's {name} "
+                f"is {expected[:12]}. Run the job with that model once more, which publishes them, or give them up "
+                f"with {_history_command(run.area, state)} --discard {run_id}"
             )
 
 
@@ -141,13 +143,18 @@ def _refusal(area: StagingArea, stage: StagedRun, state: dict[str, Any], problem
         remedy = "once more, which encodes the input anew; it must not change during a run"
     else:
         remedy = f"{raised}, or with a corrected input, which is encoded again"
-    run_id, of_table = state["record"]["run_id"], f" --work {area.base.uri.removeprefix('file:')}"
-    history = f"jobs/history.py --output {area.output}{of_table if state['output']['format'] == 'table' else ''}"
+    run_id = state["record"]["run_id"]
     return (
         f"{'; '.join(problems)}. Nothing of run {run_id} was published, and the table is unchanged. Its rows are "
-        f"staged in {stage.folder.uri}. Run the same command {remedy}. Or publish these rows as they are with "
-        f"{history} --publish {run_id}, or give them up with --discard {run_id}"
+        f"staged in {stage.place}. Run the same command {remedy}. Or publish these rows as they are with "
+        f"{_history_command(area, state)} --publish {run_id}, or give them up with --discard {run_id}"
     )
+
+
+def _history_command(area: StagingArea, state: dict[str, Any]) -> str:
+    """Return the command that settles an output's staged rows, without its action."""
+    of_table = f" --work {area.base.uri.removeprefix('file:')}" if state["output"]["format"] == "table" else ""
+    return f"jobs/history.py --output {area.output}{of_table}"
 
 
 def _publish(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> dict[str, Any]:
@@ -155,17 +162,15 @@ def _publish(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> dict[st
     published_rows = 0
     for partition in state["partitions"]:
         run.lock.check()
-        rows = stage.rows(run.spark, [partition])
-        # Rows that a killed run has published are not written again: a job that reads this output incrementally would
-        # take the new files for new rows.
-        exclusive = partition in state.get("own", ())
-        if exclusive and rows.isEmpty():  # all of its files are left out
-            continue
-        already_published = count_partition_rows(run.spark, output, partition) if exclusive else 0
-        if already_published and already_published == rows.count():
-            published_rows += already_published
+        branch = stage.branch
+        if branch is None:
+            published_rows += _publish_files(run, stage, state, output, partition)
+        elif branch.is_published(run.spark):  # by a run that was killed before it could record it
+            published_rows = record["rows_out"]
         else:
-            published_rows += replace_partition(run.spark, rows, output, partition)
+            mark_owner(run.spark, branch.owner, output)
+            branch.publish(run.spark, Partition.parse(partition).condition)
+            published_rows += count_partition_rows(run.spark, output, partition)
         run.lock.remember_place()
     if published_rows != record["rows_out"]:
         raise DataError(
@@ -176,5 +181,21 @@ def _publish(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> dict[st
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record |= {"status": "published", "published": now}
     run.area.save_record(record)
-    stage.remove()
+    remove_stage(run.spark, stage)
     return dict(record)
+
+
+def _publish_files(
+    run: Publisher, stage: StagedRun, state: dict[str, Any], output: OutputConfig, partition: str
+) -> int:
+    """Replace a partition by rows that are staged as files, and return how many it then holds."""
+    rows = stage.rows(run.spark, [partition])
+    # Rows that a killed run has published are not written again: a job that reads this output incrementally would
+    # take the new files for new rows.
+    exclusive = partition in state.get("own", ())
+    if exclusive and rows.isEmpty():  # all of its files are left out
+        return 0
+    already_published = count_partition_rows(run.spark, output, partition) if exclusive else 0
+    if already_published and already_published == rows.count():
+        return already_published
+    return replace_partition(run.spark, rows, output, partition)

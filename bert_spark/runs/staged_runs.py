@@ -1,4 +1,7 @@
-"""Show what runs have staged and not published, and publish it as it is or give it up. Only publishing needs Spark."""
+"""Show what runs have staged and not published, and publish it as it is or give it up.
+
+Spark is needed to publish, and to give up rows on a branch of a table.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,15 @@ import logging
 import os
 import posixpath
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.errors import ConfigError, FingerprintError
 from bert_spark.runs.config import LimitsConfig
 from bert_spark.runs.lock import acquired
-from bert_spark.runs.staging_area import PLACE_FILE, StagedRun, StagingArea, staged_names
+from bert_spark.runs.staging_area import PLACE_FILE, StagedRun, StagingArea, remove_stage, staged_names
 from bert_spark.storage import Folder
 
 if TYPE_CHECKING:
@@ -72,15 +75,24 @@ def staged_table(output: str, work: str | None) -> str:
             "status": staged.state.get("status", "incomplete: the next run removes or completes it"),
             "rows": staged.state.get("record", {}).get("rows_out", ""),
             "why": "; ".join(staged.state.get("problems", ())),
-            "folder": staged.stage.folder.uri,
+            "place": staged.stage.place,
         }
         for staged in found
     ]
     return pd.DataFrame(rows).to_string(index=False)
 
 
-def discard_staged(output: str, work: str | None, run_id: str) -> str:
+def discard_staged(
+    output: str, work: str | None, run_id: str, session: Callable[[], AbstractContextManager[SparkSession]]
+) -> str:
     """Remove the staged rows of a run and return what was done. The output stays as it is.
+
+    Parameters
+    ----------
+    output, work, run_id
+        The output, the `--work` of the runs, and the run.
+    session
+        Starts Spark. Called only if the rows are on a branch of a table.
 
     Raises
     ------
@@ -90,10 +102,15 @@ def discard_staged(output: str, work: str | None, run_id: str) -> str:
         If a run is at work.
     """
     staged = _find(output, work, run_id)
-    with _locked(staged.area, f"--discard {run_id}"):
+    with ExitStack() as stack:
+        spark = stack.enter_context(session()) if staged.stage.branch is not None else None
+        stack.enter_context(_locked(staged.area, f"--discard {run_id}"))
         if staged.state:
             staged.area.save_record(staged.state["record"] | {"status": "discarded"})
-        staged.stage.remove()
+        if spark is None:
+            staged.stage.remove()
+        else:
+            remove_stage(spark, staged.stage)
     rows = staged.state.get("record", {}).get("rows_out", "the incomplete")
     return f"discarded {rows} rows that run {run_id} had staged; {output} is unchanged"
 
@@ -120,7 +137,7 @@ def publish_staged(spark: SparkSession, output: str, work: str | None, run_id: s
     from bert_spark.tables.recorded_models import recorded_owner
 
     staged = _find(output, work, run_id)
-    if not staged.state or staged.stage.is_half_removed:
+    if not staged.state or staged.stage.is_half_removed or staged.stage.has_lost_its_branch(spark):
         raise ConfigError(f"the staged rows of {run_id} are incomplete; run the job again, which encodes them")
     target = OutputConfig(**staged.state["output"])
     if path_exists(spark, str(target.path), target.format):

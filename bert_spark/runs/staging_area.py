@@ -17,6 +17,8 @@ from bert_spark.runs.run_record import record_as_json
 from bert_spark.runs.settings_checks import check_work
 from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
+from bert_spark.tables.iceberg_branches import TableBranch
+from bert_spark.tables.output_partitions import Partition
 from bert_spark.tables.outputs import qualified_path
 from bert_spark.tables.run_records import RECORDS_FOLDER, records_of_output
 from bert_spark.tables.schema import HIDDEN_PREFIX
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 
 STATE_FILE = "state.json"
+BRANCH_FILE = "branch.json"  # of a run that stages its rows on a branch of the table: which one
 PROGRESS_FILE = "backfill.json"  # in the staging folder: which days of a range are published
 PLACE_FILE = "staging.txt"  # in the folder of the lock beside the output: where its runs stage their rows
 # Columns of an incremental run's staged rows: the file of a row, and its bytes and time (ms) when Spark listed it.
@@ -124,6 +127,8 @@ def staging_area_for(spark: SparkSession, output: OutputConfig, work: str | None
 class StagedRun:
     """One run's staged rows: a folder that holds `state.json` and one folder for each partition.
 
+    Rows for an Iceberg table may be on a branch of the table instead. Then the folder names the branch.
+
     Parameters
     ----------
     folder
@@ -148,6 +153,18 @@ class StagedRun:
         self.folder.write(STATE_FILE, json.dumps(state, indent=2, sort_keys=True))
         return state
 
+    @property
+    def branch(self) -> TableBranch | None:
+        """The branch that holds the rows; None if they are files."""
+        text = self.folder.read(BRANCH_FILE)
+        return TableBranch(**json.loads(text)) if text else None
+
+    @property
+    def place(self) -> str:
+        """Where the rows are, for messages."""
+        branch = self.branch
+        return self.folder.uri if branch is None else f"branch {branch.name} of {branch.table}"
+
     def path(self, partition: str) -> str:
         """Return the path of one partition's rows; `partition` is "name=value"."""
         return f"{self.folder.uri}/{partition}"
@@ -166,6 +183,9 @@ class StagedRun:
         SetupError
             If this process does not see what Spark wrote.
         """
+        branch = self.branch
+        if branch is not None:
+            return branch.rows(spark, " OR ".join(Partition.parse(partition).condition for partition in partitions))
         missing = sorted(set(partitions) - set(self.folder.names()))
         if missing:
             raise SetupError(
@@ -180,15 +200,30 @@ class StagedRun:
         """Whether a run was killed while it removed this stage, so that some of its rows may be missing."""
         return (self.state or {}).get("status") == REMOVED
 
+    def has_lost_its_branch(self, spark: SparkSession) -> bool:
+        """Tell whether the rows were on a branch that somebody has dropped, perhaps with its table."""
+        branch = self.branch
+        return branch is not None and not branch.exists(spark)
+
     def remove(self) -> None:
-        """Remove the rows and then the state, which meanwhile says that the removal has begun."""
+        """Remove files of rows and then the state, which meanwhile says that the removal has begun."""
         if self.state is not None:
             self.save(status=REMOVED)
         for name in self.folder.names():
-            if name != STATE_FILE:
+            if name not in (STATE_FILE, BRANCH_FILE):
                 self.folder.remove(name)
         parent, _, name = self.folder.uri.rpartition("/")
         Folder(parent).remove(name)
+
+
+def remove_stage(spark: SparkSession, stage: StagedRun) -> None:
+    """Remove what a run has staged, wherever its rows are."""
+    branch = stage.branch
+    if branch is not None:
+        if stage.state is not None:
+            stage.save(status=REMOVED)
+        branch.drop(spark)
+    stage.remove()
 
 
 def staged_names(staging: Folder) -> list[str]:

@@ -10,7 +10,7 @@ from pyspark.errors import AnalysisException
 from bert_spark.errors import DataError
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.outputs import output_schema, path_exists, read_output
-from bert_spark.tables.ownership import mark_owner
+from bert_spark.tables.ownership import mark_owner, owner_of
 from bert_spark.tables.schema import drop_hidden
 from bert_spark.tables.writers import sized_files
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Partition:
-    """One value of the partition column."""
+class Partition:
+    """One value of the partition column of an output."""
 
     column: str
     value: str
 
     @classmethod
-    def parse(cls, partition: str) -> _Partition:
+    def parse(cls, partition: str) -> Partition:
         """Return the partition of a folder's name, "column=value"."""
         column, _, value = partition.partition("=")
         return cls(column, value)
@@ -40,6 +40,11 @@ class _Partition:
     def condition(self) -> str:
         """The SQL condition that selects its rows."""
         return f"{self.column} = {self.literal}"
+
+    @property
+    def alias(self) -> str:
+        """The value in SQL, named as the column."""
+        return f"{self.literal} AS {self.column}"
 
     def folder(self, output: OutputConfig) -> str:
         """Return its folder in an output that is a folder of files."""
@@ -83,7 +88,7 @@ def replace_partition(spark: SparkSession, rows: DataFrame, output: OutputConfig
     DataError
         If an output table lacks one of the columns of `rows`.
     """
-    target = _Partition.parse(partition)
+    target = Partition.parse(partition)
     with sized_files(spark, drop_hidden(rows), output) as sized:
         if output.format == "table":
             _replace_in_table(spark, sized, output, target)
@@ -94,34 +99,50 @@ def replace_partition(spark: SparkSession, rows: DataFrame, output: OutputConfig
     return count_partition_rows(spark, output, partition)
 
 
-def _replace_in_table(spark: SparkSession, rows: DataFrame, output: OutputConfig, target: _Partition) -> None:
+def _replace_in_table(spark: SparkSession, rows: DataFrame, output: OutputConfig, target: Partition) -> None:
     path = str(output.path)
-    if not spark.catalog.tableExists(path):
-        with_key = rows.selectExpr("*", f"{target.literal} AS {target.column}")
-        with_key.limit(0).write.partitionBy(target.column).saveAsTable(path)
-    mark_owner(spark, rows, output)
-    table_columns = [column for column in spark.table(path).columns if column != target.column]
+    create_table(spark, rows, output, target)
+    mark_owner(spark, owner_of(rows.schema), output)
+    rows_for_table(spark, rows, output, target).drop(target.column).createOrReplaceTempView("bert_spark_staged")
+    spark.sql(f"INSERT OVERWRITE TABLE {path} PARTITION ({target.condition}) SELECT * FROM bert_spark_staged")
+    spark.catalog.dropTempView("bert_spark_staged")
+
+
+def create_table(spark: SparkSession, rows: DataFrame, output: OutputConfig, target: Partition) -> None:
+    """Create an empty table with the columns of `rows` and the partition's, unless it exists. No row is computed."""
+    if not spark.catalog.tableExists(str(output.path)):
+        schema = rows.selectExpr("*", target.alias).schema
+        spark.createDataFrame([], schema).write.partitionBy(target.column).saveAsTable(str(output.path))
+
+
+def rows_for_table(spark: SparkSession, rows: DataFrame, output: OutputConfig, target: Partition) -> DataFrame:
+    """Return rows of a partition with the columns of an existing table; raise as `check_table_columns` does."""
+    check_table_columns(spark, rows, output)
+    names = [f"`{column}`" for column in spark.table(str(output.path)).columns if column != target.column]
+    return rows.selectExpr(*names, target.alias)
+
+
+def check_table_columns(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> None:
+    """Raise DataError if an existing table lacks one of the columns of `rows`."""
+    path = str(output.path)
+    table_columns = spark.table(path).columns
     missing = [column for column in rows.columns if column.lower() not in map(str.lower, table_columns)]
     if missing:
         raise DataError(
             f"table {path} has no columns {missing}, which this run's rows have; add them (ALTER TABLE {path} ADD "
-            "COLUMNS) and run again, which needs no BERT, or pass another --output"
+            "COLUMNS) and run again, which encodes no row that is staged, or pass another --output"
         )
-    columns = ", ".join(f"`{column}`" for column in table_columns)
-    rows.createOrReplaceTempView("bert_spark_staged")
-    spark.sql(f"INSERT OVERWRITE TABLE {path} PARTITION ({target.condition}) SELECT {columns} FROM bert_spark_staged")
-    spark.catalog.dropTempView("bert_spark_staged")
 
 
-def _replace_in_delta(rows: DataFrame, output: OutputConfig, target: _Partition) -> None:
-    with_key = rows.selectExpr("*", f"{target.literal} AS {target.column}")
+def _replace_in_delta(rows: DataFrame, output: OutputConfig, target: Partition) -> None:
+    with_key = rows.selectExpr("*", target.alias)
     writer = with_key.write.format("delta").mode("overwrite").option("replaceWhere", target.condition)
     writer.partitionBy(target.column).save(str(output.path))
 
 
 def count_partition_rows(spark: SparkSession, output: OutputConfig, partition: str) -> int:
     """Return how many rows one partition, "column=value", of an output holds."""
-    target = _Partition.parse(partition)
+    target = Partition.parse(partition)
     if output.format not in ("table", "delta"):
         try:
             return spark.read.format(output.format).load(target.folder(output)).count()

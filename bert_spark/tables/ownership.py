@@ -12,7 +12,8 @@ from bert_spark.tables.outputs import output_is_empty, output_schema, table_prop
 from bert_spark.tables.provenance import ARTEFACT_KEY, ENCODER_KEY, FINGERPRINT_KEY
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
+    from pyspark.sql import types as T
 
 
 def conflicting_owner(
@@ -59,14 +60,14 @@ def conflicting_owner(
     )
 
 
-def mark_owner(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> None:
+def owner_of(columns: T.StructType) -> dict[str, str]:
+    """Return what the metadata of columns says of the model that made their vectors or labels."""
+    keys = (FINGERPRINT_KEY, ARTEFACT_KEY)
+    return {key: field.metadata[key] for field in columns.fields for key in keys if key in field.metadata}
+
+
+def mark_owner(spark: SparkSession, owner: Mapping[str, str], output: OutputConfig) -> None:
     """Store in a table's properties which model made its vectors or labels: Iceberg keeps no metadata of columns."""
-    owner = {
-        key: field.metadata[key]
-        for field in rows.schema.fields
-        for key in (FINGERPRINT_KEY, ARTEFACT_KEY)
-        if key in field.metadata
-    }
     if not owner.items() <= table_properties(spark, output).items():
         pairs = ", ".join(f"'{key}' = '{value}'" for key, value in owner.items())
         spark.sql(f"ALTER TABLE {output.path} SET TBLPROPERTIES ({pairs})")

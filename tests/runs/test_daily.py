@@ -13,6 +13,7 @@ from bert_spark.errors import LockedError
 from bert_spark.runs import publish
 from bert_spark.runs.output_lock import locked_output
 from bert_spark.runs.staging_area import staging_area_for
+from bert_spark.tables import output_partitions
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.input_size import input_bytes
 from bert_spark.tables.repartitioning import partition_count
@@ -168,12 +169,17 @@ def test_a_stopped_range_continues_with_its_first_unpublished_day(spark, three_d
     assert {day: len(rows) for day, rows in three_days.rows().items()} == dict(zip(DAYS, (5, 6, 7), strict=True))
 
 
-def test_a_range_whose_output_was_removed_starts_again(three_days):
-    three_days.write_day(DAYS[1], 6, missing=3)
+def test_a_range_whose_output_was_removed_starts_again(three_days, monkeypatch):
+    """Also if the first run after that dies when the output is there again."""
+    three_days.write_day(DAYS[2], 7, missing=3)
     backfill = ["--from", DAYS[0], "--to", DAYS[2], *BY_COLUMN]
     assert three_days.score(*backfill) == 4
     shutil.rmtree(three_days.output)
-    three_days.write_day(DAYS[1], 6)
+    three_days.write_day(DAYS[2], 7)
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "replace_partition", lambda *args: [output_partitions.replace_partition(*args), 1 / 0])
+        with pytest.raises(ZeroDivisionError):
+            three_days.score(*backfill)
     assert three_days.score(*backfill) == 0
     assert sorted(three_days.rows()) == DAYS
 

@@ -36,12 +36,12 @@ def area(tmp_path):
 
 def test_nothing_is_removed_unless_it_is_asked_for(area):
     before = area.records.names(), area.staging.names()
-    remove_old(area, None)
+    remove_old(None, area, None)
     assert (area.records.names(), area.staging.names()) == before
 
 
 def test_what_is_older_is_removed(area, caplog):
-    remove_old(area, 30)
+    remove_old(None, area, 30)
     left = {name.rpartition("-")[2].removesuffix(".json") for name in area.records.names()}
     assert left == {"out1", "out29", "other1", "other29", "other31", "other400", "renamed"}
     staged = set(area.staging.names())

@@ -1,28 +1,34 @@
 """Histories of scheduled runs that die: every step that changes a file, and a second run from each of these moments.
 
 A run is recorded once. Before each step the folder is copied, as a run that dies there leaves it. The steps are the
-changes that `bert_spark.storage` makes, and the rows that Spark writes. Of rows that Spark writes there are also copies
-in the middle: old files removed, new ones still in `_temporary`, some of them in place. A second run from a copy must
-then end with every key once.
+changes that `bert_spark.storage` makes, the rows that Spark writes, and the commits to an Iceberg table. There are also
+copies in the middle. Of rows that Spark writes: old files removed, new ones still in `_temporary`, some of them in
+place. Of a commit: data written and not committed, committed and not yet named as the newest. A second run from a copy
+must then end with every key once.
 """
 
 import hashlib
 import json
 import re
 import shutil
+import sys
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 from fsspec.implementations.local import LocalFileSystem
-from pyspark.sql import DataFrameWriter
+from pyspark.sql import DataFrameWriter, DataFrameWriterV2, SparkSession
 
 from bert_spark.runs.staging_area import REMOVED
 from tests.support.nightly_runs import DAYS, TEXTS
+from tests.support.row_counter import rows_through_python
 
 LOCKS = "_locks"
+CHANGES = ("ALTER", "CALL", "INSERT")  # first words of SQL that changes a table
+METADATA = (".metadata.json", "version-hint.text")  # the files that Iceberg writes last in a commit, in this order
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,9 @@ class Recorder:
                 patch.setattr(LocalFileSystem, name, self._step_of_storage(name, getattr(LocalFileSystem, name)))
             for name in ("parquet", "save"):
                 patch.setattr(DataFrameWriter, name, self._step_of_spark(getattr(DataFrameWriter, name)))
+            patch.setattr(SparkSession, "sql", self._step_of_table("sql", SparkSession.sql))
+            for owner, name in ((DataFrameWriter, "saveAsTable"), (DataFrameWriterV2, "overwrite")):
+                patch.setattr(owner, name, self._step_of_table(name, getattr(owner, name)))
             yield
         self.copy("the end", "after it")
 
@@ -68,7 +77,7 @@ class Recorder:
     def _step_of_storage(self, name, change):
         def step(fs, path, *args, **kwargs):
             place = Path(LocalFileSystem._strip_protocol(path))
-            if self.root in place.parents and place.relative_to(self.root).parts[0] != LOCKS:
+            if self.root in place.parents and LOCKS not in place.relative_to(self.root).parts:
                 self.copy(f"{name} {self.named(place)}", "before")
             return change(fs, path, *args, **kwargs)
 
@@ -89,6 +98,40 @@ class Recorder:
             self.copy(name, "after")
 
         return step
+
+    def _step_of_table(self, name, change):
+        def step(owner, argument, *args, **kwargs):
+            if self._inside or (name == "sql" and argument.split()[0] not in CHANGES):
+                return change(owner, argument, *args, **kwargs)
+            what = re.sub(r"score.\d{8}T\d{6}.[0-9a-f]{6}", "RUN", argument if name == "sql" else f"{name} rows")
+            before, self._inside = self.copy(what, "before"), True
+            try:
+                return change(owner, argument, *args, **kwargs)
+            finally:
+                self._inside = False
+                self._copy_commit(what, before)
+                self.copy(what, "after")
+
+        return step
+
+    def _copy_commit(self, name, before):
+        """Add what a commit of Iceberg leaves between `before` and now: its last two files are missing, or its last."""
+        changed = [
+            path.relative_to(self.root)
+            for path in self.root.glob("warehouse/**/*")
+            if path.is_file() and not _same_content(path, before / path.relative_to(self.root))
+        ]
+        for when, missing in [("not committed", METADATA), ("committed, not the newest", METADATA[1:])]:
+            draft = self.copies / "draft"
+            shutil.copytree(before, draft)
+            for path in changed:
+                if not path.name.removeprefix(".").removesuffix(".crc").endswith(missing):
+                    (draft / path).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(self.root / path, draft / path)
+            content = content_of(draft)
+            if content not in self._trees:
+                self._add(name, when, content, draft)
+            shutil.rmtree(draft)
 
     def _copy_middles(self, name, before, target):
         """Add what Spark's committer leaves between `before` and now."""
@@ -121,6 +164,10 @@ class Recorder:
         shutil.copytree(tree, self.root)
 
 
+def _same_content(one, other):
+    return other.is_file() and one.read_bytes() == other.read_bytes()
+
+
 def _claims(folder, names):
     """Name what is not copied: the claims of runs that are alive."""
     return [name for name in names if Path(folder).parent.name == LOCKS and name.endswith(".json")]
@@ -139,13 +186,19 @@ def content_of(folder):
 
 def costs_no_bert(tree):
     """Tell whether a copy holds complete staged rows, so that the same run again need not encode anything."""
-    states = [json.loads(file.read_text())["status"] for file in tree.glob("_staging/*/*/state.json")]
+    states = [json.loads(file.read_text())["status"] for file in tree.glob("**/_staging/*/*/state.json")]
     return bool(states) and REMOVED not in states
 
 
-def visible(output):
-    """Return what a reader of a folder of Parquet files sees: partition -> sorted (key, label)."""
+def visible(output, spark=None):
+    """Return what a reader of a folder of Parquet files, or of a table, sees: partition -> sorted (key, label)."""
     rows = {}
+    if isinstance(output, str):
+        table = spark.table(output) if spark.catalog.tableExists(output) else None
+        for row in table.collect() if table else []:
+            name = "batch" if "batch" in table.columns else "run_date"
+            rows.setdefault(f"{name}={row[name]}", []).append((row.key, row.label))
+        return {partition: sorted(found) for partition, found in rows.items()}
     for partition in sorted(output.glob("*=*")):
         tables = [pq.read_table(file, columns=["key", "label"]) for file in sorted(partition.glob("part-*.parquet"))]
         found = [tuple(row.values()) for table in tables for row in table.to_pylist()]
@@ -235,9 +288,13 @@ class History:
         self.other_artefact, self.other_labels = other_artefact, other_labels
         self.keys = [row["key"] for name, rows in way.files.items() for row in rows_of(name, rows)]
 
+    def visible(self):
+        """Return what a reader of the output sees."""
+        return visible(self.nightly.output, self.nightly.spark)
+
     def problems(self, second):
         """Run a second time and return what is wrong then: an empty list if nothing is."""
-        folder, before = self.nightly.folder, visible(self.nightly.output)
+        folder, before = self.nightly.folder, self.visible()
         command = self.way.command(folder)
         if second == "a grown input":
             write_files(self.nightly, {GROWN: 3})
@@ -255,14 +312,14 @@ class History:
             code = self.nightly.score(*command, "--work", str(folder / "elsewhere"))
             if code == 0:
                 return self.wrong(self.labels)
-        if visible(self.nightly.output) != before:
+        if self.visible() != before:
             return [f"exit code {code}, and the output has changed"]
         code = self.nightly.score(*command)  # as the message says
         return [f"exit code {code} of the run that the message names"] if code else self.wrong(self.labels)
 
     def wrong(self, labels):
         """Return what is wrong with the output, its records, the staging folder and the locks."""
-        folder, partitions = self.nightly.folder, visible(self.nightly.output)
+        folder, partitions = self.nightly.folder, self.visible()
         found = Counter(key for rows in partitions.values() for key, _ in rows)
         expected = Counter(self.keys)
         problems = [f"lost {sorted((expected - found).elements())}"] if expected - found else []
@@ -281,4 +338,57 @@ class History:
             problems += [f"no record of {name}" for name, rows in partitions.items() if (name, len(rows)) not in known]
         left = [str(path) for path in folder.glob("**/_staging/*/*")]
         left += [str(path) for path in folder.glob(f"**/{LOCKS}/*/*.json")]
+        left += self.nightly.branches()
         return problems + ([f"left behind: {left}"] if left else [])
+
+
+class Histories:
+    """Recorded runs of every way, and second runs from all their deaths.
+
+    Parameters
+    ----------
+    start
+        Returns new runs in a folder of their own.
+    folder
+        Returns a new folder.
+    labels
+        The labels that an uninterrupted run of the artefact gives to all rows, by key.
+    other
+        Returns another artefact, and the labels of its run.
+    """
+
+    def __init__(self, start, folder, labels, other):
+        self._start, self._folder, self._known = start, folder, {}
+        self._labels, self._other = labels, other
+
+    def recorded(self, name):
+        """Return the runs of a way, and the recorder of their last run."""
+        if name not in self._known:
+            nightly = self._start()
+            prepare(WAYS[name], nightly)
+            recorder = Recorder(nightly.folder, self._folder())
+            with recorder.recording(pytest.MonkeyPatch()):
+                assert nightly.score(*WAYS[name].command(nightly.folder)) == 0
+            self._known[name] = nightly, recorder
+        return self._known[name]
+
+    def check(self, way, second, deaths, runs=None):
+        """Run a second time after each of some deaths of a way; fail with all that went wrong."""
+        (nightly, recorder), wrong = runs or self.recorded(way), []
+        other = self._other() if second == "another model" else (None, None)
+        for death in deaths:
+            recorder.restore(death.tree)
+            history = History(WAYS[way], nightly, self._labels, *other)
+            with rows_through_python(nightly.spark) as encoded:
+                problems = history.problems(second)
+            if any(encoded) and second == "the same" and way != "a range" and costs_no_bert(death.tree):
+                problems.append("BERT ran")
+            wrong += [f"{death.step}, {death.when}: {problem}" for problem in problems]
+        sys.stdout.write(f"| {way} | {second} | {len(deaths)} | {len(wrong)} |\n")
+        assert wrong == []
+
+    def sample(self, way, number, first=0):
+        """Return some deaths of a way, evenly spread; `first` selects others."""
+        deaths = self.recorded(way)[1].deaths
+        step = -(-len(deaths) // number)
+        return deaths[first % step :: step]

@@ -39,6 +39,7 @@ class NightlyRuns:
     def __init__(self, spark, artefact, folder):
         self.spark, self.artefact, self.folder = spark, artefact, folder
         self.input, self.output = folder / "tweets", folder / "scores"
+        self.work = folder  # where rows are staged and records are written
 
     def write_day(self, day, rows, missing=0):
         """Write or overwrite the input of one day as Parquet; the first `missing` rows have no text."""
@@ -55,6 +56,10 @@ class NightlyRuns:
         """Run jobs/score.py and return its exit code."""
         return score.main(self.command(*options))
 
+    def branches(self):
+        """Return the branches of the output besides the main one: a folder has none."""
+        return []
+
     def rows(self, output=None):
         """Return what the output holds: partition -> sorted (key, label)."""
         table = self.spark.read.parquet(str(output or self.output))
@@ -70,7 +75,7 @@ class NightlyRuns:
 
     def records(self, **expected):
         """Return the records that have these values, oldest first."""
-        files = sorted((self.folder / "_manifests").glob("*.json"))
+        files = sorted((self.work / "_manifests").glob("*.json"))
         records = [json.loads(path.read_text()) for path in files]
         return [record for record in records if all(record.get(name) == value for name, value in expected.items())]
 
