@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bert_spark.errors import DataError, FingerprintError, LimitError
 from bert_spark.runs.config import LimitsConfig
 from bert_spark.runs.quality_limits import limit_violations, rows_differ
+from bert_spark.runs.sync_publish import publish_changes
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.output_partitions import count_partition_rows, replace_partition
 
@@ -152,6 +153,9 @@ def _refusal(area: StagingArea, stage: StagedRun, state: dict[str, Any], problem
 
 def _publish(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> dict[str, Any]:
     record, output = state["record"], OutputConfig(**state["output"])
+    if "sync" in state:
+        publish_changes(run, stage, state)
+        return _save_published(run, stage, record)
     published_rows = 0
     for partition in state["partitions"]:
         run.lock.check()
@@ -172,6 +176,10 @@ def _publish(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> dict[st
             f"{record['rows_out']} rows were staged and {published_rows} were published. Run the same command again, "
             "which publishes the staged rows without BERT"
         )
+    return _save_published(run, stage, record)
+
+
+def _save_published(run: Publisher, stage: StagedRun, record: dict[str, Any]) -> dict[str, Any]:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record |= {"status": "published", "published": now}
     run.area.save_record(record)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import logging
 
-from bert_spark.runs.staging_area import DAY_PREFIX, StagedRun, StagingArea
+from bert_spark.runs.staging_area import DAY_PREFIX, SYNC_PREFIX, StagedRun, StagingArea
 from bert_spark.tables.run_records import STAMP, read_record
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def _remove_records(area: StagingArea, oldest: str) -> int:
 def _remove_refused_days(area: StagingArea, oldest: str) -> None:
     for name in area.staging.names():
         stage = StagedRun(area.staging / name)
-        state = (stage.state or {}) if name.startswith(DAY_PREFIX) else {}
+        state = (stage.state or {}) if name.startswith((DAY_PREFIX, SYNC_PREFIX)) else {}
         if state.get("status") == "refused" and state["record"]["started"] < oldest:
             run_id, rows = state["record"]["run_id"], state["record"]["rows_out"]
             logger.warning("giving up %d rows that run %s had staged: they are older than --keep-days", rows, run_id)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_NO_LIMITS = LimitsConfig(max_missing_share=1.0, max_error_share=1.0, max_undated_share=1.0)
+_NO_LIMITS = LimitsConfig(max_missing_share=1.0, max_error_share=1.0, max_undated_share=1.0, max_removed_share=1.0)
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def publish_staged(spark: SparkSession, output: str, work: str | None, run_id: s
             raise FingerprintError(f"{conflict}; give these rows up with --discard {run_id}")
     with locked_output(spark, target, staged.area, f"--publish {run_id}") as lock:
         record = audit_and_publish(_Publishing(spark, staged.area, lock), staged.stage, _NO_LIMITS)
-    return f"published {record['rows_out']} rows that run {run_id} had staged in {record['partition']}"
+    return f"published {record['rows_out']} rows that run {run_id} had staged in {record.get('partition', output)}"
 
 
 def _find(output: str, work: str | None, run_id: str) -> _Staged:
