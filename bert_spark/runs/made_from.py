@@ -13,14 +13,14 @@ from pyspark.sql import types as T
 
 from bert_spark.runs.run_record import without_redacted_words
 from bert_spark.runs.task import Task
-from bert_spark.tables.outputs import output_schema, table_properties
+from bert_spark.tables.outputs import table_properties
 from bert_spark.tables.provenance import TEXT_KEY
 from bert_spark.tables.recorded_models import latest_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from bert_spark.tables.config import OutputConfig
 
@@ -43,18 +43,25 @@ def with_made_from(schema: T.StructType, error_column: str, value: str) -> T.Str
     return T.StructType(fields)
 
 
-def stored_made_from(spark: SparkSession, task: Task, work: str | None) -> str | None:
-    """Return what the computed columns of an existing output were made from; None if nothing says it."""
-    output = task.output
-    schema, properties = output_schema(spark, output), table_properties(spark, output)
-    stated = [field.metadata for field in schema.fields if MADE_FROM_KEY in field.metadata]
-    for metadata in (*stated, properties):
+def stored_made_from(stored: DataFrame, task: Task, work: str | None) -> str | None:
+    """Return what the computed columns of an output were made from; None if nothing says it.
+
+    Parameters
+    ----------
+    stored, task
+        The rows of the output, and the task that computes its columns.
+    work
+        The `--work` of the output's runs.
+    """
+    output, spark, fields = task.output, stored.sparkSession, stored.schema.fields
+    stated = [field.metadata for field in fields if MADE_FROM_KEY in field.metadata]
+    for metadata in (*stated, table_properties(spark, output)):
         if MADE_FROM_KEY in metadata:
             return str(metadata[MADE_FROM_KEY])
     record = latest_record(spark, str(output.path), output.format, task.job, work)
     if "text_column" in record:  # an output of a plain run
         return _as_json(record)
-    texts = {field.metadata[TEXT_KEY] for field in schema.fields if TEXT_KEY in field.metadata}
+    texts = {field.metadata[TEXT_KEY] for field in fields if TEXT_KEY in field.metadata}
     return _as_json({"text_column": texts.pop()}) if len(texts) == 1 else None
 
 

@@ -85,11 +85,16 @@ def discard_staged(output: str, work: str | None, run_id: str) -> str:
     Raises
     ------
     ConfigError
-        If no such run has staged rows.
+        If no such run has staged rows, or some of them are in the output already.
     LockedError
         If a run is at work.
     """
     staged = _find(output, work, run_id)
+    if "moves" in staged.state.get("sync", {}):
+        raise ConfigError(
+            f"run {run_id} was killed while it put its files in place, and some of them are; run the job again, which "
+            f"completes it, or pass --publish {run_id}"
+        )
     with _locked(staged.area, f"--discard {run_id}"):
         if staged.state:
             staged.area.save_record(staged.state["record"] | {"status": "discarded"})

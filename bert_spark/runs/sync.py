@@ -9,6 +9,7 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
 from bert_spark.errors import ConfigError, DataError, LimitError, NoInputError
@@ -26,7 +27,7 @@ from bert_spark.tables.changed_files import file_of_new_rows
 from bert_spark.tables.input_size import input_signature
 from bert_spark.tables.merged_table import ready_table
 from bert_spark.tables.observed_counts import ObservedCounts
-from bert_spark.tables.outputs import output_is_empty, read_output
+from bert_spark.tables.outputs import path_exists, read_output
 from bert_spark.tables.references import find_columns
 from bert_spark.tables.repartitioning import partition_count
 from bert_spark.tables.row_counts import ZERO_COUNTS
@@ -153,13 +154,16 @@ def _synced_columns(task: Task, tweets: DataFrame) -> SyncedColumns:
 
 
 def _stored_rows(run: ScheduledRun, columns: SyncedColumns) -> DataFrame | None:
-    """Return the rows of the output; None if it holds none. A table is created if it does not exist."""
+    """Return the rows of the output; None if it does not exist. A table is created if it does not exist."""
     output = run.task.output
     if output.format == "table":
         ready_table(run.spark, output, columns)
-    if output_is_empty(run.spark, output):
+    elif not path_exists(run.spark, str(output.path), output.format):
         return None
-    stored = read_output(run.spark, output)
+    try:
+        stored = read_output(run.spark, output)
+    except AnalysisException:  # a folder without any file in it yet
+        return None
     partitions = {"run_date", "batch"} & (set(stored.columns) - set(columns.schema.names))
     if partitions:
         raise DataError(
@@ -204,11 +208,13 @@ class _Difference:
     Parameters
     ----------
     tweets, stored, columns
-        The records of the input, the rows of the output (None if it holds none), and the output's columns.
+        The records of the input, the rows of the output (None if it does not exist), and the output's columns.
     stage, record
         The stage, and the record of the run.
     counts
         As `change_counts` names them.
+    all_rows_differ
+        Whether every row of the output is written anew, since its columns or the job's settings were others.
     """
 
     tweets: DataFrame
@@ -217,6 +223,7 @@ class _Difference:
     stage: StagedRun
     record: RunRecord
     counts: dict[str, int]
+    all_rows_differ: bool
 
     @classmethod
     def of(cls, run: ScheduledRun, tweets: DataFrame, stored: DataFrame | None, columns: SyncedColumns) -> _Difference:
@@ -231,12 +238,17 @@ class _Difference:
         stage = StagedRun(run.area.staging / f"{SYNC_PREFIX}{record.content['run_id']}")
         records = record.count_input(tweets, columns.text_column)
         now = described_input(records, input_columns(records, columns.text_column), columns)
-        before = now.limit(0).withColumn(FILE, F.lit("")) if stored is None else _described(run, stored, columns)
+        same_columns, same_texts = _what_is_same(run, stored, columns)
+        if stored is None:
+            before = now.limit(0).withColumn(FILE, F.lit(""))
+        else:
+            file = F.lit(None).cast("string") if task.output.format == "table" else F.col("_metadata.file_path")
+            before = described_output(stored, columns, file, same_columns=same_columns, same_texts=same_texts)
         counted = ObservedCounts(compared(now, before), change_counts())
         with show_progress(run.spark, f"{task.job}, comparing"):
             changed = counted.rows.where(F.col(CHANGE) != UNCHANGED).select(ID, CHANGE, FILE)
             changed.write.mode("overwrite").parquet(stage.path(PLAN))
-        found = cls(tweets, stored, columns, stage, record, counted.result())
+        found = cls(tweets, stored, columns, stage, record, counted.result(), not (same_columns and same_texts))
         try:
             check_ids(found.counts, columns.id_column, str(task.source.path), str(task.output.path))
         except DataError:
@@ -264,27 +276,27 @@ class _Difference:
         }
 
 
-def _described(run: ScheduledRun, stored: DataFrame, columns: SyncedColumns) -> DataFrame:
-    """Return the output as it is compared; see `described_output`."""
-    task, is_table = run.task, run.task.output.format == "table"
+def _what_is_same(run: ScheduledRun, stored: DataFrame | None, columns: SyncedColumns) -> tuple[bool, bool]:
+    """Tell whether the output's columns of the input are those of now, and whether its results hold for equal texts."""
+    if stored is None:
+        return False, False
     types = {field.name: field.dataType.simpleString() for field in stored.schema.fields}
     wanted = {field.name: field.dataType.simpleString() for field in columns.schema.fields}
     # A table keeps its types, and columns of its own.
-    same_columns = is_table or (
+    same_columns = run.task.output.format == "table" or (
         types.keys() == wanted.keys() and all(types[name] == wanted[name] for name in columns.kept)
     )
     same_texts = _computes_the_same(run, stored, columns)
     if not same_texts:
-        logger.warning("all rows of %s are computed anew: they were made with other settings", task.output.path)
-    file = F.lit(None).cast("string") if is_table else F.col("_metadata.file_path")
-    return described_output(stored, columns, file, same_columns=same_columns, same_texts=same_texts)
+        logger.warning("all rows of %s are computed anew: they were made with other settings", run.task.output.path)
+    return same_columns, same_texts
 
 
 def _computes_the_same(run: ScheduledRun, stored: DataFrame, columns: SyncedColumns) -> bool:
     """Tell whether the computed columns of the output are those of this run for the same text."""
     if not find_columns(stored.schema, columns.text_column) or not set(columns.computed) <= set(stored.columns):
         return False
-    earlier = stored_made_from(run.spark, run.task, run.schedule.work)
+    earlier = stored_made_from(stored, run.task, run.schedule.work)
     return earlier == made_from(run.task) or (earlier is None and run.task.output.trust_output)
 
 
@@ -393,4 +405,5 @@ def _places(run: ScheduledRun, found: _Difference, rows: int) -> dict[str, Any]:
         "files": files,
         "file_of_new_rows": file,
         "own_files": not rows or (file is None and found.counts[ADDED] > 0),
+        "replaces_all": found.all_rows_differ,
     }

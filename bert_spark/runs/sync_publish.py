@@ -97,9 +97,10 @@ def _write_files(
                 moves["replaced"][file_name(uri)] = f"versions/{folder}/{new}"
             else:
                 moves["removed"].append(file_name(uri))
+    if sync["replaces_all"]:  # files without rows have the old columns too
+        moves["removed"] += sorted(set(sync["files"]) - {file_name(uri) for uri in concerned})
     if sync["own_files"]:
-        write_new_rows(run.spark, plan, upserts, columns, output, f"{target}/added")
-        moves["added"] = _data_files(files, "added")
+        moves["added"] = write_new_rows(run.spark, plan, upserts, columns, output, f"{target}/added")
     return moves
 
 

@@ -13,7 +13,8 @@ from bert_spark.errors import SetupError
 from bert_spark.runs.staging_area import StagedRun, StagingArea
 from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.sync_rows import ID, SyncedColumns
+from bert_spark.tables.sync_plan import CHANGE
+from bert_spark.tables.sync_rows import FILE, ID, SyncedColumns
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -42,19 +43,21 @@ class StagedChanges:
     @property
     def plan(self) -> DataFrame:
         """What happens to each changed id."""
-        return self.stage.rows(self.spark, [PLAN])
+        return self._read(PLAN, T.StructType([T.StructField(name, T.StringType()) for name in (ID, CHANGE, FILE)]))
 
     @property
     def upserts(self) -> DataFrame:
         """The rows to add or to replace: ID, and the columns of the output."""
-        fields = [*self.columns.schema.fields, T.StructField(ID, T.StringType())]
-        rows = self.spark.createDataFrame([], T.StructType(fields))
-        present = set(self.stage.folder.names())
+        schema = T.StructType([*self.columns.schema.fields, T.StructField(ID, T.StringType())])
+        rows, present = self.spark.createDataFrame([], schema), set(self.stage.folder.names())
         for name in (ENCODED_ROWS, OTHER_ROWS):
             if name in present:
-                staged = self.stage.rows(self.spark, [name])
-                rows = rows.unionByName(staged.select(ID, *self.columns.of_output(staged)))
+                rows = rows.unionByName(self._read(name, schema))
         return rows
+
+    def _read(self, name: str, schema: T.StructType) -> DataFrame:
+        """Return the rows of one folder. With their schema Spark need not look for it in the files."""
+        return self.spark.read.schema(schema).parquet(self.stage.path(name))
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,10 @@ def write_new_versions(
 
 def write_new_rows(
     spark: SparkSession, plan: DataFrame, upserts: DataFrame, columns: SyncedColumns, output: OutputConfig, target: str
-) -> None:
-    """Write the rows that get files of their own to the folder `target`; a file without rows if there are none.
+) -> list[str]:
+    """Write the rows that get files of their own to the folder `target`; return the names of these files.
+
+    Spark writes a file without rows too if its first task has none. It is left out unless there is no other.
 
     Parameters
     ----------
@@ -98,6 +100,9 @@ def write_new_rows(
     rows = upserts.join(added, ID, "left_semi")
     with sized_files(spark, rows.select(*columns.of_output(rows)), output) as sized:
         sized.write.mode("overwrite").parquet(target)
+    written = spark.read.parquet(target)
+    filled = written.select("_metadata.file_path").distinct().collect()
+    return sorted(map(file_name, [row[0] for row in filled] or written.inputFiles()[:1]))
 
 
 def file_name(uri: str) -> str:

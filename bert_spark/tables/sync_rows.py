@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from bert_spark.encoding.error_reasons import MALFORMED_ROW, MISSING_TEXT
+from bert_spark.encoding.error_reasons import MALFORMED_ROW, OUT_OF_MEMORY
 from bert_spark.errors import DataError
 from bert_spark.tables.references import find_columns, path_column, path_type
 from bert_spark.tables.row_digests import row_digest, text_digest
@@ -150,8 +150,9 @@ def described_output(
 
 
 def _stored_text(rows: DataFrame, columns: SyncedColumns) -> Column:
-    """Return the digest of a row's text. That of a row that failed equals no other, so that it is encoded again."""
+    """Return the digest of a row's text. That of a row that ran out of memory equals no other: it is tried again."""
     error = exact_column(columns.error_column)
-    failed = error.isNotNull() & ~error.isin(MISSING_TEXT, MALFORMED_ROW)
     malformed = F.coalesce(error == MALFORMED_ROW, F.lit(False))
-    return F.when(failed, F.lit(_OTHER)).otherwise(text_digest(text_value(rows, columns.text_column), malformed))
+    return F.when(error == OUT_OF_MEMORY, F.lit(_OTHER)).otherwise(
+        text_digest(text_value(rows, columns.text_column), malformed)
+    )

@@ -1,4 +1,4 @@
-"""No row is stale, lost or doubled after random histories in which runs die. A sample runs always, 100 with `-m slow`."""
+"""No row is stale, lost or doubled after random histories in which runs die. A sample runs always, 100 with -m slow."""
 
 import pytest
 

@@ -1,7 +1,7 @@
 """Random histories of a table that is kept in step with its source, with runs that die at any step.
 
-In each step the source changes at random, and a run is recorded: its folder is copied before each change of a file. From
-one of these copies, as a run that died there leaves it, a further run starts. It must bring the table into step.
+In each step the source changes at random, and a run is recorded: its folder is copied before each change of a file.
+From one of these copies, as a run that died there leaves it, a further run starts. It must bring the table into step.
 """
 
 import random

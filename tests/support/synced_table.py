@@ -1,15 +1,17 @@
-"""A table that jobs/embed.py keeps in step with its source: rows change, and the output is compared with them by pandas."""
+"""A table that jobs/embed.py keeps in step with its source. Its rows change, and pandas compares the two."""
 
 import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bert_spark import BertEncoder, EncoderConfig
 from jobs import embed
 
 COLUMNS = ["id", "text", "likes"]
+SCHEMA = pa.schema({"id": pa.int64(), "text": pa.string(), "likes": pa.int64()})
 
 
 class SyncedTable:
@@ -22,12 +24,11 @@ class SyncedTable:
         self._encoder = BertEncoder.from_config(EncoderConfig(model=self.model, device="cpu"))
         self._vectors = {}
 
-    def write(self, name="tweets", rows=None):
+    def write(self):
         """Write the source as one Parquet file, and return its path."""
-        values = [(key, *row) for key, row in (self.rows if rows is None else rows).items()]
-        frame = pd.DataFrame(values, columns=COLUMNS).astype({"id": "int64", "text": object, "likes": "int64"})
-        frame.to_parquet(self.folder / f"{name}.parquet", index=False)
-        return str(self.folder / f"{name}.parquet")
+        values = [dict(zip(COLUMNS, (key, *row), strict=True)) for key, row in self.rows.items()]
+        pq.write_table(pa.Table.from_pylist(values, schema=SCHEMA), self.folder / "tweets.parquet")
+        return str(self.folder / "tweets.parquet")
 
     def run(self, *options, source=None):
         """Write the source, run jobs/embed.py --sync, and return its exit code."""
@@ -51,20 +52,20 @@ class SyncedTable:
         known = {row.id: row for row in stored.itertuples()}
         if known.keys() != self.rows.keys():
             problems.append(f"missing {self.rows.keys() - known.keys()}, gone {known.keys() - self.rows.keys()}")
+        self._encode({text for text, _ in self.rows.values()} - self._vectors.keys() - {None})
         for key in known.keys() & self.rows.keys():
             row, (text, likes) = known[key], self.rows[key]
             if (row.text, row.likes) != (text, likes):
                 problems.append(f"stale row {key}")
             elif text is None:
                 problems += [] if row.embedding is None and row.error == "missing text" else [f"error of {key}"]
-            elif row.embedding is None or not np.allclose(row.embedding, self._vector(text), atol=1e-5):
+            elif row.embedding is None or not np.allclose(row.embedding, self._vectors[text], atol=1e-5):
                 problems.append(f"vector of {key}")
         return problems
 
-    def _vector(self, text):
-        if text not in self._vectors:
-            self._vectors[text] = self._encoder.encode([text])[0]
-        return self._vectors[text]
+    def _encode(self, texts):
+        if texts:
+            self._vectors |= dict(zip(sorted(texts), self._encoder.encode(sorted(texts)), strict=True))
 
     def records(self, **expected):
         """Return the records that have these values, oldest first."""
