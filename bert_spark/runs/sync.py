@@ -86,6 +86,7 @@ def publish_in_step(run: ScheduledRun) -> list[dict[str, Any]]:
     if stage is None:
         found = _Difference.of(run, tweets, stored, columns)
         if not found.plan_rows:
+            found.stage.remove()
             return recovered or [_unchanged(run, found)]
         stage = _stage_changes(run, found, key)
     return [*recovered, audit_and_publish(run, stage, run.limits)]
@@ -302,7 +303,6 @@ def _computes_the_same(run: ScheduledRun, stored: DataFrame, columns: SyncedColu
 
 def _unchanged(run: ScheduledRun, found: _Difference) -> dict[str, Any]:
     """Return the record of a run that has nothing to change."""
-    found.stage.remove()
     if run.schedule.require_input:
         raise NoInputError(f"output {run.task.output.path!r} is in step with the input: nothing to do")
     counts: dict[str, Any] = dict(ZERO_COUNTS)
