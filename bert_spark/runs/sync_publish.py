@@ -13,6 +13,7 @@ from bert_spark.runs.staging_area import StagedRun
 from bert_spark.runs.sync_stage import OutputFiles, StagedChanges
 from bert_spark.tables.changed_files import NUMBER, file_name, write_new_rows, write_new_versions
 from bert_spark.tables.config import OutputConfig
+from bert_spark.tables.input_size import literal_paths
 from bert_spark.tables.merged_table import holds_changes, merge_changes
 from bert_spark.tables.outputs import read_output
 from bert_spark.tables.ownership import mark_owner
@@ -31,7 +32,7 @@ def publish_changes(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> 
     Raises
     ------
     DataError
-        If another run has written the output since the changes were staged.
+        If another run has written the output since the changes were staged, or the new files lack a row.
     LockedError
         If another run has taken the lock.
     """
@@ -39,23 +40,19 @@ def publish_changes(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> 
     changes = StagedChanges(run.spark, stage, SyncedColumns.parse(state["sync"]["columns"]))
     run.lock.check()
     if output.format == "table":
-        _merge(run, changes, output)
+        _merge(run, changes, state["sync"], output)
     else:
         _replace_files(run, changes, state, output)
     run.lock.remember_place()
-    rows, expected = read_output(run.spark, output).count(), state["record"]["rows_out"]
-    if rows != expected:
-        raise DataError(
-            f"output {output.path!r} holds {rows} rows after the run, and {expected} were expected. Run the same "
-            "command again, which compares it with the input anew"
-        )
 
 
-def _merge(run: Publisher, changes: StagedChanges, output: OutputConfig) -> None:
+def _merge(run: Publisher, changes: StagedChanges, sync: dict[str, Any], output: OutputConfig) -> None:
     """Merge the changes into a table, unless a killed run has merged them: each MERGE leaves a snapshot."""
     removed = changes.plan.where(F.col(CHANGE) == REMOVED).select(ID)
     upserts, columns = changes.upserts, changes.columns
-    if not holds_changes(read_output(run.spark, output), removed, upserts, columns):
+    begun = sync.get("begun", False)
+    if not (begun and holds_changes(read_output(run.spark, output), removed, upserts, columns)):
+        changes.stage.save(sync=sync | {"begun": True})
         merge_changes(run.spark, output, removed, upserts, columns)
     mark_owner(run.spark, upserts.select(*columns.of_output(upserts)), output)
     mark_made_from(run.spark, output, columns.schema, columns.error_column)
@@ -70,16 +67,17 @@ def _replace_files(run: Publisher, changes: StagedChanges, state: dict[str, Any]
             f"changed. Give them up with --discard {state['record']['run_id']}, and run the job again"
         )
     if "moves" not in sync:
-        sync = sync | {"moves": _write_files(run, changes, files, sync, output)}
+        sync = sync | {"moves": _write_files(run, changes, files, state, output)}
         changes.stage.save(sync=sync)
     _put_in_place(run, files, sync["moves"])
     files.beside.remove(files.new_files)
 
 
 def _write_files(
-    run: Publisher, changes: StagedChanges, files: OutputFiles, sync: dict[str, Any], output: OutputConfig
+    run: Publisher, changes: StagedChanges, files: OutputFiles, state: dict[str, Any], output: OutputConfig
 ) -> dict[str, Any]:
     """Write the new files beside the output; return which files they add, replace and remove."""
+    sync, record = state["sync"], state["record"]
     upserts, columns = changes.upserts, changes.columns
     plan = changes.plan.withColumn(
         FILE, F.when(F.col(CHANGE) == ADDED, F.lit(sync["file_of_new_rows"])).otherwise(F.col(FILE))
@@ -87,7 +85,9 @@ def _write_files(
     target = f"{files.beside.uri}/{files.new_files}"
     concerned = sorted(row[0] for row in plan.where(F.col(FILE).isNotNull()).select(FILE).distinct().collect())
     moves: dict[str, Any] = {"added": [], "replaced": {}, "removed": []}
+    expected, written_rows = record["rows_added"] - record["rows_removed"], 0
     if concerned:
+        expected += _rows(run, literal_paths(concerned))
         write_new_versions(run.spark, concerned, plan, upserts, columns, f"{target}/versions")
         written = set((files.beside / files.new_files / "versions").names())
         for number, uri in enumerate(concerned):
@@ -97,11 +97,23 @@ def _write_files(
                 moves["replaced"][file_name(uri)] = f"versions/{folder}/{new}"
             else:
                 moves["removed"].append(file_name(uri))
+        written_rows += _rows(run, [f"{target}/versions"]) if moves["replaced"] else 0
     if sync["replaces_all"]:  # files without rows have the old columns too
         moves["removed"] += sorted(set(sync["files"]) - {file_name(uri) for uri in concerned})
     if sync["own_files"]:
         moves["added"] = write_new_rows(run.spark, plan, upserts, columns, output, f"{target}/added")
+        written_rows += _rows(run, [f"{target}/added"])
+    if written_rows != expected:
+        run_id = record["run_id"]
+        raise DataError(
+            f"the new files of output {output.path!r} hold {written_rows} rows, and {expected} were expected; nothing "
+            f"was changed. Run the same command again, or give the changes up with --discard {run_id}"
+        )
     return moves
+
+
+def _rows(run: Publisher, paths: list[str]) -> int:
+    return run.spark.read.parquet(*paths).count()
 
 
 def _data_files(files: OutputFiles, folder: str) -> list[str]:

@@ -99,9 +99,11 @@ def holds_changes(stored: DataFrame, removed: DataFrame, upserts: DataFrame, col
         As in `merge_changes`.
     """
     names = columns.schema.names
-    here = columns.with_id(stored).select(ID, row_digest(stored, names).alias(ROW))
+    rows = columns.with_id(stored)
+    here = rows.join(upserts.select(ID), ID, "left_semi")
+    found = here.select(ID, row_digest(here, names).alias(ROW))
     wanted = upserts.select(ID, row_digest(upserts, names).alias(ROW))
-    return here.join(removed, ID, "left_semi").isEmpty() and wanted.join(here, [ID, ROW], "left_anti").isEmpty()
+    return rows.join(removed, ID, "left_semi").isEmpty() and wanted.join(found, [ID, ROW], "left_anti").isEmpty()
 
 
 def _id_in_sql(columns: SyncedColumns) -> str:
