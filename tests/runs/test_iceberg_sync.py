@@ -1,61 +1,95 @@
 """An Iceberg table is kept in step with its source: one MERGE, one snapshot; none if nothing differs."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests.support.paths import ROOT
-from tests.support.timeouts import HANGS_AFTER_S
+from bert_spark.runs import sync_publish
+from tests.support.row_counter import rows_through_python
+from tests.support.synced_table import SyncedTable, counts
 
-JARS = os.environ.get("ICEBERG_JARS")
-pytestmark = pytest.mark.skipif(
-    not JARS, reason="Iceberg jar missing: set ICEBERG_JARS=iceberg-spark-runtime-4.0_2.13-….jar"
-)
-
-
-@pytest.fixture(scope="module")
-def seen(tiny_bert, tmp_path_factory):
-    """Run tests/support/iceberg_sync_app.py; return what it saw."""
-    folder = tmp_path_factory.mktemp("iceberg")
-    command = [
-        sys.executable,
-        str(ROOT / "tests" / "support" / "iceberg_sync_app.py"),
-        JARS,
-        str(tiny_bert),
-        str(folder),
-    ]
-    variables = os.environ | {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable}
-    done = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=HANGS_AFTER_S)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return json.loads((folder / "seen.json").read_text())
+iceberg = pytest.importorskip("tests.support.iceberg", reason="needs the session with Iceberg")
+pytestmark = pytest.mark.skipif(not iceberg.jars(), reason="Iceberg jar missing: set ICEBERG_JARS")
 
 
-@pytest.mark.parametrize(
-    ("run", "code", "encoded", "new_snapshots"),
-    [
-        ("first", 0, 8, 1),
-        ("nothing differs", 0, 0, 0),
-        ("changes", 0, 2, 1),
-        ("a column of somebody else's", 0, 0, 1),  # that of the UPDATE before it
-        ("killed after the merge", None, 2, 1),
-        ("after the kill", 0, 0, 0),
-        ("most ids gone", 4, 0, 0),
-        ("another model", 1, 0, 0),
-    ],
-)
-def test_a_run_leaves_one_snapshot_if_anything_differs(seen, run, code, encoded, new_snapshots):
-    names = list(seen["runs"])
-    before = names[names.index(run) - 1] if run != "first" else None
-    earlier = len(seen["runs"][before]["snapshots"]) if before else 0
-    found = seen["runs"][run]
-    assert (found["code"], found["encoded"], len(found["snapshots"]) - earlier) == (code, encoded, new_snapshots)
-    assert found["problems"] == [] or run == "most ids gone"
+class IcebergTable(SyncedTable):
+    """A synced table whose output is an Iceberg table."""
+
+    def __init__(self, spark, model, folder):
+        super().__init__(spark, model, folder)
+        self.output = f"{iceberg.add_catalog(spark, folder / 'tables')}.db.vectors"
+        self.rows = {key: (f"hello number {key}", key) for key in range(8)}
+
+    def run(self, *options):
+        """Run the job into the table, and return its exit code."""
+        return super().run("--output-format", "table", "--work", self.folder / "work", *options)
+
+    def stored(self, output=None):
+        """Return the rows of the table."""
+        return [row.asDict() for row in self.spark.table(self.output).collect()]
+
+    def snapshots(self):
+        """Return the number of the table's snapshots."""
+        return self.spark.table(f"{self.output}.snapshots").count()
 
 
-def test_columns_of_others_keep_their_values_and_the_table_names_its_model(seen):
-    assert seen["notes"] == {"1": "seen", "2": "seen"}
-    assert json.loads(seen["properties"]["bert_spark.made_from"]) == {"text_column": "text"}
-    assert "bert_spark.fingerprint" in seen["properties"]
+@pytest.fixture
+def table(spark, tiny_bert, tmp_path):
+    """Return a table of 8 rows, embedded once."""
+    table = IcebergTable(spark, tiny_bert, tmp_path)
+    assert table.run() == 0
+    assert table.problems() == []
+    assert table.snapshots() == 1
+    return table
+
+
+def change(table):
+    """Change a text and another column, add a row, and remove one."""
+    table.rows |= {1: ("another text", 1), 2: (table.rows[2][0], 99), 20: ("new", 20)}
+    del table.rows[3]
+
+
+def test_what_differs_is_merged_in_one_snapshot_and_nothing_makes_none(spark, table):
+    assert table.run() == 0
+    assert table.snapshots() == 1
+    spark.sql(f"ALTER TABLE {table.output} ADD COLUMN note string")
+    spark.sql(f"UPDATE {table.output} SET note = 'seen' WHERE id IN (1, 2)")
+    change(table)
+    before = table.snapshots()
+    with rows_through_python(spark) as encoded:
+        assert table.run() == 0
+    assert encoded == [2]
+    assert counts(table.records(status="published")[-1]) == (1, 2, 1, 5, 2)
+    assert table.problems() == []
+    assert table.snapshots() == before + 1
+    noted = spark.table(table.output).where("note = 'seen'").collect()
+    assert sorted(row.id for row in noted) == [1, 2]  # somebody else's column keeps its values
+    properties = {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {table.output}").collect()}
+    assert properties["bert_spark.made_from"] == '{"text_column": "text"}'
+    assert table.run("--max-length", "9") == 1  # another model
+
+
+@pytest.mark.parametrize("step", ["merge_changes", "mark_made_from"])
+def test_a_run_that_died_beside_the_merge_is_completed_without_bert_and_with_one_snapshot(
+    spark, table, monkeypatch, step
+):
+    change(table)
+
+    def die(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sync_publish, step, die)
+        with pytest.raises(KeyboardInterrupt):
+            table.run()
+    with rows_through_python(spark) as encoded:
+        assert table.run() == 0
+    assert encoded == []
+    assert table.problems() == []
+    assert table.snapshots() == 2
+
+
+def test_an_input_without_most_ids_changes_nothing(table):
+    rows, table.rows = table.rows, {1: table.rows[1]}
+    assert table.run() == 4
+    table.rows = rows
+    assert table.problems() == []
+    assert table.snapshots() == 1

@@ -202,6 +202,17 @@ def test_an_output_of_another_kind_of_run_and_one_with_doubled_ids_are_refused(t
     assert "has the partition column 'run_date'" in caplog.text
 
 
+def test_a_table_without_merge_is_refused_before_bert(spark, table, caplog):
+    table.output = "no_merge"
+    with rows_through_python(spark) as rows:
+        assert table.run("--output-format", "table", "--work", table.folder / "work") == 2
+    assert rows == []
+    assert (
+        "has the format parquet, which has no MERGE INTO; expected one of ['delta', 'iceberg', 'hudi']" in caplog.text
+    )
+    assert not spark.catalog.tableExists("no_merge")
+
+
 def test_labels_are_kept_in_step_and_stored_vectors_refused(spark, artefact, table, caplog):
     output = table.folder / "scores"
 

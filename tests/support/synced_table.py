@@ -69,7 +69,7 @@ class SyncedTable:
 
     def records(self, **expected):
         """Return the records that have these values, oldest first."""
-        files = sorted((self.folder / "_manifests").glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+        files = sorted(self.folder.glob("**/_manifests/*.json"), key=lambda file: file.stat().st_mtime_ns)
         records = [json.loads(path.read_text()) for path in files]
         return [record for record in records if all(record.get(name) == value for name, value in expected.items())]
 
