@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 from bert_spark.runs.run_record import without_redacted_words
 from bert_spark.runs.task import Task
 from bert_spark.tables.outputs import table_properties
-from bert_spark.tables.provenance import TEXT_KEY
+from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY, TEXT_KEY
 from bert_spark.tables.recorded_models import latest_record
 
 if TYPE_CHECKING:
@@ -65,12 +65,15 @@ def stored_made_from(stored: DataFrame, task: Task, work: str | None) -> str | N
     return _as_json({"text_column": texts.pop()}) if len(texts) == 1 else None
 
 
-def mark_made_from(spark: SparkSession, output: OutputConfig, schema: T.StructType, error_column: str) -> None:
-    """Store in a table's properties what its schema says: Iceberg keeps no metadata of columns."""
-    value = schema[error_column].metadata[MADE_FROM_KEY]
-    if table_properties(spark, output).get(MADE_FROM_KEY) != value:
-        text = value.replace("\\", "\\\\").replace("'", "\\'")
-        spark.sql(f"ALTER TABLE {output.path} SET TBLPROPERTIES ('{MADE_FROM_KEY}' = '{text}')")
+def mark_table(spark: SparkSession, output: OutputConfig, schema: T.StructType) -> None:
+    """Store in a table's properties what the metadata of its columns says: Iceberg keeps none of it."""
+    keys = (MADE_FROM_KEY, FINGERPRINT_KEY, ARTEFACT_KEY)
+    stated = {key: field.metadata[key] for field in schema.fields for key in keys if key in field.metadata}
+    if stated.items() <= table_properties(spark, output).items():
+        return
+    escaped = {key: value.replace("\\", "\\\\").replace("'", "\\'") for key, value in stated.items()}
+    pairs = ", ".join(f"'{key}' = '{value}'" for key, value in escaped.items())
+    spark.sql(f"ALTER TABLE {output.path} SET TBLPROPERTIES ({pairs})")
 
 
 def _as_json(facts: Mapping[str, Any]) -> str:

@@ -158,7 +158,8 @@ def stored_rows(run: ScheduledRun, columns: SyncedColumns) -> DataFrame | None:
     """Return the rows of the output; None if it does not exist. A table is created if it does not exist."""
     output = run.task.output
     if output.format == "table":
-        ready_table(run.spark, output, columns)
+        if not ready_table(run.spark, output, columns):
+            return None
     elif not path_exists(run.spark, str(output.path), output.format):
         return None
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from bert_spark.errors import DataError
-from bert_spark.runs.made_from import mark_made_from
+from bert_spark.runs.made_from import mark_table
 from bert_spark.runs.staging_area import StagedRun
 from bert_spark.runs.sync_stage import OutputFiles, StagedChanges
 from bert_spark.tables.changed_files import NUMBER, file_name, write_new_rows, write_new_versions
@@ -16,7 +16,6 @@ from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.input_size import literal_paths
 from bert_spark.tables.merged_table import holds_changes, merge_changes
 from bert_spark.tables.outputs import read_output
-from bert_spark.tables.ownership import mark_owner
 from bert_spark.tables.sync_plan import ADDED, CHANGE, REMOVED
 from bert_spark.tables.sync_rows import FILE, ID, SyncedColumns
 
@@ -54,8 +53,7 @@ def _merge(run: Publisher, changes: StagedChanges, sync: dict[str, Any], output:
     if not (begun and holds_changes(read_output(run.spark, output), removed, upserts, columns)):
         changes.stage.save(sync=sync | {"begun": True})
         merge_changes(run.spark, output, removed, upserts, columns)
-    mark_owner(run.spark, upserts.select(*columns.of_output(upserts)), output)
-    mark_made_from(run.spark, output, columns.schema, columns.error_column)
+    mark_table(run.spark, output, columns.schema)
 
 
 def _replace_files(run: Publisher, changes: StagedChanges, state: dict[str, Any], output: OutputConfig) -> None:

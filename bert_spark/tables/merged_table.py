@@ -27,8 +27,13 @@ def table_provider(spark: SparkSession, table: str) -> str:
     return next((str(row.data_type).lower() for row in facts if row.col_name == "Provider"), "")
 
 
-def ready_table(spark: SparkSession, output: OutputConfig, columns: SyncedColumns) -> None:
+def ready_table(spark: SparkSession, output: OutputConfig, columns: SyncedColumns) -> bool:
     """Create the table if it does not exist, without rows, and check that its format has MERGE INTO.
+
+    Returns
+    -------
+    bool
+        Whether it existed.
 
     Raises
     ------
@@ -56,6 +61,7 @@ def ready_table(spark: SparkSession, output: OutputConfig, columns: SyncedColumn
             f"table {table} has no columns {missing}, which this run's rows have; add them (ALTER TABLE {table} ADD "
             "COLUMNS) and run again, or pass another --output"
         )
+    return exists
 
 
 def merge_changes(

@@ -67,7 +67,7 @@ def test_what_differs_is_merged_in_one_snapshot_and_nothing_makes_none(spark, ta
     assert table.run("--max-length", "9") == 1  # another model
 
 
-@pytest.mark.parametrize("step", ["merge_changes", "mark_made_from"])
+@pytest.mark.parametrize("step", ["merge_changes", "mark_table"])
 def test_a_run_that_died_beside_the_merge_is_completed_without_bert_and_with_one_snapshot(
     spark, table, monkeypatch, step
 ):
