@@ -9,6 +9,8 @@ from tests.support.synced_table import SyncedTable, counts
 iceberg = pytest.importorskip("tests.support.iceberg", reason="needs the session with Iceberg")
 pytestmark = pytest.mark.skipif(not iceberg.jars(), reason="Iceberg jar missing: set ICEBERG_JARS")
 
+FIRST = 2  # snapshots of a first run: the new table without rows, and its rows
+
 
 class IcebergTable(SyncedTable):
     """A synced table whose output is an Iceberg table."""
@@ -37,7 +39,7 @@ def table(spark, tiny_bert, tmp_path):
     table = IcebergTable(spark, tiny_bert, tmp_path)
     assert table.run() == 0
     assert table.problems() == []
-    assert table.snapshots() == 1
+    assert table.snapshots() == FIRST
     return table
 
 
@@ -49,7 +51,7 @@ def change(table):
 
 def test_what_differs_is_merged_in_one_snapshot_and_nothing_makes_none(spark, table):
     assert table.run() == 0
-    assert table.snapshots() == 1
+    assert table.snapshots() == FIRST
     spark.sql(f"ALTER TABLE {table.output} ADD COLUMN note string")
     spark.sql(f"UPDATE {table.output} SET note = 'seen' WHERE id IN (1, 2)")
     change(table)
@@ -84,7 +86,7 @@ def test_a_run_that_died_beside_the_merge_is_completed_without_bert_and_with_one
         assert table.run() == 0
     assert encoded == []
     assert table.problems() == []
-    assert table.snapshots() == 2
+    assert table.snapshots() == FIRST + 1
 
 
 def test_an_input_without_most_ids_changes_nothing(table):
@@ -92,4 +94,4 @@ def test_an_input_without_most_ids_changes_nothing(table):
     assert table.run() == 4
     table.rows = rows
     assert table.problems() == []
-    assert table.snapshots() == 1
+    assert table.snapshots() == FIRST

@@ -46,6 +46,22 @@ def test_only_what_differs_is_encoded_changed_and_removed(spark, table):
     assert table.left_behind() == []
 
 
+def test_bert_sees_exactly_the_distinct_texts_that_are_new_or_changed(spark, table):
+    table.rows = {key: (f"text {key // 2}", 0) for key in range(3000)}
+    assert table.run() == 0
+    assert counts(table.records()[-1]) == (3000, 0, 0, 0, 1500)
+    table.rows |= {key: (f"changed {key // 100 % 20}", 0) for key in range(0, 3000, 100)}
+    table.rows |= {key: (f"new {key % 10}", 0) for key in range(3000, 3015)}
+    for key in range(1, 3000, 100):
+        del table.rows[key]
+    # in several tasks, of which each sees a text that others do not see
+    with rows_through_python(spark) as rows:
+        assert table.run("--partition-mb", "0.0001") == 0
+    assert rows == [45]
+    assert counts(table.records()[-1]) == (15, 30, 30, 2940, 20 + 10)
+    assert table.problems() == []
+
+
 def test_an_output_of_a_plain_run_is_adopted_without_bert(spark, table):
     assert table.plain_run() == 0
     table.rows[0] = ("another text", 0)
