@@ -83,7 +83,7 @@ class Difference:
         now = described_input(records, input_columns(records, columns.text_column), columns)
         same_columns, same_texts = _what_is_same(run, stored, columns)
         if stored is None:
-            before = now.limit(0).withColumn(FILE, F.lit(""))
+            before = run.spark.createDataFrame([], now.schema).withColumn(FILE, F.lit(""))
         else:
             file = F.lit(None).cast("string") if task.output.format == "table" else F.col("_metadata.file_path")
             before = described_output(stored, columns, file, same_columns=same_columns, same_texts=same_texts)

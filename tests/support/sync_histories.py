@@ -71,8 +71,8 @@ class Walk:
             return self.table.run(*OPTIONS)
         return self.table.plain_run("--partition-mb", "0.00005")
 
-    def step(self):
-        """Let a run die at random and another one follow; return what is wrong then."""
+    def step(self, deaths=1):
+        """Let a run die at so many random moments, each time with another run after it; return what is wrong then."""
         earlier = {row["id"]: (row["text"], row["likes"]) for row in self.table.stored()}
         self.change()
         recorder = Recorder(self.table.folder, self.copies / str(self._steps))
@@ -81,10 +81,13 @@ class Walk:
             code = self.table.run(*OPTIONS)
         problems = [f"exit code {code} of the first run"] if code else self._wrong()
         problems += [problem for death in recorder.deaths for problem in self._wrong_for_readers(death, earlier)]
-        death = self.random.choice(recorder.deaths)
-        recorder.restore(death.tree)
-        second = self.random.choice(SECOND_RUNS)
-        return [f"{death.step}, {death.when}, {second}: {one}" for one in problems + self._second_run(second, death)]
+        rows = self.table.rows
+        for death in self.random.sample(recorder.deaths, deaths):
+            recorder.restore(death.tree)
+            self.table.rows = dict(rows)
+            second = self.random.choice(SECOND_RUNS)
+            problems += [f"{death.step}, {death.when}, {second}: {one}" for one in self._second_run(second, death)]
+        return problems
 
     def _second_run(self, second, death):
         if second == "a changed source":
