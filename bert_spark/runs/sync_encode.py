@@ -40,8 +40,8 @@ def stage_changes(run: ScheduledRun, found: Difference, key: str) -> StagedRun:
     if found.counts[ADDED] + found.counts[TEXT_CHANGED]:
         with show_progress(run.spark, task.job):
             _encoded(run, found, plan).write.mode("overwrite").parquet(stage.path(ENCODED_ROWS))
-    if found.counts[COLUMNS_CHANGED]:
-        _with_stored_results(found, plan).write.mode("overwrite").parquet(stage.path(OTHER_ROWS))
+    if found.stored is not None and found.counts[COLUMNS_CHANGED]:
+        _with_stored_results(found, found.stored, plan).write.mode("overwrite").parquet(stage.path(OTHER_ROWS))
     upserts = StagedChanges(run.spark, stage, columns).upserts
     result = upserts.drop(ID)
     if found.stored is not None:
@@ -67,13 +67,13 @@ def _encoded(run: ScheduledRun, found: Difference, plan: DataFrame) -> DataFrame
     return task.transform(spread)
 
 
-def _with_stored_results(found: Difference, plan: DataFrame) -> DataFrame:
+def _with_stored_results(found: Difference, stored: DataFrame, plan: DataFrame) -> DataFrame:
     """Return rows whose text is the same and whose other columns have changed, with the results that are stored."""
     columns = found.columns
     ids = plan.where(F.col(CHANGE) == COLUMNS_CHANGED).select(ID)
     visible = input_columns(found.tweets, columns.text_column)
     now = columns.with_id(found.tweets).select(ID, *visible).join(ids, ID, "left_semi")
-    results = columns.with_id(found.stored).select(ID, *map(exact_column, columns.computed))
+    results = columns.with_id(stored).select(ID, *map(exact_column, columns.computed))
     joined = now.join(results, ID)
     return joined.select(ID, *columns.of_output(joined))
 
