@@ -117,6 +117,24 @@ class Folder:
         """Put the folder `new` in the place of the folder `name`, as `replace_folder` does; both are in this folder."""
         replace_folder(self._fs, f"{self._path}/{name}", f"{self._path}/{new}")
 
+    def replace_file(self, name: str, new: str) -> None:
+        """Put the file `new` in the place of the file `name`, which need not exist; both are paths in this folder.
+
+        A reader sees the old file or the new one; on HDFS none for an instant. `new` stays in an object store, which
+        copies it. As long as `new` exists, the call may be repeated after a kill.
+        """
+        target, source = f"{self._path}/{name}", f"{self._path}/{new}"
+        self._fs.makedirs(posixpath.dirname(target), exist_ok=True)
+        if not _protocols(self._fs) & {"file", "hdfs"}:
+            self._fs.copy(source, target)
+            return
+        if self._local:  # Hadoop's checksum of the old file
+            folder, _, file = name.rpartition("/")
+            self.remove(f"{folder}/.{file}.crc")
+        elif self._fs.exists(target):
+            self._fs.rm(target)
+        self._fs.mv(source, target)
+
 
 def first_bytes(uri: str, count: int) -> bytes | None:
     """Return the beginning of a file, decompressed; None if this process cannot read it.

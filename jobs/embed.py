@@ -11,6 +11,10 @@ A table of your own:
 Every night, the files that are new:
 
     ./spark-submit.sh jobs/embed.py --input tweets/ --format json --output vectors --incremental --checkpoint seen
+
+Or the rows that are new, have changed or are gone:
+
+    ./spark-submit.sh jobs/embed.py --input tweets.parquet --id-column id --output vectors --sync
 """
 
 from __future__ import annotations

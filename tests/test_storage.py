@@ -123,3 +123,21 @@ def test_a_folder_takes_the_place_of_another_also_after_a_kill(folder, monkeypat
         folder.replace("out", "staged/rows")
     assert (folder / "out").names() == ["a"]
     assert (folder / "out").read("a") == "new"
+
+
+def test_a_file_takes_the_place_of_another_and_the_call_may_be_repeated(folder):
+    parts, new = folder / "parts", folder / "new/1"
+    for name in ("a", "b"):
+        parts.write(name, f"old {name}")
+    parts.write(".a.crc", "Hadoop's checksum of the old a")
+    new.write("x", "new a")
+    new.write("y", "c")
+    for _ in range(2):
+        if new.exists("x"):
+            folder.replace_file("parts/a", "new/1/x")
+    folder.replace_file("parts/c", "new/1/y")
+    folder.replace_file("elsewhere/deep/b", "parts/b")
+    assert (parts.read("a"), parts.read("c")) == ("new a", "c")
+    assert (folder / "elsewhere/deep").read("b") == "old b"
+    if "memory:" not in folder.uri:
+        assert parts.names() == ["a", "c"]

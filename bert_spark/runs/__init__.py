@@ -1,4 +1,4 @@
-"""One run of a job: plain, by day, or incremental.
+"""One run of a job: plain, by day, incremental, or in step with its input.
 
 Owns the task, staging, the audit, publishing, the lock, records and their history, progress, estimates, and the look at
 an input before BERT runs.

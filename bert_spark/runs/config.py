@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ class ScoreConfig:
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """A run that stages, audits and publishes: one day, a range of days, or what is new in the input."""
+    """A run that stages, audits and publishes: one day, a range of days, what is new in the input, or what differs."""
 
     run_date: str | None = option(None, "publish the partition of this day, YYYY-MM-DD; --input may contain {run_date}")
     from_date: str | None = option(
@@ -87,6 +88,11 @@ class ScheduleConfig:
     skip_refused: bool = option(
         False, "leave out permanently the rows that earlier incremental runs read and the limits refused"
     )
+    sync: bool = option(
+        False,
+        "keep the output in step with the input, by --id-column: only new and changed texts are encoded, and rows that "
+        "the input no longer has are removed",
+    )
     require_input: bool = option(False, "exit with code 5 if there is nothing to do")
     new_version: bool = option(
         False, "if the output belongs to another model, start a separate one, OUTPUT_v2, instead of refusing"
@@ -112,9 +118,11 @@ class ScheduleConfig:
             at_least(self, max_bytes=1)
         if self.keep_days is not None:
             at_least(self, keep_days=1)
-        modes = [name for name in ("run_date", "from_date", "incremental") if getattr(self, name)]
+        modes = [name for name in ("run_date", "from_date", "incremental", "sync") if getattr(self, name)]
         if len(modes) > 1:
-            raise ConfigError(f"got {' and '.join(modes)}; expected one of --run-date, --from with --to, --incremental")
+            raise ConfigError(
+                f"got {' and '.join(modes)}; expected one of --run-date, --from with --to, --incremental, --sync"
+            )
         if (self.from_date is None) != (self.to_date is None):
             raise ConfigError("got one of --from and --to; expected both, the first and the last day")
         if self.incremental != (self.checkpoint is not None):
@@ -124,7 +132,7 @@ class ScheduleConfig:
     @property
     def is_scheduled(self) -> bool:
         """Whether this run stages, audits and publishes."""
-        return bool(self.run_date or self.from_date or self.incremental)
+        return bool(self.run_date or self.from_date or self.incremental or self.sync)
 
     @property
     def days(self) -> list[str]:
@@ -154,13 +162,16 @@ class LimitsConfig:
     max_undated_share: float = option(
         0.5, "largest share of the input's records whose date cannot be read, 0 to 1; for --date-column"
     )
+    max_removed_share: float = option(
+        0.5, "largest share of the output's rows that the input no longer has, 0 to 1; for --sync"
+    )
     max_label_shift: float | None = option(
         None, "largest total variation distance between the labels and those of the training rows, 0 to 1"
     )
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for name in ("max_missing_share", "max_error_share", "max_undated_share", "max_label_shift"):
+        for name in [spec.name for spec in dataclasses.fields(self)]:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"{name}={value} is not a share; expected 0 to 1")

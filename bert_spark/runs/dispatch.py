@@ -1,4 +1,4 @@
-"""Run a task as its settings ask: plain, by day, or incremental. Encodes and publishes nothing itself."""
+"""Run a task as its settings ask: plain, by day, incremental, or with --sync. Encodes and publishes nothing itself."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.settings_checks import check_schedule
 from bert_spark.runs.staging_area import StagingArea, staging_area_for
 from bert_spark.runs.summary import COMPARED_RUNS, run_summary
+from bert_spark.runs.sync import publish_in_step
 from bert_spark.runs.task import Task
 from bert_spark.tables.output_checks import check_output_path
 from bert_spark.tables.output_partitions import check_partition_column
@@ -48,7 +49,8 @@ def run_task(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: 
     check_label_shift_known(limits, task.trained_label_shares)
     owner = functools.partial(recorded_owner, spark, work=schedule.work)
     output = matching_version(spark, task.output, task.identity, owner, new=schedule.new_version)
-    check_partition_column(spark, output, BATCH_PARTITION if schedule.incremental else DAY_PARTITION)
+    if not schedule.sync:
+        check_partition_column(spark, output, BATCH_PARTITION if schedule.incremental else DAY_PARTITION)
     task = dataclasses.replace(task, output=output)
     area = staging_area_for(spark, output, schedule.work)
     with locked_output(spark, output, area, f"{task.job} {output.path}") as lock:
@@ -58,7 +60,7 @@ def run_task(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: 
 def _publish_and_summarise(run: ScheduledRun) -> str:
     """Publish what the schedule asks for. Leave a record also of a run that fails or has nothing to do."""
     task, area = run.task, run.area
-    publish = publish_new if run.schedule.incremental else publish_days
+    publish = publish_in_step if run.schedule.sync else publish_new if run.schedule.incremental else publish_days
     earlier = area.records_with_status(task.job, "published", COMPARED_RUNS)
     try:
         records = publish(run)

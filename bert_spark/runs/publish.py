@@ -10,6 +10,7 @@ from bert_spark.errors import DataError, FingerprintError, LimitError
 from bert_spark.runs.config import LimitsConfig
 from bert_spark.runs.quality_limits import limit_violations, rows_differ
 from bert_spark.runs.staging_area import remove_stage
+from bert_spark.runs.sync_publish import publish_changes
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.output_partitions import Partition, count_partition_rows, replace_partition
 from bert_spark.tables.ownership import mark_owner
@@ -159,6 +160,9 @@ def _history_command(area: StagingArea, state: dict[str, Any]) -> str:
 
 def _publish(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> dict[str, Any]:
     record, output = state["record"], OutputConfig(**state["output"])
+    if "sync" in state:
+        publish_changes(run, stage, state)
+        return _save_published(run, stage, record)
     published_rows = 0
     for partition in state["partitions"]:
         run.lock.check()
@@ -177,6 +181,10 @@ def _publish(run: Publisher, stage: StagedRun, state: dict[str, Any]) -> dict[st
             f"{record['rows_out']} rows were staged and {published_rows} were published. Run the same command again, "
             "which publishes the staged rows without BERT"
         )
+    return _save_published(run, stage, record)
+
+
+def _save_published(run: Publisher, stage: StagedRun, record: dict[str, Any]) -> dict[str, Any]:
     run.lock.check()  # a run that slept must not remove rows that another one is publishing
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record |= {"status": "published", "published": now}

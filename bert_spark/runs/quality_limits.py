@@ -19,7 +19,8 @@ def limit_violations(record: Mapping[str, Any], limits: LimitsConfig) -> list[st
     ----------
     record
         A run's counts: "rows_in", "rows_out", "rows_missing", "rows_malformed", "rows_failed"; "label_shift" if it is
-        known; "rows_without_date" and "rows_read" if the records of a day were selected by their date.
+        known; "rows_without_date" and "rows_read" if the records of a day were selected by their date; "rows_removed"
+        and "rows_before" if an output is kept in step with its input.
     limits
         The limits.
     """
@@ -32,6 +33,7 @@ def limit_violations(record: Mapping[str, Any], limits: LimitsConfig) -> list[st
         "max_missing_share": ("rows without a text", record["rows_missing"] / max(1, rows)),
         "max_error_share": ("malformed or failed rows", wrong / max(1, rows)),
         "max_undated_share": ("records without a date that --date-format reads", _undated_share(record)),
+        "max_removed_share": ("rows that the input no longer has", removed_share(record)),
         "max_label_shift": ("distance between the labels and those of the training rows", record.get("label_shift")),
     }
     for name, (description, share) in measured.items():
@@ -52,6 +54,11 @@ def _undated_share(record: Mapping[str, Any]) -> float | None:
     if not undated:
         return None
     return float(undated / max(1, record["rows_read"])) if record["rows_out"] else 1.0
+
+
+def removed_share(record: Mapping[str, Any]) -> float | None:
+    """Return the share of an output's rows that a run with --sync would remove; None for other runs."""
+    return record["rows_removed"] / max(1, record["rows_before"]) if "rows_removed" in record else None
 
 
 def rows_differ(record: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from bert_spark.errors import DataError, SetupError
 from bert_spark.runs.lock import Lock, acquired
 from bert_spark.runs.staging_area import StagingArea, staging_area_for
 from bert_spark.tables.config import OutputConfig
+from bert_spark.tables.merged_table import ATOMIC_FORMATS, table_provider
 from bert_spark.tables.outputs import output_schema, path_exists, table_properties
 from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY
 from bert_spark.tables.run_records import records_of_output
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 STAGE_PREFIX = "whole-"
 _ROWS = "rows"
 _COMPLETE = "complete.json"  # written once all rows are there: from then on they only have to take their place
-_ATOMIC = ("delta", "iceberg", "hudi")  # formats that replace all rows of a table in one step, and keep its history
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def _replaced_folder(spark: SparkSession, output: OutputConfig) -> Iterator[Outp
     if area is not None and not area.base.exists(area.name):
         area = None  # a folder of the server's machine, seen from a client of Spark Connect
     _check_own(spark, output, area)
-    if output.format in _ATOMIC:
+    if output.format in ATOMIC_FORMATS:
         yield output
         return
     if area is None:
@@ -117,7 +117,7 @@ def _remove_stage(area: StagingArea, name: str) -> None:
 
 def _replaced_table(spark: SparkSession, output: OutputConfig) -> Iterator[OutputConfig]:
     _check_own(spark, output, None)
-    if _provider(spark, output) in _ATOMIC:
+    if table_provider(spark, str(output.path)) in ATOMIC_FORMATS:
         yield output
         return
     staged = staged_table_name(output)
@@ -137,11 +137,6 @@ def _rename_staged(spark: SparkSession, output: OutputConfig) -> None:
     """Give the staged table the name of the output. Spark keeps the schema that a new name does not state."""
     name = re.findall(r"`[^`]+`|[^.]+", str(output.path))[-1]
     spark.sql(f"ALTER TABLE {staged_table_name(output)} RENAME TO {name}")
-
-
-def _provider(spark: SparkSession, output: OutputConfig) -> str:
-    facts = spark.sql(f"DESCRIBE TABLE EXTENDED {output.path}").collect()
-    return next((str(row.data_type).lower() for row in facts if row.col_name == "Provider"), "")
 
 
 def staging_area(spark: SparkSession, output: OutputConfig) -> StagingArea | None:

@@ -9,7 +9,7 @@ import datetime
 import logging
 from typing import TYPE_CHECKING
 
-from bert_spark.runs.staging_area import DAY_PREFIX, StagedRun, StagingArea, remove_stage
+from bert_spark.runs.staging_area import DAY_PREFIX, SYNC_PREFIX, StagedRun, StagingArea, remove_stage
 from bert_spark.tables.run_records import STAMP, read_record
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _remove_records(area: StagingArea, oldest: str) -> int:
 def _remove_refused_days(spark: SparkSession, area: StagingArea, oldest: str) -> None:
     for name in area.staging.names():
         stage = StagedRun(area.staging / name)
-        state = (stage.state or {}) if name.startswith(DAY_PREFIX) else {}
+        state = (stage.state or {}) if name.startswith((DAY_PREFIX, SYNC_PREFIX)) else {}
         if state.get("status") == "refused" and state["record"]["started"] < oldest:
             run_id, rows = state["record"]["run_id"], state["record"]["rows_out"]
             logger.warning("giving up %d rows that run %s had staged: they are older than --keep-days", rows, run_id)

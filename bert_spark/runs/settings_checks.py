@@ -8,6 +8,8 @@ from bert_spark.tables.config import DATE_PLACEHOLDER, InputConfig, OutputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.output_address import check_output_address
 
+SYNC_FORMATS = ("parquet", "table")  # of outputs that --sync can keep in step with their input
+
 
 def has_path_per_day(source: InputConfig) -> bool:
     """Tell whether the path of the input contains `{run_date}`, so that each day has its own."""
@@ -85,8 +87,10 @@ def check_schedule(source: InputConfig, output: OutputConfig, schedule: Schedule
     ------
     ConfigError
         If `--append` or `--overwrite` is set, if a range of days has neither a date column nor a path per day, if
-        `--fail-on-malformed` is combined with `--incremental`, or if a table has no `--work`.
+        `--fail-on-malformed` is combined with `--incremental`, if a table has no `--work`, or as `check_sync` raises.
     """
+    if schedule.sync:
+        check_sync(source, output, schedule)
     if output.if_exists != "error":
         raise ConfigError(
             f"got if_exists={output.if_exists!r} with a scheduled run, which always replaces its own partition "
@@ -103,6 +107,32 @@ def check_schedule(source: InputConfig, output: OutputConfig, schedule: Schedule
             "set --max-error-share 0"
         )
     check_work(output, schedule.work)
+
+
+def check_sync(source: InputConfig, output: OutputConfig, schedule: ScheduleConfig) -> None:
+    """Refuse settings with which an output cannot be kept in step with its input.
+
+    Raises
+    ------
+    ConfigError
+        If there is no `--id-column`, if the output is neither Parquet nor a table, or if a setting of other runs is
+        set, such as `--overwrite` or `--date-column`.
+    """
+    if source.id_column is None:
+        raise ConfigError("--sync compares rows by their ids; set --id-column")
+    if output.format not in SYNC_FORMATS:
+        raise ConfigError(
+            f"got --sync with --output-format {output.format}; expected parquet, or a table whose format has MERGE INTO"
+        )
+    others = {
+        f"--{output.if_exists}": output.if_exists != "error",
+        "--date-column": schedule.date_column is not None,
+        "--keep-order": output.keep_order,
+        f"{DATE_PLACEHOLDER} in --input": has_path_per_day(source),
+    }
+    given = [name for name, is_given in others.items() if is_given]
+    if given:
+        raise ConfigError(f"got {' and '.join(given)} with --sync, which compares all of the input; leave it out")
 
 
 def check_work(output: OutputConfig, work: str | None) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_NO_LIMITS = LimitsConfig(max_missing_share=1.0, max_error_share=1.0, max_undated_share=1.0)
+_NO_LIMITS = LimitsConfig(max_missing_share=1.0, max_error_share=1.0, max_undated_share=1.0, max_removed_share=1.0)
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,16 @@ def discard_staged(
     Raises
     ------
     ConfigError
-        If no such run has staged rows.
+        If no such run has staged rows, or some of them are in the output already.
     LockedError
         If a run is at work.
     """
     staged = _find(output, work, run_id)
+    if "moves" in staged.state.get("sync", {}):
+        raise ConfigError(
+            f"run {run_id} was killed while it put its files in place, and some of them are; run the job again, which "
+            f"completes it, or pass --publish {run_id}"
+        )
     with ExitStack() as stack:
         spark = stack.enter_context(session()) if staged.stage.branch is not None else None
         stack.enter_context(_locked(staged.area, f"--discard {run_id}"))
@@ -151,7 +156,7 @@ def publish_staged(spark: SparkSession, output: str, work: str | None, run_id: s
             raise FingerprintError(f"{conflict}; give these rows up with --discard {run_id}")
     with locked_output(spark, target, staged.area, f"--publish {run_id}") as lock:
         record = audit_and_publish(_Publishing(spark, staged.area, lock), staged.stage, _NO_LIMITS)
-    return f"published {record['rows_out']} rows that run {run_id} had staged in {record['partition']}"
+    return f"published {record['rows_out']} rows that run {run_id} had staged in {record.get('partition', output)}"
 
 
 def _find(output: str, work: str | None, run_id: str) -> _Staged:

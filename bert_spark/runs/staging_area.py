@@ -35,7 +35,8 @@ PLACE_FILE = "staging.txt"  # in the folder of the lock beside the output: where
 FILE_COLUMN = f"{HIDDEN_PREFIX}file"
 FILE_SIZE_COLUMN = f"{HIDDEN_PREFIX}file_size"
 FILE_TIME_COLUMN = f"{HIDDEN_PREFIX}file_time"
-DAY_PREFIX, NEW_PREFIX = SCHEDULED_PREFIXES = ("day-", "new-")  # of stages of runs by day and of incremental runs
+# Of stages of runs by day, of incremental runs, and of runs that keep an output in step with its input.
+DAY_PREFIX, NEW_PREFIX, SYNC_PREFIX = SCHEDULED_PREFIXES = ("day-", "new-", "sync-")
 REMOVED = "removed"  # status of a stage whose removal has begun: its rows may be incomplete
 
 

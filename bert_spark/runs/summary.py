@@ -44,6 +44,9 @@ def run_summary(record: Mapping[str, Any], record_path: str, earlier: Sequence[M
         f"{record['job']}:{day} {record['rows_out']:,} rows in {speed}",
         f"  missing text {record['rows_missing']:,}, {failed}",
     ]
+    if "rows_removed" in record:
+        names = ("added", "changed", "removed", "unchanged", "encoded")
+        lines.append("  rows " + ", ".join(f"{name} {record[f'rows_{name}']:,}" for name in names))
     if "rows_truncated" in record:
         share = f"unknown tokens {record['unknown_token_share']:.2%}"
         lines.append(f"  truncated {record['rows_truncated']:,}, {share}, texts reused {record['texts_reused']:,}")

@@ -81,7 +81,7 @@ def with_embedding(
         udf = embedding_udf(config, metadata[FINGERPRINT_KEY])  # here: jobs/embed.py has no session before
         embedded = df.withColumn(_RESULT, udf(usable_text(df, text_column)))
         return embedded.select(
-            *_input_columns(df, text_column),
+            *input_columns(df, text_column),
             _vector_column(embedding_column, metadata),
             _error_column(df, error_column),
             *_diagnostic_columns(diagnostic_names),
@@ -196,7 +196,7 @@ def with_score(
             replaced = [error_column, *([] if keep_embedding else [embedding_column])]
         scored = df.withColumn(_RESULT, udf(*arguments))
         return scored.select(
-            *_input_columns(df, text_column, leave_out=replaced),
+            *input_columns(df, text_column, leave_out=replaced),
             *_label_columns(loaded, names, min_probability),
             *([_vector_column("embedding", vector_metadata(loaded.config, text_column))] if adds_embedding else []),
             _error_column(df, error_column),
@@ -213,7 +213,7 @@ def _check_names_differ(names: Sequence[str]) -> None:
         raise ConfigError(f"got the names {repeated} for two new columns each; give every column a name of its own")
 
 
-def _input_columns(df: DataFrame, text_column: str, leave_out: Collection[str] = ()) -> list[Column]:
+def input_columns(df: DataFrame, text_column: str, leave_out: Collection[str] = ()) -> list[Column]:
     """Return the input's columns. A malformed record gets its raw text as its text."""
     columns = {name: exact_column(name) for name in df.columns if name not in (MALFORMED_COLUMN, *leave_out)}
     texts = find_columns(df.schema, text_column)

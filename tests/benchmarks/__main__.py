@@ -9,7 +9,18 @@ import sys
 import time
 from pathlib import Path
 
-NAMES = ("labels", "encoder", "output_path", "spark_job", "stored_vectors", "scaling", "workers", "nights", "gpu")
+NAMES = (
+    "labels",
+    "encoder",
+    "output_path",
+    "spark_job",
+    "stored_vectors",
+    "scaling",
+    "workers",
+    "nights",
+    "sync",
+    "gpu",
+)
 
 
 def main():

@@ -8,6 +8,7 @@ from tests.support.paths import ROOT
 
 IN, OUT = ["--input", "tweets.csv"], ["--output", "vectors"]
 DAY, NEW = ["--run-date", "2026-11-24"], ["--incremental", "--checkpoint", "seen"]
+SYNC = ["--sync", "--id-column", "id"]
 
 
 def read(job, *arguments):
@@ -30,6 +31,20 @@ def read(job, *arguments):
         ("embed", [*IN, *OUT, *NEW, "--fail-on-malformed"], "set --max-error-share 0"),
         ("embed", [*IN, *OUT, *NEW, "--reuse", "earlier"], "got --reuse with --incremental"),
         ("embed", [*IN, *OUT, *DAY, "--output-format", "table"], "set --work to a folder"),
+        ("embed", [*IN, *OUT, "--sync"], "set --id-column"),
+        ("embed", [*IN, *OUT, *SYNC, *DAY], "got run_date and sync; expected one of"),
+        ("embed", [*IN, *OUT, *SYNC, *NEW], "got incremental and sync; expected one of"),
+        ("embed", [*IN, *OUT, *SYNC, "--overwrite"], "got --overwrite with --sync"),
+        ("embed", [*IN, *OUT, *SYNC, "--append", "--date-column", "d"], "got --append and --date-column with --sync"),
+        ("embed", [*IN, *OUT, *SYNC, "--keep-order"], "got --keep-order with --sync"),
+        ("embed", ["--input", "in/{run_date}", *OUT, *SYNC], "got {run_date} in --input with --sync"),
+        (
+            "embed",
+            [*IN, *OUT, *SYNC, "--output-format", "orc"],
+            "with --output-format orc; expected parquet, or a table",
+        ),
+        ("embed", [*IN, *OUT, *SYNC, "--output-format", "table"], "set --work to a folder"),
+        ("embed", [*IN, *OUT, *SYNC, "--max-removed-share", "50"], "max_removed_share=50.0 is not a share"),
         ("embed", ["--input", "in/{run_date}", *OUT, "--estimate", "9"], "write a day in place of {run_date}"),
         ("score", [*IN, *OUT], "--artefact is not set"),
         ("score", ["--artefact", "a", *IN], "no output given"),
@@ -59,6 +74,8 @@ def test_an_archive_is_refused_by_its_name():
         ("embed", ["--input", "s3://b/tweets", "--output", "/tweets/out"]),
         ("embed", ["--input", "/tweets", "--output", "tweets/out"]),
         ("embed", [*IN, *OUT, *DAY, "--output-format", "table", "--work", "w"]),
+        ("embed", [*IN, *OUT, *SYNC, "--output-format", "table", "--work", "w", "--max-removed-share", "1"]),
+        ("score", ["--artefact", "a", *IN, *OUT, *SYNC]),
         ("score", ["--artefact", "a", "--input", "vectors", "--format", "parquet", "--output", "labels"]),
         ("train", ["--embeddings", "vectors", *OUT]),
         ("history", OUT),

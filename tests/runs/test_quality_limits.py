@@ -27,6 +27,12 @@ GOOD = {"rows_in": 100, "rows_out": 100, "rows_missing": 10, "rows_malformed": 1
             ["records without a date that --date-format reads: 100.00%, max_undated_share allows 50.00%"],
         ),
         (dict.fromkeys(GOOD, 0) | {"rows_read": 300, "rows_without_date": 0}, []),
+        ({"rows_before": 200, "rows_removed": 100}, []),
+        (
+            {"rows_before": 200, "rows_removed": 101},
+            ["rows that the input no longer has: 50.50%, max_removed_share allows 50.00%"],
+        ),
+        (dict.fromkeys(GOOD, 0) | {"rows_before": 0, "rows_removed": 0}, []),
         (dict.fromkeys(GOOD, 0), []),
     ],
 )

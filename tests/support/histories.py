@@ -156,7 +156,9 @@ class Recorder:
     def named(self, path):
         """Return the path of a step from the folder, without what is random in it."""
         name = str(path.relative_to(self.root))
-        return re.sub(r"(day|new|whole)-[\w-]+", r"\1-RUN", re.sub(r"\.([\w.-]+)\.[0-9a-f]{6}$", r"\1 (draft)", name))
+        return re.sub(
+            r"(day|new|whole|sync)-[\w-]+", r"\1-RUN", re.sub(r"\.([\w.-]+)\.[0-9a-f]{6}$", r"\1 (draft)", name)
+        )
 
     def restore(self, tree):
         """Put the folder back into the state of a copy."""
