@@ -112,7 +112,7 @@ def recover_staged_days(run: ScheduledRun) -> dict[str, dict[str, Any]]:
     for name in _staged_days(run.area):
         stage = StagedRun(run.area.staging / name)
         state = stage.state
-        if state is None or stage.is_half_removed or stage.has_lost_its_branch(run.spark):
+        if state is None or stage.is_half_removed or stage.has_lost_rows(run.spark):
             logger.warning("removing the incomplete rows of a killed run: %s", stage.place)
             remove_stage(run.spark, stage)
         elif state["status"] != "refused":

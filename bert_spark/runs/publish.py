@@ -197,13 +197,11 @@ def _publish_files(
     run: Publisher, stage: StagedRun, state: dict[str, Any], output: OutputConfig, partition: str
 ) -> int:
     """Replace a partition by rows that are staged as files, and return how many it then holds."""
-    rows = stage.rows(run.spark, [partition])
-    # Rows that a killed run has published are not written again: a job that reads this output incrementally would
-    # take the new files for new rows.
     exclusive = partition in state.get("own", ())
-    if exclusive and rows.isEmpty():  # all of its files are left out
-        return 0
-    already_published = count_partition_rows(run.spark, output, partition) if exclusive else 0
-    if already_published and already_published == rows.count():
-        return already_published
-    return replace_partition(run.spark, rows, output, partition)
+    if exclusive:
+        # Rows that a killed run has published are not written again: a job that reads this output incrementally would
+        # take the new files for new rows. Staged rows may be gone already.
+        already_published = count_partition_rows(run.spark, output, partition)
+        if already_published >= stage.count_rows(run.spark, [partition]):  # both are 0 if all of its files are left out
+            return already_published
+    return replace_partition(run.spark, stage.rows(run.spark, [partition]), output, partition)

@@ -142,7 +142,7 @@ def publish_staged(spark: SparkSession, output: str, work: str | None, run_id: s
     from bert_spark.tables.recorded_models import recorded_owner
 
     staged = _find(output, work, run_id)
-    if not staged.state or staged.stage.is_half_removed or staged.stage.has_lost_its_branch(spark):
+    if not staged.state or staged.stage.is_half_removed or staged.stage.has_lost_rows(spark):
         raise ConfigError(f"the staged rows of {run_id} are incomplete; run the job again, which encodes them")
     target = OutputConfig(**staged.state["output"])
     if path_exists(spark, str(target.path), target.format):

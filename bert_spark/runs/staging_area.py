@@ -196,15 +196,28 @@ class StagedRun:
         rows = spark.read.parquet(*(self.path(partition) for partition in partitions))
         return rows_without_files(rows, self.left_out)
 
+    def count_rows(self, spark: SparkSession, partitions: list[str]) -> int:
+        """Return how many rows of some partitions are staged as files: none where all files are gone."""
+        written = [
+            partition
+            for partition in partitions
+            if any(name.startswith("part-") for name in (self.folder / partition).names())
+        ]
+        return self.rows(spark, written).count() if written else 0
+
     @property
     def is_half_removed(self) -> bool:
         """Whether a run was killed while it removed this stage, so that some of its rows may be missing."""
         return (self.state or {}).get("status") == REMOVED
 
-    def has_lost_its_branch(self, spark: SparkSession) -> bool:
-        """Tell whether the rows were on a branch that somebody has dropped, perhaps with its table."""
-        branch = self.branch
-        return branch is not None and not branch.exists(spark)
+    def has_lost_rows(self, spark: SparkSession) -> bool:
+        """Tell whether complete rows are gone: their branch was dropped, or a run that had slept has removed files."""
+        branch, state = self.branch, self.state or {}
+        if branch is not None:
+            return not branch.exists(spark)
+        if not state["partitions"]:  # changes of --sync, which are compared with the output
+            return False
+        return self.count_rows(spark, state["partitions"]) != state["record"]["rows_out"]
 
     def remove(self) -> None:
         """Remove files of rows and then the state, which meanwhile says that the removal has begun."""

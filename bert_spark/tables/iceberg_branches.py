@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -141,7 +142,7 @@ def is_partitioned_by(spark: SparkSession, table: str, column: str) -> bool:
     """Tell whether rows with one value of a column of dates are in partitions of their own."""
     fields = {field.name: field.dataType for field in spark.table(f"{table}.partitions").schema}
     partition = fields.get("partition")
-    return partition is not None and not {column, f"{column}_day"}.isdisjoint(partition.fieldNames())
+    return isinstance(partition, T.StructType) and not {column, f"{column}_day"}.isdisjoint(partition.names)
 
 
 def published_key(spark: SparkSession, table: str, condition: str) -> str | None:
