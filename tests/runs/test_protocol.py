@@ -80,14 +80,14 @@ def remove_rows_first(stage):
 
 
 @pytest.mark.parametrize(
-    ("place", "fault", "moves"),
+    ("faults", "moves"),
     [
-        ((lock, "_is_dead"), clock_ahead, {}),
-        ((StagedRun, "remove"), remove_rows_first, {"kills": 1}),
-        ((output_lock.OutputLock, "check"), lambda _: None, {"sleeps": 1}),
+        ({(lock, "_is_dead"): clock_ahead}, {}),
+        ({(StagedRun, "remove"): remove_rows_first, (StagedRun, "has_lost_rows"): lambda *_: False}, {"kills": 1}),
+        ({(output_lock.OutputLock, "check"): lambda _: None}, {"sleeps": 1}),
     ],
     ids=["clocks compared", "rows removed before the mark", "no look at the lock before replacing"],
 )
-def test_a_fault_that_is_put_back_is_found(explore, place, fault, moves):
-    _, errors = explore(**moves, put_back={place: fault})
+def test_a_fault_that_is_put_back_is_found(explore, faults, moves):
+    _, errors = explore(**moves, put_back=faults)
     assert errors

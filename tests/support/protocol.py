@@ -192,7 +192,7 @@ class World:
         self.errors = []
         bodies = {"first": partial(self._run, "first", FIRST), "second": partial(self._run, "second", GROWN)}
         self.history = ProtocolHistory(self.tree, bodies, kills, sleeps)
-        self.history.look, self.history.sure = self._check_reader, self.sure
+        self.history.look, self.history.sure, self.history.holders = self._check_reader, self.sure, self.holders
 
     def _run(self, name, keys):
         try:
@@ -263,7 +263,7 @@ class ProtocolHistory(History):
 
     def __init__(self, storage, bodies, kills, sleeps):
         self.kills, self.sleeps, self.look = kills, sleeps, lambda: None
-        self.sure, self.slept_when_sure = set(), set()
+        self.sure, self.holders, self.slept_when_sure = set(), set(), set()
         super().__init__(storage, bodies)
 
     def moves(self):
@@ -272,7 +272,7 @@ class ProtocolHistory(History):
         if self.kills:
             more += [("kill", name) for name in sorted(self.waiting)]
         if self.sleeps:
-            more += [("sleep", name) for name in sorted(self.waiting)]
+            more += [("sleep", name) for name in sorted(self.waiting & self.holders)]
         return threads + more if threads else []
 
     def make(self, move):
