@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -139,9 +140,8 @@ def full_name(spark: SparkSession, table: str) -> str:
 
 def is_partitioned_by(spark: SparkSession, table: str, column: str) -> bool:
     """Tell whether rows with one value of a column of dates are in partitions of their own."""
-    fields = {field.name: field.dataType for field in spark.table(f"{table}.partitions").schema}
-    partition = fields.get("partition")
-    return partition is not None and not {column, f"{column}_day"}.isdisjoint(partition.fieldNames())
+    kinds = [field.dataType for field in spark.table(f"{table}.partitions").schema if field.name == "partition"]
+    return any(isinstance(kind, T.StructType) and {column, f"{column}_day"} & set(kind.names) for kind in kinds)
 
 
 def published_key(spark: SparkSession, table: str, condition: str) -> str | None:
