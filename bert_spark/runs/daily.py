@@ -146,11 +146,11 @@ def _publish_day(run: ScheduledRun, day: str, recovered: dict[str, dict[str, Any
     key = _digest(_rows_identity(run) | facts)
     if key in recovered:
         return [recovered[key]]
-    if is_published(run, f"{DAY_PARTITION}={day}", key):
+    stage = _refused_stage(run, day, key)
+    if stage is None and is_published(run, f"{DAY_PARTITION}={day}", key):
         logger.info("%s was already published from this input with these settings: its partition is unchanged", day)
         return []
-    stage = _refused_stage(run, day, key) or _stage_day(run, tweets, day, key)
-    return [audit_and_publish(run, stage, run.limits)]
+    return [audit_and_publish(run, stage or _stage_day(run, tweets, day, key), run.limits)]
 
 
 def _rows_identity(run: ScheduledRun) -> dict[str, Any]:

@@ -217,7 +217,7 @@ class StagedRun:
             return not branch.exists(spark)
         if not state["partitions"]:  # changes of --sync, which are compared with the output
             return False
-        return self.count_rows(spark, state["partitions"]) != state["record"]["rows_out"]
+        return self.count_rows(spark, state["partitions"]) != int(state["record"]["rows_out"])
 
     def remove(self) -> None:
         """Remove files of rows and then the state, which meanwhile says that the removal has begun."""

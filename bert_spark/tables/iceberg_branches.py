@@ -140,9 +140,8 @@ def full_name(spark: SparkSession, table: str) -> str:
 
 def is_partitioned_by(spark: SparkSession, table: str, column: str) -> bool:
     """Tell whether rows with one value of a column of dates are in partitions of their own."""
-    fields = {field.name: field.dataType for field in spark.table(f"{table}.partitions").schema}
-    partition = fields.get("partition")
-    return isinstance(partition, T.StructType) and not {column, f"{column}_day"}.isdisjoint(partition.names)
+    kinds = [field.dataType for field in spark.table(f"{table}.partitions").schema if field.name == "partition"]
+    return any(isinstance(kind, T.StructType) and {column, f"{column}_day"} & set(kind.names) for kind in kinds)
 
 
 def published_key(spark: SparkSession, table: str, condition: str) -> str | None:
