@@ -1,5 +1,7 @@
 """An output is kept in step with its source: only new and changed texts are encoded, and gone rows are removed."""
 
+import json
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -264,3 +266,13 @@ def test_changed_rows_stay_in_their_file_and_other_files_stay_as_they_are(table)
     assert table.problems() == []
     now = {path.name: path.read_bytes() for path in table.output.glob("part-*")}
     assert [name for name in files if now[name] != files[name]] == [home[3]]
+
+
+def test_changes_that_are_partly_in_place_cannot_be_given_up(tmp_path, caplog):
+    stage = tmp_path / "_staging" / "vectors" / "sync-killed"
+    stage.mkdir(parents=True)
+    state = {"status": "audited", "record": {"run_id": "killed"}, "sync": {"files": [], "moves": {}}}
+    (stage / "state.json").write_text(json.dumps(state))
+    assert history.main(["--output", f"{tmp_path}/vectors", "--discard", "killed"]) == 2
+    assert "was killed while it put its files in place" in caplog.text
+    assert stage.exists()
