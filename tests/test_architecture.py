@@ -98,7 +98,8 @@ CLASSIC_ONLY = {
     "spark/local_workers.py": {"sparkContext", "_jsc"},  # local sessions are classic ones
     "spark/session.py": {"_sc", "_jsc"},  # checks that the JVM of a classic session is alive
     "spark/package_shipping.py": {"sparkContext"},  # Spark 3.5 accepts a package on classic sessions only
-    "tables/row_numbers.py": {"broadcast"},  # the hint of a join, not the context's method
+    "tables/changed_files.py": {"broadcast"},  # the hint of a join, not the context's method
+    "tables/row_numbers.py": {"broadcast"},  # the same
     "runs/progress_source.py": {"sparkContext", "_jsc"},  # Connect has progress handlers instead
 }
 FORBIDDEN = {"sparkContext", "SparkContext", "rdd", "broadcast", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_sc"}
