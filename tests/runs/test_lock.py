@@ -7,6 +7,7 @@ import sys
 import time
 from contextlib import nullcontext, suppress
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -102,7 +103,7 @@ def test_a_lock_is_watched_if_its_storage_does_not_say_how_old_it_is(local_folde
         local_folder.write("other.json", other_claim(beat=beats))
 
     monkeypatch.setattr(Folder, "age_s", no_times)
-    monkeypatch.setattr(lock.time, "sleep", sleep)
+    monkeypatch.setattr(lock, "time", SimpleNamespace(sleep=sleep))
     local_folder.write("other.json", other_claim(beat=False))
     with pytest.raises(LockedError) if beats else nullcontext(), acquired(local_folder, "next"):
         pass
@@ -188,7 +189,7 @@ def every_order(monkeypatch):
 
         def start():
             current[:] = [Contenders(files)]
-            monkeypatch.setattr(lock.time, "sleep", current[0].history.sleep)
+            monkeypatch.setattr(lock, "time", SimpleNamespace(sleep=current[0].history.sleep))
             return current[0].history
 
         for states, complete in every_history(start):

@@ -271,7 +271,7 @@ def test_changed_rows_stay_in_their_file_and_other_files_stay_as_they_are(table)
 def test_changes_that_are_partly_in_place_cannot_be_given_up(tmp_path, caplog):
     stage = tmp_path / "_staging" / "vectors" / "sync-killed"
     stage.mkdir(parents=True)
-    state = {"status": "audited", "record": {"run_id": "killed"}, "sync": {"files": [], "moves": {}}}
+    state = {"status": "audited", "record": {"run_id": "killed"}, "output": {}, "sync": {"files": [], "moves": {}}}
     (stage / "state.json").write_text(json.dumps(state))
     assert history.main(["--output", f"{tmp_path}/vectors", "--discard", "killed"]) == 2
     assert "was killed while it put its files in place" in caplog.text

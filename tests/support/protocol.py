@@ -317,7 +317,8 @@ def faked_spark(monkeypatch):
             (lock.Lock, "_release", lambda self: lock._withdraw(self._folder, self._name)),
             (lock, "_claim_text", json.dumps),
             (lock, "_this_process", lambda run: {"token": run, "run": run, "space": run, "holds": False}),
-            (lock.time, "sleep", lambda seconds: Place.tree.history and Place.tree.history.sleep(seconds)),
+            # not time.sleep itself, which py4j's threads use too
+            (lock, "time", SimpleNamespace(sleep=lambda _: Place.tree.history and Place.tree.history.sleep(_))),
             (output_lock.OutputLock, "check", lambda held: Place.world.check(held)),
             (lock, "Folder", Place),
             (output_lock, "Folder", Place),
