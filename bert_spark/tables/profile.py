@@ -60,10 +60,6 @@ def profile_columns(df: DataFrame) -> tuple[int, int, list[ColumnProfile]]:
         for key, value in _facts(exact_column(name), df.schema[name].dataType).items():
             expressions.append(value.alias(f"{key}{number}"))
     row = df.agg(*expressions).collect()[0].asDict()
-    for number in range(len(names)):
-        key = f"different{number}"
-        if key in row:  # the estimate may be higher than the number of values
-            row[key] = min(row[key], row["rows"] - row[f"nulls{number}"])
     profiles = [
         ColumnProfile(
             name,
@@ -81,7 +77,7 @@ def profile_columns(df: DataFrame) -> tuple[int, int, list[ColumnProfile]]:
 def _facts(column: Column, kind: T.DataType) -> dict[str, Column]:
     facts = {"nulls": F.count_if(column.isNull())}
     if isinstance(kind, _ATOMIC):
-        facts["different"] = F.approx_count_distinct(column)
+        facts["different"] = F.least(F.approx_count_distinct(column), F.count(column))
     if isinstance(kind, T.StringType):
         facts |= {"empty": F.count_if(F.trim(column) == ""), "characters": F.avg(F.length(column))}
     return facts
