@@ -87,7 +87,7 @@ def _new_branch(run: ScheduledRun, stage: StagedRun, rows: DataFrame, partition:
             f"table {table} is not partitioned by {target.column}, so that no day of it can be replaced; pass another "
             f"--output, or change the table: ALTER TABLE {table} ADD PARTITION FIELD {target.column}"
         )
-    check_table_columns(run.spark, rows, output)
+    check_table_columns(run.spark, rows.columns, output)
     run.lock.check()
     run.lock.remember_place()
     name = stage.folder.uri.rpartition("/")[2].replace("-", "_")

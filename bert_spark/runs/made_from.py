@@ -13,7 +13,7 @@ from pyspark.sql import types as T
 
 from bert_spark.runs.run_record import without_redacted_words
 from bert_spark.runs.task import Task
-from bert_spark.tables.outputs import table_properties
+from bert_spark.tables.outputs import set_table_properties, table_properties
 from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY, TEXT_KEY
 from bert_spark.tables.recorded_models import latest_record
 
@@ -69,11 +69,8 @@ def mark_table(spark: SparkSession, output: OutputConfig, schema: T.StructType) 
     """Store in a table's properties what the metadata of its columns says: Iceberg keeps none of it."""
     keys = (MADE_FROM_KEY, FINGERPRINT_KEY, ARTEFACT_KEY)
     stated = {key: field.metadata[key] for field in schema.fields for key in keys if key in field.metadata}
-    if stated.items() <= table_properties(spark, output).items():
-        return
-    escaped = {key: value.replace("\\", "\\\\").replace("'", "\\'") for key, value in stated.items()}
-    pairs = ", ".join(f"'{key}' = '{value}'" for key, value in escaped.items())
-    spark.sql(f"ALTER TABLE {output.path} SET TBLPROPERTIES ({pairs})")
+    if not stated.items() <= table_properties(spark, output).items():
+        set_table_properties(spark, str(output.path), stated)
 
 
 def _as_json(facts: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from bert_spark.runs.run_record import without_redacted_words
 from bert_spark.runs.staging_area import PLACE_FILE, StagingArea, forget_progress, staged_names
 from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.outputs import path_exists, table_properties
+from bert_spark.tables.outputs import path_exists, set_table_properties, table_properties
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -58,8 +58,8 @@ class OutputLock:
             if self._area.beside is not None:
                 self._area.lock_folders[0].write(PLACE_FILE, uri)
         elif path_exists(self._spark, str(self._output.path), "table"):
-            text = without_redacted_words(json.dumps(uri)).replace("\\", "\\\\").replace("'", "\\'")
-            self._spark.sql(f"ALTER TABLE {self._output.path} SET TBLPROPERTIES ('{PLACE_PROPERTY}' = '{text}')")
+            text = without_redacted_words(json.dumps(uri))
+            set_table_properties(self._spark, str(self._output.path), {PLACE_PROPERTY: text})
 
 
 @contextmanager

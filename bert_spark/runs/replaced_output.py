@@ -17,8 +17,8 @@ from bert_spark.errors import DataError, SetupError
 from bert_spark.runs.lock import Lock, acquired
 from bert_spark.runs.staging_area import StagingArea, staging_area_for
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.merged_table import ATOMIC_FORMATS, table_provider
-from bert_spark.tables.outputs import output_schema, path_exists, table_properties
+from bert_spark.tables.merged_table import ATOMIC_FORMATS
+from bert_spark.tables.outputs import output_schema, path_exists, table_properties, table_provider
 from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY
 from bert_spark.tables.run_records import records_of_output
 

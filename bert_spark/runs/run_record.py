@@ -110,11 +110,12 @@ def save_record(spark: SparkSession, content: Mapping[str, Any], kind: str) -> s
         Format of the output; "table" for a table.
     """
     output, run_id = content["output"], content["run_id"]
+    from bert_spark.tables.outputs import qualified_path, set_table_properties
+
     if kind == "table":
-        line = without_redacted_words(json.dumps(content, sort_keys=True)).replace("\\", "\\\\").replace("'", "\\'")
-        spark.sql(f"ALTER TABLE {output} SET TBLPROPERTIES ('bert_spark.{run_id}' = '{line}')")
+        line = without_redacted_words(json.dumps(content, sort_keys=True))
+        set_table_properties(spark, output, {f"bert_spark.{run_id}": line})
         return f"property bert_spark.{run_id} of table {output}"
-    from bert_spark.tables.outputs import qualified_path
 
     path = qualified_path(spark, output)  # one without a scheme may be on HDFS
     return write_beside(spark, path, f"{RECORDS_FOLDER}/{run_id}.json", record_as_json(content))

@@ -15,6 +15,8 @@ from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from bert_spark.tables.outputs import table_facts, table_provider
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
@@ -123,7 +125,7 @@ class TableBranch:
 def is_iceberg(spark: SparkSession, table: str) -> bool:
     """Tell whether a table is one of Iceberg. If it does not exist, its catalog says what it would be."""
     if spark.catalog.tableExists(table):
-        return _description(spark, table).get("Provider", "").lower() == "iceberg"
+        return table_provider(spark, table) == "iceberg"
     first = _PART.findall(table)[0].strip("`")
     catalog = first if spark.conf.get(f"spark.sql.catalog.{first}", None) else spark.catalog.currentCatalog()
     kind = spark.conf.get(f"spark.sql.catalog.{catalog}", None) or ""
@@ -134,7 +136,7 @@ def is_iceberg(spark: SparkSession, table: str) -> bool:
 
 def full_name(spark: SparkSession, table: str) -> str:
     """Return the name of an existing Iceberg table with its catalog and namespace."""
-    name = _description(spark, table)["Name"]
+    name = table_facts(spark, table)["Name"]
     return ".".join(f"`{part}`" for part in name.split("."))
 
 
@@ -175,9 +177,3 @@ def published_key(spark: SparkSession, table: str, condition: str) -> str | None
     summary = summaries[0][0] if summaries else {}
     is_whole = summary.get("added-records") == str(sum(rows for _, rows in found))
     return summary.get(_KEY_ENTRY) if is_whole else None
-
-
-def _description(spark: SparkSession, table: str) -> dict[str, str]:
-    """Return what Spark says of a table: fact -> value."""
-    facts = spark.sql(f"DESCRIBE TABLE EXTENDED {table}").collect()
-    return {row["col_name"]: row["data_type"] for row in facts}

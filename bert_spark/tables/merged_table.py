@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from bert_spark.errors import ConfigError, DataError
+from bert_spark.errors import ConfigError
 from bert_spark.tables.config import OutputConfig
+from bert_spark.tables.output_partitions import check_table_columns
+from bert_spark.tables.outputs import table_provider
 from bert_spark.tables.references import find_columns
 from bert_spark.tables.row_digests import row_digest
 from bert_spark.tables.schema import HIDDEN_PREFIX
@@ -19,12 +21,6 @@ if TYPE_CHECKING:
 
 ATOMIC_FORMATS = ("delta", "iceberg", "hudi")  # change a table in one step, and keep its history; have MERGE INTO
 _VIEW, _GONE = "bert_spark_changes", f"{HIDDEN_PREFIX}gone"
-
-
-def table_provider(spark: SparkSession, table: str) -> str:
-    """Return the format of a table, such as "iceberg"."""
-    facts = spark.sql(f"DESCRIBE TABLE EXTENDED {table}").collect()
-    return next((str(row.data_type).lower() for row in facts if row.col_name == "Provider"), "")
 
 
 def ready_table(spark: SparkSession, output: OutputConfig, columns: SyncedColumns) -> bool:
@@ -54,13 +50,7 @@ def ready_table(spark: SparkSession, output: OutputConfig, columns: SyncedColumn
             f"expected one of {list(ATOMIC_FORMATS)}. Name a table of a catalog of such a format, or a folder with "
             "--output-format parquet"
         )
-    known = {name.lower() for name in spark.table(table).columns}
-    missing = [name for name in columns.schema.names if name.lower() not in known]
-    if missing:
-        raise DataError(
-            f"table {table} has no columns {missing}, which this run's rows have; add them (ALTER TABLE {table} ADD "
-            "COLUMNS) and run again, or pass another --output"
-        )
+    check_table_columns(spark, columns.schema.names, output)
     return exists
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -117,16 +118,16 @@ def create_table(spark: SparkSession, rows: DataFrame, output: OutputConfig, tar
 
 def rows_for_table(spark: SparkSession, rows: DataFrame, output: OutputConfig, target: Partition) -> DataFrame:
     """Return rows of a partition with the columns of an existing table; raise as `check_table_columns` does."""
-    check_table_columns(spark, rows, output)
+    check_table_columns(spark, rows.columns, output)
     names = [f"`{column}`" for column in spark.table(str(output.path)).columns if column != target.column]
     return rows.selectExpr(*names, target.alias)
 
 
-def check_table_columns(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> None:
-    """Raise DataError if an existing table lacks one of the columns of `rows`."""
+def check_table_columns(spark: SparkSession, names: Sequence[str], output: OutputConfig) -> None:
+    """Raise DataError if an existing table lacks one of these columns."""
     path = str(output.path)
     table_columns = spark.table(path).columns
-    missing = [column for column in rows.columns if column.lower() not in map(str.lower, table_columns)]
+    missing = [column for column in names if column.lower() not in map(str.lower, table_columns)]
     if missing:
         raise DataError(
             f"table {path} has no columns {missing}, which this run's rows have; add them (ALTER TABLE {path} ADD "

@@ -10,6 +10,7 @@ import functools
 import logging
 import posixpath
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
@@ -102,6 +103,23 @@ def table_properties(spark: SparkSession, output: OutputConfig) -> dict[str, str
     if output.format != "table":
         return {}
     return {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {output.path}").collect()}
+
+
+def set_table_properties(spark: SparkSession, table: str, properties: Mapping[str, str]) -> None:
+    """Store properties with a table."""
+    escaped = {key: value.replace("\\", "\\\\").replace("'", "\\'") for key, value in properties.items()}
+    pairs = ", ".join(f"'{key}' = '{value}'" for key, value in escaped.items())
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({pairs})")
+
+
+def table_facts(spark: SparkSession, table: str) -> dict[str, str]:
+    """Return what Spark says of a table, such as its "Name" and its "Provider"."""
+    return {row["col_name"]: row["data_type"] for row in spark.sql(f"DESCRIBE TABLE EXTENDED {table}").collect()}
+
+
+def table_provider(spark: SparkSession, table: str) -> str:
+    """Return the format of a table, such as "iceberg"; "" if Spark does not say it."""
+    return table_facts(spark, table).get("Provider", "").lower()
 
 
 @functools.lru_cache(maxsize=64)  # a session does not change its default file system, and asking it takes 0.1 s

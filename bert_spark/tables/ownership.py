@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.errors import AnalysisException
 
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.outputs import output_is_empty, output_schema, table_properties
+from bert_spark.tables.outputs import output_is_empty, output_schema, set_table_properties, table_properties
 from bert_spark.tables.provenance import ARTEFACT_KEY, ENCODER_KEY, FINGERPRINT_KEY
 
 if TYPE_CHECKING:
@@ -69,5 +69,4 @@ def owner_of(columns: T.StructType) -> dict[str, str]:
 def mark_owner(spark: SparkSession, owner: Mapping[str, str], output: OutputConfig) -> None:
     """Store in a table's properties which model made its vectors or labels: Iceberg keeps no metadata of columns."""
     if not owner.items() <= table_properties(spark, output).items():
-        pairs = ", ".join(f"'{key}' = '{value}'" for key, value in owner.items())
-        spark.sql(f"ALTER TABLE {output.path} SET TBLPROPERTIES ({pairs})")
+        set_table_properties(spark, str(output.path), owner)
