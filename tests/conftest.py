@@ -4,7 +4,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import warnings
 
 from tests.support.paths import ROOT
 
@@ -88,22 +87,11 @@ def spark(tmp_path_factory):
     for key, value in iceberg.session_settings(tmp_path_factory.mktemp("jars")).items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
-    # Java ends when its standard input is closed, as by code that closes a file's number twice. A second end of that
-    # pipe keeps Java running, and the warning says that it was needed.
-    java_input = session.sparkContext._gateway.proc.stdin.fileno()
-    second_end = os.dup(java_input)
+    java = session.sparkContext._gateway.proc
     yield session
+    if java.poll() is not None:
+        pytest.fail(f"Java ended before the tests did, with exit code {java.poll()}: see Spark's ExecutorExitCode")
     session.stop()
-    if not is_same_file(java_input, second_end):
-        warnings.warn("a test has closed Java's standard input", stacklevel=1)
-
-
-def is_same_file(one, other):
-    """Tell whether two numbers of open files name the same file."""
-    try:
-        return os.path.sameopenfile(one, other)
-    except OSError:
-        return False
 
 
 @pytest.fixture(scope="session")
