@@ -96,13 +96,21 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     """
     specs = [spec for spec in dataclasses.fields(kind) if spec.init and spec.metadata]  # type: ignore[arg-type]
     known = {toml_key(spec): spec.name for spec in specs}
+    hints = typing.get_type_hints(kind)
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ConfigError(f"{where}: unknown {unknown}; known are {list(known)}")
     try:
-        return kind(**{known[name]: value for name, value in values.items()})
+        return kind(**{known[name]: _as_declared(hints[known[name]], value) for name, value in values.items()})
     except ConfigError as err:
         raise ConfigError(f"{where}: {err}") from err
+
+
+def _as_declared(hint: Any, value: Any) -> Any:
+    """Return a value of TOML as its field holds it: a list, or one text alone, as a tuple."""
+    if typing.get_origin(hint) is tuple and isinstance(value, (str, list)):
+        return (value,) if isinstance(value, str) else tuple(value)
+    return value
 
 
 def read_toml(path: str | Path, sections: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -156,7 +164,7 @@ class JobSettings:
         """
         section, _, field_name = setting.partition(".")
         value = getattr(self.sections[section], field_name)
-        if value is None:
+        if value in (None, ()):
             raise ConfigError(f"{option} is not set; pass it, or set it in the file of --config")
         return value
 

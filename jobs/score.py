@@ -9,6 +9,10 @@ Texts, or the output of jobs/embed.py without running BERT again:
     ./spark-submit.sh jobs/score.py --artefact artefact --input tweets.csv --text-column content --output scores
     ./spark-submit.sh jobs/score.py --artefact artefact --input ./embeddings --output scores
 
+Several classifiers of one encoder, running BERT once:
+
+    ./spark-submit.sh jobs/score.py --artefact models/emotion --artefact models/topic --input tweets.csv --output scores
+
 Every night, one day or the files that are new:
 
     ./spark-submit.sh jobs/score.py --artefact artefact --input all --output daily \
@@ -28,12 +32,12 @@ from bert_spark import cli
 
 
 def score(argv: list[str] | None = None) -> None:
-    """Read the settings, load the artefact, check the executors, label the texts, and write the table."""
+    """Read the settings, load the artefacts, check the executors, label the texts, and write the table."""
     job = cli.read_job(__file__, __doc__, argv)
-    artefact = cli.load_artefact(job.score.artefact)
+    group = cli.load_group(job.score.artefact)
     with cli.spark_session("bert_spark score", job.spark, cli.task_imports(job)) as spark:
-        if cli.run_preflight(spark, artefact.encoder, artefact=artefact, check_only=job.check):
-            cli.run_table_job(spark, cli.score_task(spark, job, artefact), job)
+        if cli.run_preflight(spark, group.encoder, artefacts=group, check_only=job.check):
+            cli.run_table_job(spark, cli.score_task(spark, job, group), job)
 
 
 def main(argv: list[str] | None = None) -> int:

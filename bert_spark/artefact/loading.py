@@ -60,7 +60,7 @@ def load_artefact(folder: str | Path, digest: str | None = None) -> Artefact:
     return artefact
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=64)  # a task may score with many: each is a few classes' weights, and BERT is kept elsewhere
 def cached_artefact(folder: str, digest: str) -> Artefact:
     """Return the artefact, loaded and verified once per process."""
     return load_artefact(folder, digest)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bert_spark.cli.missing_extras import missing_extra
 
 if TYPE_CHECKING:
-    from bert_spark.artefact.loading import load_artefact
+    from bert_spark.artefact.artefact_group import load_group
     from bert_spark.cli.exit_codes import run_job
     from bert_spark.cli.settings_checks import read_job
     from bert_spark.cli.table_job import run_table_job
@@ -41,7 +41,7 @@ __all__ = [
     "encoder_of_search",
     "history_of_output",
     "inspect_input",
-    "load_artefact",
+    "load_group",
     "load_training_data",
     "publish_staged",
     "read_job",
@@ -65,7 +65,7 @@ _HOME = {
     "encoder_of_search": "training.search_run",
     "history_of_output": "runs.run_history",
     "inspect_input": "runs.inspection_report",
-    "load_artefact": "artefact.loading",
+    "load_group": "artefact.artefact_group",
     "load_training_data": "spark.training_data",
     "publish_staged": "runs.staged_runs",
     "read_job": "cli.settings_checks",

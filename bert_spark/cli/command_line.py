@@ -129,6 +129,8 @@ def _with_absolute_paths(tables: dict[str, dict[str, Any]], folder: Path) -> dic
     """Return the tables of a TOML file in `folder`. Paths that start with ./ or ../ are relative to that folder."""
 
     def absolute(key: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [absolute(key, one) for one in value]
         is_relative = key in PATH_KEYS and isinstance(value, str) and value.startswith(("./", "../"))
         return str((folder / value).resolve()) if is_relative else value
 

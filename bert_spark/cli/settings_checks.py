@@ -6,7 +6,7 @@ What needs a session, a model or a file is checked later, where it is used.
 from __future__ import annotations
 
 from bert_spark.cli.command_line import parse_job
-from bert_spark.runs.settings_checks import check_run_settings
+from bert_spark.runs.settings_checks import check_artefacts, check_run_settings
 from bert_spark.settings import JobSettings
 from bert_spark.tables.input_format import check_input_settings
 
@@ -31,6 +31,8 @@ def read_job(script: str, doc: str | None, argv: list[str] | None = None) -> Job
     job = parse_job(script, doc, argv)
     if job.name in _REQUIRED:
         job.required(*_REQUIRED[job.name])
+    if job.name == "score":
+        check_artefacts(job.score.artefact, job.score.truth)
     if job.check or job.name == "history":  # the pre-flight reads no input and writes no output
         return job
     if job.name == "inspect":

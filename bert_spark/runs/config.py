@@ -27,7 +27,11 @@ class EmbedConfig:
 class ScoreConfig:
     """What jobs/score.py uses and adds."""
 
-    artefact: str | None = option(None, "folder that jobs/train.py wrote")
+    artefact: tuple[str, ...] = option(
+        (),
+        "folder that jobs/train.py wrote; repeat it for several of one encoder: BERT runs once, and the columns are "
+        "label_NAME, margin_NAME and so on, where NAME is the part of the paths that differs",
+    )
     embedding_column: str | None = option(
         None,
         "column of vectors in the input, read instead of running BERT; by default that of an output of jobs/embed.py; "

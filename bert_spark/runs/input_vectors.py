@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from pyspark.sql import types as T
 
-    from bert_spark.artefact.artefact import Artefact
+    from bert_spark.artefact.artefact_group import ArtefactGroup
     from bert_spark.settings import JobSettings
 
 logger = logging.getLogger(__name__)
 
 
-def column_to_score(spark: SparkSession, job: JobSettings, artefact: Artefact) -> str | None:
-    """Return the column of vectors that is scored; None if BERT runs, or if the artefact needs no vectors.
+def column_to_score(spark: SparkSession, job: JobSettings, group: ArtefactGroup) -> str | None:
+    """Return the column of vectors that is scored; None if BERT runs, or if no artefact needs vectors.
 
-    It is the one that is set, or else the one whose metadata names the artefact's encoder.
+    It is the one that is set, or else the one whose metadata names the artefacts' encoder.
 
     Raises
     ------
@@ -39,19 +39,19 @@ def column_to_score(spark: SparkSession, job: JobSettings, artefact: Artefact) -
         If none is set, and the input holds vectors of other encoders only.
     """
     chosen = job.score.embedding_column
-    if chosen is not None or not artefact.uses_bert:
+    if chosen is not None or not group.uses_bert:
         return chosen or None
     stored = _stored_vectors(spark, job)
     if not stored:
         return None
     for field in stored:
-        if field.metadata[FINGERPRINT_KEY] == artefact.fingerprint:
+        if field.metadata[FINGERPRINT_KEY] == group.fingerprint:
             logger.info("%s", vectors_found(job.input, field))
             return field.name
     owners = ", ".join(f"{field.metadata[FINGERPRINT_KEY][:12]} in column {field.name!r}" for field in stored)
     raise FingerprintError(
         f"{job.input.path!r} holds vectors of encoder {owners}, the artefact was trained on "
-        f"{artefact.fingerprint[:12]}; embed the texts again with the artefact's encoder, train on these vectors, or "
+        f"{group.fingerprint[:12]}; embed the texts again with the artefact's encoder, train on these vectors, or "
         "set --embedding-column '' to run BERT on the texts"
     )
 

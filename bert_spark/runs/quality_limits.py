@@ -85,9 +85,30 @@ def label_shift(labels: Mapping[str, int], trained: Mapping[str, float]) -> floa
     return sum(abs(labels.get(k, 0) / rows - trained.get(k, 0.0)) for k in {*labels, *trained}) / 2
 
 
-def check_label_shift_known(limits: LimitsConfig, trained: Mapping[str, float]) -> None:
+def with_label_shift(record: Mapping[str, Any], trained: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """Return a record with "label_shift", see `label_shift`: that of several artefacts is the largest one of them.
+
+    Parameters
+    ----------
+    record
+        A run's record.
+    trained
+        Name of an artefact -> label -> share of its training rows. One artefact alone has the name "".
+    """
+    if "by_artefact" not in record:
+        return {**record, "label_shift": label_shift(record.get("labels", {}), trained.get("", {}))}
+    by_artefact = {
+        name: {**part, "label_shift": label_shift(part["labels"], trained.get(name, {}))}
+        for name, part in record["by_artefact"].items()
+    }
+    shifts = [part["label_shift"] for part in by_artefact.values()]
+    largest = None if None in shifts else max(shifts)  # None: one of them is unknown
+    return {**record, "by_artefact": by_artefact, "label_shift": largest}
+
+
+def check_label_shift_known(limits: LimitsConfig, trained: Mapping[str, Mapping[str, float]]) -> None:
     """Raise ConfigError if `max_label_shift` is set and the labels of the training rows are unknown."""
-    if limits.max_label_shift is not None and not trained:
+    if limits.max_label_shift is not None and not (trained and all(trained.values())):
         raise ConfigError(
             f"max_label_shift={limits.max_label_shift} needs the labels of the training rows, which this run does not "
             "have; use it with jobs/score.py and an artefact that this version's jobs/train.py wrote"

@@ -1,4 +1,4 @@
-"""Turn the settings of jobs/score.py and an artefact into its task."""
+"""Turn the settings of jobs/score.py and its artefacts into its task."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from bert_spark.runs.input_vectors import column_to_score
 from bert_spark.runs.task import Task
 from bert_spark.runs.truth import Truth
 from bert_spark.settings import settings_of
-from bert_spark.spark.transforms import with_score
+from bert_spark.spark.transforms import named_column, with_score
 from bert_spark.tables.diagnostics import counted_diagnostics
 from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY, check_encoder_known
+from bert_spark.tables.row_counts import CountedLabels
 from bert_spark.tables.text_column import with_text_column
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from bert_spark.artefact.artefact import Artefact
+    from bert_spark.artefact.artefact_group import ArtefactGroup
     from bert_spark.settings import JobSettings
 
 _NEWER = {"trust_vectors", "label_column", "margin_column", "scores_column", "truth", "trim_labels"}
 
 
-def score_task(spark: SparkSession, job: JobSettings, artefact: Artefact) -> Task:
-    """Return the task that adds the artefact's labels to the input.
+def score_task(spark: SparkSession, job: JobSettings, group: ArtefactGroup) -> Task:
+    """Return the task that adds the artefacts' labels to the input.
 
     Raises
     ------
     ConfigError, FingerprintError
         As `with_score` and `column_to_score` raise.
     """
-    vectors = column_to_score(spark, job, artefact)
-    runs_bert = artefact.uses_bert and vectors is None
+    vectors = column_to_score(spark, job, group)
+    runs_bert = group.uses_bert and vectors is None
     diagnostics = counted_diagnostics(shown=job.scores.diagnostics) if runs_bert else {}
     add = functools.partial(
         with_score,
-        artefact.path,
+        group,
         embedding_column=vectors,
         error_column=job.scores.error_column,
         scores=job.score.scores,
@@ -50,34 +51,37 @@ def score_task(spark: SparkSession, job: JobSettings, artefact: Artefact) -> Tas
     )
     add(text_column=job.input.text_column)  # refuses wrong settings now
     not_texts = [job.schedule.date_column, job.scores.error_column if vectors else None, job.score.truth]
-    labels = artefact.labels.tolist()
+    labels = [
+        CountedLabels(named_column(job.score.label_column, name), artefact.labels.tolist(), name)
+        for name, artefact in group.by_name.items()
+    ]
     truth = None
     if job.score.truth is not None:
-        truth = Truth(job.score.truth, job.score.label_column, labels, trim=job.score.trim_labels)
+        truth = Truth(job.score.truth, labels[0].column, labels[0].labels, trim=job.score.trim_labels)
+    settings = settings_of(dataclasses.replace(job.score, embedding_column=vectors), newer=_NEWER)
 
     def add_labels(rows: DataFrame) -> DataFrame:
         if truth is not None:
             truth.check_column(rows)
         if vectors is not None and not job.score.trust_vectors:
-            check_encoder_known(rows, vectors, artefact.fingerprint)
+            check_encoder_known(rows, vectors, group.fingerprint)
         return add(text_column=with_text_column(rows, job.input, not_texts).text_column)(rows)
 
     return Task(
         "score",
-        artefact.config,
-        artefact.fingerprint,
-        {FINGERPRINT_KEY: artefact.fingerprint, ARTEFACT_KEY: artefact.digest},
+        group.config,
+        group.fingerprint,
+        {FINGERPRINT_KEY: group.fingerprint, ARTEFACT_KEY: group.digest},
         job.input,
         job.scores,
         add_labels,
         diagnostics,
         labels=labels,
-        label_column=job.score.label_column,
-        trained_label_shares=artefact.metadata.get("label_shares", {}),
+        trained_label_shares={name: one.metadata.get("label_shares", {}) for name, one in group.by_name.items()},
         facts={
-            "artefact": artefact.path,
-            "artefact_digest": artefact.digest,
-            "score": settings_of(dataclasses.replace(job.score, embedding_column=vectors), newer=_NEWER),
+            "artefact": group.path,
+            "artefact_digest": group.digest,
+            "score": settings | {"artefact": job.score.artefact[0] if len(labels) == 1 else [*job.score.artefact]},
         },
         reads_vectors=vectors is not None,
         not_texts=not_texts,

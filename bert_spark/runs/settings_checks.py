@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from bert_spark.artefact.artefact_names import names_of_folders
 from bert_spark.errors import ConfigError
 from bert_spark.runs.config import ScheduleConfig
 from bert_spark.tables.config import DATE_PLACEHOLDER, InputConfig, OutputConfig
@@ -53,6 +56,22 @@ def check_run_settings(
         check_estimate(source)
     elif schedule.is_scheduled:
         check_schedule(source, output, schedule)
+
+
+def check_artefacts(folders: Sequence[str], truth: str | None) -> None:
+    """Refuse artefacts that cannot be told apart, and `--truth` beside several.
+
+    Raises
+    ------
+    ConfigError
+        As `names_of_folders` raises, or if the labels that are there could belong to any of the artefacts.
+    """
+    names_of_folders(folders)
+    if truth is not None and len(folders) > 1:
+        raise ConfigError(
+            f"got --truth {truth!r} with {len(folders)} artefacts; it is compared with the labels of one: pass one "
+            "--artefact, or leave out --truth"
+        )
 
 
 def _check_order(source: InputConfig, schedule: ScheduleConfig) -> None:

@@ -54,6 +54,9 @@ def run_summary(record: Mapping[str, Any], record_path: str, earlier: Sequence[M
         lines.append(f"  days counted in {record['time_zone']}")
     lines += [f"  warning {warning}" for warning in run_warnings(record)]
     lines += _label_lines(record, earlier[:COMPARED_RUNS])
+    for name in record.get("by_artefact", {}):
+        of_artefact = [other.get("by_artefact", {}).get(name, {}) for other in (record, *earlier[:COMPARED_RUNS])]
+        lines += _label_lines(of_artefact[0], of_artefact[1:], f"{name}: ")
     if "truth" in record:
         lines += [f"  {line}" for text in comparison_lines(record["truth"]) for line in text.splitlines()]
     lines += [
@@ -91,11 +94,12 @@ def run_warnings(record: Mapping[str, Any]) -> list[str]:
     return warnings
 
 
-def _label_lines(record: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> list[str]:
+def _label_lines(record: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]], name: str = "") -> list[str]:
+    """Return the lines of the labels in a record, or in its part of one artefact, which begins with its name."""
     labels = record.get("labels", {})
     if not labels:
         return []
-    lines = ["  labels  " + ", ".join(f"{name} {count:,}" for name, count in labels.items())]
+    lines = [f"  labels  {name}" + ", ".join(f"{name} {count:,}" for name, count in labels.items())]
     if record.get("label_shift") is not None:
         lines[0] += f"; distance to the labels of the training rows {record['label_shift']:.3f}"
     earlier_labels = [other["labels"] for other in earlier if other.get("labels")]
@@ -106,5 +110,5 @@ def _label_lines(record: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]
             f"{name} {count / rows:.1%} / {sum(counts.get(name, 0) for counts in earlier_labels) / earlier_rows:.1%}"
             for name, count in labels.items()
         )
-        lines.append(f"  now / last {len(earlier_labels)} runs  {shares}")
+        lines.append(f"  now / last {len(earlier_labels)} runs  {name}{shares}")
     return lines

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.vector_recipe import recipe_of
-from bert_spark.runs.quality_limits import label_shift
+from bert_spark.runs.quality_limits import with_label_shift
 from bert_spark.runs.run_record import RunRecord
 from bert_spark.runs.truth import Truth
 from bert_spark.tables.config import InputConfig, OutputConfig
 from bert_spark.tables.readers import read_input
 from bert_spark.tables.repartitioning import spread_by_bytes
-from bert_spark.tables.row_counts import output_counts
+from bert_spark.tables.row_counts import CountedLabels, output_counts
 from bert_spark.tables.row_numbers import ROW_NUMBER
 from bert_spark.tables.text_column import with_text_column
 
@@ -45,8 +45,9 @@ class Task:
         Adds the new columns: with_embedding(...) or with_score(...).
     diagnostics
         Diagnostic -> its column; empty if BERT does not run.
-    labels, label_column, trained_label_shares
-        The labels that the task can predict, their column, and their shares among the training rows.
+    labels, trained_label_shares
+        The labels that the task can predict in each column, and their shares among the training rows by the artefact's
+        name.
     facts
         Further entries of the run's record.
     prepare
@@ -67,9 +68,8 @@ class Task:
     output: OutputConfig
     transform: Callable[[DataFrame], DataFrame]
     diagnostics: Mapping[str, str]
-    labels: Sequence[Any] = ()
-    label_column: str = "label"
-    trained_label_shares: Mapping[str, float] = field(default_factory=dict)
+    labels: Sequence[CountedLabels] = ()
+    trained_label_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     prepare: Callable[[DataFrame], DataFrame] = _unchanged
     reads_vectors: bool = False
@@ -83,7 +83,7 @@ class Task:
 
     def with_label_shift(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return a record with the distance of its labels to those of the training rows; None if either is unknown."""
-        return record | {"label_shift": label_shift(record.get("labels", {}), self.trained_label_shares)}
+        return with_label_shift(record, self.trained_label_shares)
 
     def read(self, spark: SparkSession, source: InputConfig | None = None) -> DataFrame:
         """Return the records of the input, or of `source`, such as that of one day."""
@@ -112,7 +112,7 @@ class Task:
         """Return the counts of the output rows as Spark expressions; on request without those of hidden columns."""
         diagnostics = {} if visible_only else self.diagnostics
         length = recipe_of(self.config).max_length
-        return output_counts(self.output.error_column, diagnostics, length, self.labels, self.label_column)
+        return output_counts(self.output.error_column, diagnostics, length, self.labels)
 
     def apply(self, rows: DataFrame, partition_mb: float | None, size: int | None = None) -> DataFrame:
         """Return `rows` with this task's columns. If BERT runs, its rows are spread over all cores.

@@ -49,7 +49,7 @@ def ship_artefact(spark: SparkSession, path: str, digest: str) -> None:
     spark.addArtifacts(f"{archive}#{name}", archive=True)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def artefact_folder_here(path: str, digest: str) -> str:
     """Return the folder from which this process loads an artefact: its path, else the copy that the session sent.
 

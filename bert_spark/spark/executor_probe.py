@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.encoding.config import EncoderConfig
@@ -16,7 +16,7 @@ from bert_spark.encoding.config import EncoderConfig
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from bert_spark.artefact.artefact import Artefact
+    from bert_spark.artefact.artefact_group import ArtefactGroup
 
 
 ROUNDS = 3
@@ -24,7 +24,7 @@ TASK_S = 1.0  # how long a task of the probe lasts
 
 
 def probe_executors(
-    spark: SparkSession, config: EncoderConfig | None, artefact: Artefact | None = None
+    spark: SparkSession, config: EncoderConfig | None, artefacts: ArtefactGroup | None = None
 ) -> tuple[list[dict[str, Any]], str]:
     """Run a tiny job on every executor.
 
@@ -34,8 +34,8 @@ def probe_executors(
         The session.
     config
         The encoder's settings; None if BERT does not run.
-    artefact
-        The artefact that tasks load.
+    artefacts
+        The artefacts that tasks load.
 
     Returns
     -------
@@ -46,8 +46,8 @@ def probe_executors(
     from pyspark.sql import functions as F
 
     settings = config.settings() if config else None
-    path_and_digest = (artefact.path, artefact.digest) if artefact else None
-    probe = F.udf(_probe_function(settings, TASK_S, path_and_digest), "string", useArrow=False).asNondeterministic()
+    paths = [(artefact.path, artefact.digest) for artefact in artefacts.artefacts] if artefacts else []
+    probe = F.udf(_probe_function(settings, TASK_S, paths), "string", useArrow=False).asNondeterministic()
     answers: dict[str, dict[str, Any]] = {}
     try:
         for _ in range(ROUNDS):
@@ -63,7 +63,7 @@ def probe_executors(
 
 
 def _probe_function(
-    settings: dict[str, Any] | None, task_s: float, artefact: tuple[str, str] | None = None
+    settings: dict[str, Any] | None, task_s: float, artefacts: Sequence[tuple[str, str]] = ()
 ) -> Callable[[int], str]:
     """Return the function that runs on executors.
 
@@ -89,7 +89,7 @@ def _probe_function(
                 facts["problems"].append(f"{name} can't be imported ({type(err).__name__}: {err})")
         try:
             if not facts["problems"]:
-                facts |= importlib.import_module("bert_spark.spark.process_facts").executor_facts(settings, artefact)
+                facts |= importlib.import_module("bert_spark.spark.process_facts").executor_facts(settings, artefacts)
         except Exception as err:
             facts["problems"].append(f"bert_spark can't be used ({type(err).__name__}: {err}); send it with --py-files")
         time.sleep(max(0.0, end - time.monotonic()))

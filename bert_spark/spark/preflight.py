@@ -17,13 +17,17 @@ from bert_spark.spark.process_facts import driver_facts
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from bert_spark.artefact.artefact import Artefact
+    from bert_spark.artefact.artefact_group import ArtefactGroup
 
 logger = logging.getLogger(__name__)
 
 
 def run_preflight(
-    spark: SparkSession, config: EncoderConfig | None, *, artefact: Artefact | None = None, check_only: bool = False
+    spark: SparkSession,
+    config: EncoderConfig | None,
+    *,
+    artefacts: ArtefactGroup | None = None,
+    check_only: bool = False,
 ) -> bool:
     """Check the settings and the executors; return whether the job is to go on.
 
@@ -36,8 +40,8 @@ def run_preflight(
         The session of the job.
     config
         The encoder's settings; None if BERT does not run.
-    artefact
-        The artefact that the job loads on executors.
+    artefacts
+        The artefacts that the job loads on executors.
     check_only
         Whether to print the table and stop the job.
 
@@ -48,11 +52,11 @@ def run_preflight(
     """
     settings = spark_settings(spark)
     findings = check_settings(settings)
-    driver = driver_facts(config, artefact)
+    driver = driver_facts(config, artefacts)
     executors: list[dict[str, Any]] = []
     ask = check_only or not _executors_are_local(spark, settings) or _may_use_gpu(config)
     if ask and not any(finding.refused for finding in findings):
-        executors, unanswered = _ask_executors(spark, config, artefact)
+        executors, unanswered = _ask_executors(spark, config, artefacts)
         at_once = executor_slots(spark) or configured_slots(settings)
         findings += [
             *unanswered,
@@ -89,13 +93,16 @@ def compare_with_driver(driver: dict[str, Any], executors: list[dict[str, Any]])
 
 
 def _ask_executors(
-    spark: SparkSession, config: EncoderConfig | None, artefact: Artefact | None
+    spark: SparkSession, config: EncoderConfig | None, artefacts: ArtefactGroup | None
 ) -> tuple[list[dict[str, Any]], list[Finding]]:
     """Return the facts of each executor, and a finding if some did not answer."""
-    executors, failure = probe_executors(spark, config, artefact)
-    if artefact and can_ship_artefacts(spark) and any(facts.get("artefact") == "missing" for facts in executors):
-        ship_artefact(spark, artefact.path, artefact.digest)
-        executors, failure = probe_executors(spark, config, artefact)
+    executors, failure = probe_executors(spark, config, artefacts)
+    missing = {digest for facts in executors for digest in facts.get("missing_artefacts", ())}
+    if artefacts and missing and can_ship_artefacts(spark):
+        for artefact in artefacts.artefacts:
+            if artefact.digest in missing:
+                ship_artefact(spark, artefact.path, artefact.digest)
+        executors, failure = probe_executors(spark, config, artefacts)
     if failure:
         return executors, [Finding(True, "executors", failure)]
     known = executor_count(spark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.encoding.config import EncoderConfig
@@ -13,10 +14,10 @@ from bert_spark.errors import ArtefactError, BertSparkError
 from bert_spark.versions import installed
 
 if TYPE_CHECKING:
-    from bert_spark.artefact.artefact import Artefact
+    from bert_spark.artefact.artefact_group import ArtefactGroup
 
 
-def driver_facts(config: EncoderConfig | None, artefact: Artefact | None = None) -> dict[str, Any]:
+def driver_facts(config: EncoderConfig | None, artefacts: ArtefactGroup | None = None) -> dict[str, Any]:
     """Return the driver's versions, artefact and model. Imports neither torch nor transformers: that takes seconds.
 
     Raises
@@ -25,53 +26,65 @@ def driver_facts(config: EncoderConfig | None, artefact: Artefact | None = None)
         If the driver cannot load the model.
     """
     facts = {"where": "driver", "python": platform.python_version(), **installed(("torch", "transformers"))}
-    if artefact is not None:
-        facts["artefact"] = artefact.digest[:12]
+    if artefacts is not None:
+        facts["artefact"] = _shown_digests([artefact.digest for artefact in artefacts.artefacts])
     if config is None:
         return facts
     size = sum(path.stat().st_size for path in weight_files(resolve_model(config.model, config.revision)))
     return facts | {"model": config_fingerprint(config)[:12], "model_bytes": size}
 
 
-def executor_facts(settings: dict[str, Any] | None, artefact: tuple[str, str] | None) -> dict[str, Any]:
-    """Return the artefact, model and device of the executor that calls this.
+def executor_facts(settings: dict[str, Any] | None, artefacts: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+    """Return the artefacts, model and device of the executor that calls this.
 
     Parameters
     ----------
     settings
         Of the encoder; None if BERT does not run.
-    artefact
-        Path and digest of the artefact that a task would load.
+    artefacts
+        Path and digest of each artefact that a task would load.
 
     Returns
     -------
     dict
-        The facts. "problems" lists what would make a task fail, "warnings" what would make it slow.
+        The facts. "problems" lists what would make a task fail, "warnings" what would make it slow, and
+        "missing_artefacts" the digests of the artefacts that are not there.
     """
     config = EncoderConfig(**settings) if settings else None
     facts: dict[str, Any] = {"problems": []}
     try:
-        if artefact is not None:
-            config = _artefact_encoder(*artefact, facts)
+        config = _artefact_encoder(artefacts, facts) or config
     except BertSparkError as err:
         facts["problems"].append(str(err))
+    if facts["problems"] or config is None:
         return facts
-    return facts if config is None else _encoder_facts(config, facts)
+    return _encoder_facts(config, facts)
 
 
-def _artefact_encoder(path: str, digest: str, facts: dict[str, Any]) -> EncoderConfig | None:
-    """Load an artefact as a task does; return the settings of its encoder, whose model may be inside the artefact."""
+def _artefact_encoder(artefacts: Sequence[tuple[str, str]], facts: dict[str, Any]) -> EncoderConfig | None:
+    """Load artefacts as a task does; return the settings of their encoder, whose model may be inside an artefact."""
     from bert_spark.artefact.loading import cached_artefact
     from bert_spark.spark.artefact_shipping import artefact_folder_here
 
-    try:
-        folder = artefact_folder_here(path, digest)
-    except ArtefactError:
-        facts["artefact"] = "missing"
-        raise
-    facts["artefact"] = digest[:12]
-    artefact = cached_artefact(folder, digest)
-    return artefact.config if artefact.uses_bert else None
+    folders: dict[str, str] = {}
+    missing: list[str] = []
+    for path, digest in artefacts:
+        try:
+            folders[digest] = artefact_folder_here(path, digest)
+        except ArtefactError as err:
+            missing.append(digest)
+            facts["problems"].append(str(err))
+    if missing:
+        facts |= {"artefact": "missing", "missing_artefacts": missing}
+        return None
+    if artefacts:
+        facts["artefact"] = _shown_digests(list(folders))
+    loaded = [cached_artefact(folder, digest) for digest, folder in folders.items()]
+    return next((artefact.config for artefact in loaded if artefact.uses_bert), None)
+
+
+def _shown_digests(digests: Sequence[str]) -> str:
+    return digests[0][:12] if len(digests) == 1 else f"{len(digests)} artefacts"
 
 
 def _encoder_facts(config: EncoderConfig, facts: dict[str, Any]) -> dict[str, Any]:

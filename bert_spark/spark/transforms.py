@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -24,7 +25,7 @@ from bert_spark.tables.schema import MALFORMED_COLUMN, check_columns_free, check
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-    from bert_spark.artefact.artefact import Artefact
+    from bert_spark.artefact.artefact_group import ArtefactGroup
 
 
 Transform = Callable[["DataFrame"], "DataFrame"]
@@ -109,7 +110,7 @@ def preview(config: EncoderConfig, rows: int = 10, **options: Any) -> Transform:
 
 
 def with_score(
-    artefact: str,
+    artefact: str | Path | Mapping[str, str | Path] | ArtefactGroup,
     *,
     text_column: str = "text",
     embedding_column: str | None = None,
@@ -131,7 +132,9 @@ def with_score(
     ----------
     artefact
         Folder that `save_artefact` wrote. Executors read it too. If only the driver can, send it to them first, with
-        `artefact_shipping.ship_artefact`.
+        `artefact_shipping.ship_artefact`. A mapping scores with several artefacts and runs BERT once: name -> folder,
+        and the name is added to each column: `label_emotion`, `margin_emotion`. All must have one encoder. A group that
+        is loaded already is not loaded again.
     text_column
         As in `with_embedding`.
     embedding_column
@@ -153,52 +156,55 @@ def with_score(
     ArtefactError
         If the artefact is damaged or not to be trusted.
     FingerprintError
-        If `embedding_column` holds vectors of another encoder.
+        If `embedding_column` holds vectors of another encoder, or if the artefacts have different encoders.
     ConfigError
-        If `min_probability` is set and the artefact predicts margins.
+        If `min_probability` is set and an artefact predicts margins.
     """
-    from bert_spark.artefact.loading import load_artefact
+    from bert_spark.artefact.artefact_group import ArtefactGroup, load_group
 
-    loaded = load_artefact(artefact)
-    if min_probability is not None and not loaded.gives_probabilities:
+    group = artefact if isinstance(artefact, ArtefactGroup) else load_group(artefact)
+    if min_probability is not None and not group.gives_probabilities:
+        with_margins = [one.path for one in group.artefacts if not one.gives_probabilities]
         raise ConfigError(
-            f"min_probability={min_probability}: artefact {artefact!r} gives margins, and those of different "
-            "classes are not comparable; train it with --calibrate sigmoid"
+            f"min_probability={min_probability}: artefact {', '.join(map(repr, with_margins))} gives margins, and "
+            "those of different classes are not comparable; train it with --calibrate sigmoid"
         )
     diagnostic_names = diagnostic_columns(diagnostics)
     from_vectors = embedding_column is not None
     adds_embedding = keep_embedding and not from_vectors
-    names = {"label": label_column, "margin": margin_column} | ({"scores": scores_column} if scores else {})
-    _check_names_differ([*names.values(), error_column, *diagnostic_names.values()])
-    added = {name: f"set --{kind}-column" for kind, name in names.items()}
+    kinds = {"label": label_column, "margin": margin_column} | ({"scores": scores_column} if scores else {})
+    names = [{kind: named_column(column, name) for kind, column in kinds.items()} for name in group.by_name]
+    new_columns = [column for columns in names for column in columns.values()]
+    _check_names_differ([*new_columns, error_column, *diagnostic_names.values()])
+    added = {column: f"set --{kind}-column" for columns in names for kind, column in columns.items()}
     added |= dict.fromkeys(diagnostic_names.values(), "leave out --diagnostics")
     if adds_embedding:
         added["embedding"] = "leave out --keep-embedding"
     if not from_vectors:  # an embedding output already has an error column
         added[error_column] = "set --error-column"
     udf = scoring_udf(
-        loaded.path,
-        loaded.digest,
+        {name: (one.path, one.digest) for name, one in group.by_name.items()},
         from_vectors=from_vectors,
         vectors_too=adds_embedding,
-        window_rows=loaded.config.window_rows,
+        scores_too=scores,
+        window_rows=group.config.window_rows,
     )
 
     def transform(df: DataFrame) -> DataFrame:
-        if loaded.needs_text or not from_vectors:
+        if group.needs_text or not from_vectors:
             check_text_column(df, text_column)
         check_columns_free(df, added)
         arguments = [usable_text(df, text_column) if has_column(df.schema, text_column) else F.lit("")]
         replaced = []
         if embedding_column is not None:
-            check_vectors(df, embedding_column, loaded.fingerprint)
+            check_vectors(df, embedding_column, group.fingerprint)
             arguments.append(exact_column(embedding_column))
             replaced = [error_column, *([] if keep_embedding else [embedding_column])]
         scored = df.withColumn(_RESULT, udf(*arguments))
         return scored.select(
             *input_columns(df, text_column, leave_out=replaced),
-            *_label_columns(loaded, names, min_probability),
-            *([_vector_column("embedding", vector_metadata(loaded.config, text_column))] if adds_embedding else []),
+            *(column for n in range(len(names)) for column in _label_columns(group, n, names[n], min_probability)),
+            *([_vector_column("embedding", vector_metadata(group.config, text_column))] if adds_embedding else []),
             _error_column(df, error_column),
             *_diagnostic_columns(diagnostic_names),
         )
@@ -234,17 +240,25 @@ def _vector_column(name: str, metadata: dict[str, str]) -> Column:
     return _result_field("embedding").alias(name, metadata=metadata)
 
 
-def _label_columns(artefact: Artefact, names: Mapping[str, str], min_probability: float | None) -> list[Column]:
-    """Return the columns of the class with the highest value: "label" and "margin", and "scores" if it has a name."""
-    labels = F.array(*[F.lit(_python_value(label)) for label in artefact.labels])
-    winner, values = _result_field("winner"), _result_field("scores")  # index of the class; one value per class
-    margin, label = F.get(values, winner), F.get(labels, winner)
+def named_column(column: str, name: str) -> str:
+    """Return the column of the artefact with this name: "label_emotion"; "label" for one artefact alone."""
+    return f"{column}_{name}" if name else column
+
+
+def _label_columns(
+    group: ArtefactGroup, n: int, names: Mapping[str, str], min_probability: float | None
+) -> list[Column]:
+    """Return the columns of the n-th artefact's winning class: "label" and "margin", and "scores" if it has a name."""
+    classes = F.array(*[F.lit(_python_value(label)) for label in group.artefacts[n].labels])
+    winner, margin = _result_field(f"winner_{n}"), _result_field(f"margin_{n}")  # the winner is the index of its class
+    label = F.get(classes, winner)
     if min_probability is not None:
         label = F.when(margin >= min_probability, label)
-    made_by = {ARTEFACT_KEY: artefact.digest, FINGERPRINT_KEY: artefact.fingerprint}
+    made_by = {ARTEFACT_KEY: group.digest, FINGERPRINT_KEY: group.fingerprint}
     columns = [label.alias(names["label"], metadata=made_by), margin.alias(names["margin"])]
     if "scores" in names:
-        columns.append(F.when(winner.isNotNull(), F.map_from_arrays(labels, values)).alias(names["scores"]))
+        values = F.map_from_arrays(classes, _result_field(f"scores_{n}"))
+        columns.append(F.when(winner.isNotNull(), values).alias(names["scores"]))
     return columns
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -67,12 +68,17 @@ def _line_ends(text: Column) -> Column:
     return F.length(text) - F.length(F.replace(text, F.lit("\n")))
 
 
+@dataclass(frozen=True)
+class CountedLabels:
+    """The labels to count in a column. With several such columns each has the name of its artefact."""
+
+    column: str
+    labels: Sequence[Any]
+    name: str = ""
+
+
 def output_counts(
-    error_column: str,
-    diagnostics: Mapping[str, str],
-    max_length: int,
-    labels: Sequence[Any] = (),
-    label_column: str = "label",
+    error_column: str, diagnostics: Mapping[str, str], max_length: int, labels: Sequence[CountedLabels] = ()
 ) -> list[Column]:
     """Return the counts of the output: all rows, rows without a vector by their reason, tokens, and labels.
 
@@ -84,8 +90,8 @@ def output_counts(
         Diagnostic -> its column; empty if BERT does not run.
     max_length
         Number of tokens that are read of a truncated text.
-    labels, label_column
-        Labels to count, and their column.
+    labels
+        The labels to count.
     """
     error = exact_column(error_column)
     counts = {
@@ -94,7 +100,11 @@ def output_counts(
         "rows_malformed": F.count_if(error == MALFORMED_ROW),
         "rows_failed": F.count_if(error.isNotNull() & ~error.isin(MISSING_TEXT, MALFORMED_ROW)),
         **(_token_counts(diagnostics, max_length) if diagnostics else {}),
-        **{f"{_LABEL_PREFIX}{label}": F.count_if(exact_column(label_column) == label) for label in labels},
+        **{
+            f"{_LABEL_PREFIX}{counted.name}={label}": F.count_if(exact_column(counted.column) == label)
+            for counted in labels
+            for label in counted.labels
+        },
     }
     return [expr.alias(name) for name, expr in counts.items()]
 
@@ -112,7 +122,12 @@ def _token_counts(diagnostics: Mapping[str, str], max_length: int) -> dict[str, 
 
 
 def nest_label_counts(counts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return counts with the counts of labels in a dict of their own, under "labels"."""
-    labels = {name.removeprefix(_LABEL_PREFIX): n for name, n in counts.items() if name.startswith(_LABEL_PREFIX)}
-    others = {name: n for name, n in counts.items() if not name.startswith(_LABEL_PREFIX)}
-    return others | ({"labels": labels} if labels else {})
+    """Return counts with those of labels under "labels"; of several artefacts by name, under "by_artefact"."""
+    nested = {name: n for name, n in counts.items() if not name.startswith(_LABEL_PREFIX)}
+    by_artefact: dict[str, dict[str, Any]] = {}
+    for name, n in counts.items():
+        if name.startswith(_LABEL_PREFIX):
+            artefact, _, label = name.removeprefix(_LABEL_PREFIX).partition("=")
+            by_artefact.setdefault(artefact, {"labels": {}})["labels"][label] = n
+    alone = by_artefact.pop("", {})
+    return nested | alone | ({"by_artefact": by_artefact} if by_artefact else {})

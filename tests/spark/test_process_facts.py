@@ -12,7 +12,7 @@ from bert_spark.spark.process_facts import executor_facts
 )
 def test_a_gpu_that_torch_does_not_see_is_a_warning(tiny_bert, monkeypatch, device, addresses, warned):
     monkeypatch.setattr("bert_spark.encoding.device.task_gpu_addresses", lambda: addresses)
-    facts = executor_facts(EncoderConfig(model=str(tiny_bert), device=device).settings(), None)
+    facts = executor_facts(EncoderConfig(model=str(tiny_bert), device=device).settings())
     text = "Spark gives this executor a GPU, but torch sees none: BERT will run on its CPU"
     assert (facts["device"], facts["problems"], facts.get("warnings", [])) == ("cpu", [], [text] if warned else [])
 
@@ -24,5 +24,5 @@ def test_a_gpu_number_that_does_not_exist_is_a_problem(tiny_bert, monkeypatch):
         raise AssertionError("Invalid device id")
 
     monkeypatch.setattr(torch.cuda, "get_device_properties", properties)
-    facts = executor_facts(EncoderConfig(model=str(tiny_bert), device="cuda:3").settings(), None)
+    facts = executor_facts(EncoderConfig(model=str(tiny_bert), device="cuda:3").settings())
     assert facts["problems"] == ["device 'cuda:3' can't be used (Invalid device id)"]
