@@ -186,6 +186,10 @@ Install what it lacks, move it away, or set BERT_SPARK_VENV to another folder, i
 }
 
 use_class_archive() { # let Java map Spark's classes from an archive; made only in the environment made here
+  # Java 17 can crash if an agent or a recording reads classes of an archive.
+  case "${SPARK_OPTIONS[*]-} ${SPARK_SUBMIT_OPTS:-} ${JDK_JAVA_OPTIONS:-} ${JAVA_TOOL_OPTIONS:-} ${_JAVA_OPTIONS:-}" in
+    *-agentlib* | *-agentpath* | *-javaagent* | *FlightRecord*) return 0 ;;
+  esac
   local archive mode='find'
   [ "$PYTHON" != "$VENV/bin/python" ] || venv_is_foreign || mode='make'
   archive=$("$PYTHON" "$ROOT/conf/class_archive.py" "$mode") && [ -n "$archive" ] || return 0

@@ -69,8 +69,18 @@ def test_a_path_that_java_would_split_gets_no_archive(checkout, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("own_spark", [False, True])
-def test_spark_submit_uses_the_archive_with_its_own_spark_only(tmp_path, machine, own_spark):
+@pytest.mark.parametrize(
+    ("own_spark", "options", "java_options", "used"),
+    [
+        (False, [], "-Dmine=1", True),
+        (True, [], "-Dmine=1", False),
+        (False, [], "-XX:StartFlightRecording=filename=x", False),
+        (False, ["--driver-java-options", "-javaagent:/opt/agent.jar"], "-Dmine=1", False),
+    ],
+    ids=["its own Spark", "another Spark", "a recording", "an agent"],
+)
+def test_spark_submit_uses_the_archive_if_it_fits(tmp_path, machine, own_spark, options, java_options, used):
+    """Java 17 can crash if an agent or a recording reads classes of an archive."""
     root = tmp_path / "with archive"
     (root / "conf").mkdir(parents=True)
     shutil.copy(ROOT / "spark-submit.sh", root)
@@ -82,7 +92,7 @@ def test_spark_submit_uses_the_archive_with_its_own_spark_only(tmp_path, machine
     for folder in (machine / "spark", tmp_path / "spark"):
         fake_spark(folder)
         write(folder / "bin" / "spark-submit", '#!/usr/bin/env bash\necho "$SPARK_SUBMIT_OPTS"\n')
-    variables = {"SPARK_SUBMIT_OPTS": "-Dmine=1"} | ({"SPARK_HOME": str(tmp_path / "spark")} if own_spark else {})
-    done = start(root / "spark-submit.sh", root / "job.py", path=machine, **variables)
-    assert ("-XX:SharedArchiveFile=/built/x.jsa" in done.stdout) is not own_spark
-    assert done.stdout.rstrip().endswith("-Dmine=1")
+    variables = {"SPARK_SUBMIT_OPTS": java_options} | ({"SPARK_HOME": str(tmp_path / "spark")} if own_spark else {})
+    done = start(root / "spark-submit.sh", *options, root / "job.py", path=machine, **variables)
+    assert ("-XX:SharedArchiveFile=/built/x.jsa" in done.stdout) is used
+    assert done.stdout.rstrip().endswith(java_options)
