@@ -253,7 +253,8 @@ check_settings() { # stop here if the settings of our own job are wrong or its h
   } 3>&1
   case $status in
     2) printf '%s\n' "$log" >&2 && exit 2 ;;
-    10) exit 0 ;; # the help was printed
+    10) exit 0 ;;                              # the help was printed
+    11) printf '%s\n' "$log" >&2 && exit 1 ;; # as the job itself would
   esac # otherwise the settings are right, or this Python is too old to check them
 }
 

@@ -2,7 +2,8 @@
 
 python -m bert_spark.cli jobs/embed.py --input tweets.csv
 
-Exit codes: 0 if the job may start, 10 if its help was printed, otherwise that of the error, which goes to the log.
+Exit codes: 0 if the job may start, 10 if its help was printed, 2 if settings are wrong, 11 if the job would fail with
+exit code 1. The reason goes to the log. Any other exit code says that this Python could not check them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from bert_spark.cli.exit_codes import run_job
 from bert_spark.cli.settings_checks import read_job
 
-HELP_PRINTED = 10
+HELP_PRINTED, WOULD_FAIL = 10, 11
 
 
 def main() -> int:
@@ -23,7 +24,8 @@ def main() -> int:
     sys.argv[0] = script  # --help prints its name
     doc = ast.get_docstring(ast.parse(Path(script).read_text(encoding="utf-8")), clean=False)
     try:
-        return run_job(lambda argv: read_job(script, doc, argv))
+        code = run_job(lambda argv: read_job(script, doc, argv))
+        return WOULD_FAIL if code == 1 else code  # Python itself ends with 1 if it is too old for the package
     except SystemExit:  # of argparse, after --help
         return HELP_PRINTED
 

@@ -1,11 +1,19 @@
 """Read a job's settings and refuse, before Spark starts, those that no run can have. Imports the standard library only.
 
-What needs a session, a model or a file is checked later, where it is used.
+What needs a session, a model or the content of a file is checked later, where it is used.
 """
 
 from __future__ import annotations
 
+import difflib
+import importlib.util
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from bert_spark.artefact.format_versions import METADATA_FILE
 from bert_spark.cli.command_line import parse_job
+from bert_spark.errors import ArtefactError, ConfigError
 from bert_spark.runs.settings_checks import check_artefacts, check_run_settings
 from bert_spark.settings import JobSettings
 from bert_spark.tables.input_format import check_input_settings
@@ -24,7 +32,10 @@ def read_job(script: str, doc: str | None, argv: list[str] | None = None) -> Job
     Raises
     ------
     ConfigError
-        As in `parse_job`; or if a required setting is not set, or settings contradict each other.
+        As in `parse_job`; or if a required setting is not set, settings contradict each other, or scikit-learn lacks
+        the classifier.
+    ArtefactError
+        If a local folder holds no artefact.
     DataError
         If the name of the input is that of an archive or a spreadsheet.
     """
@@ -33,6 +44,9 @@ def read_job(script: str, doc: str | None, argv: list[str] | None = None) -> Job
         job.required(*_REQUIRED[job.name])
     if job.name == "score":
         check_artefacts(job.score.artefact, job.score.truth)
+        _check_artefacts_exist(job.score.artefact)
+    if job.name in ("train", "search"):
+        _check_head_exists(job.head.class_name)
     if job.check or job.name == "history":  # the pre-flight reads no input and writes no output
         return job
     if job.name == "inspect":
@@ -48,3 +62,27 @@ def read_job(script: str, doc: str | None, argv: list[str] | None = None) -> Job
     else:
         check_run_settings(job.input, job.scores, job.schedule, truth=job.score.truth)
     return job
+
+
+def _check_artefacts_exist(folders: Sequence[str]) -> None:
+    for folder in folders:
+        if "://" not in folder and not (Path(folder) / METADATA_FILE).is_file():
+            raise ArtefactError(f"artefact {folder!r} has no {METADATA_FILE}; expected a folder that train.py wrote")
+
+
+def _check_head_exists(class_name: str) -> None:
+    """Refuse a classifier that scikit-learn lacks, by the names in its source: importing it takes a second."""
+    found = importlib.util.find_spec("sklearn")
+    if found is None:  # this Python only checks settings
+        return
+    _, *parts, name = class_name.split(".")
+    module = Path(*found.submodule_search_locations or ()).joinpath(*parts)
+    source = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
+    words = set(re.findall(r"\w+", source.read_text(encoding="utf-8"))) if source.is_file() else set()
+    if name in words or "__getattr__" in words:
+        return
+    alike = difflib.get_close_matches(name, words, n=1)
+    raise ConfigError(
+        f"head {class_name!r}: scikit-learn has no such class"
+        + (f"; did you mean {'.'.join(['sklearn', *parts, *alike])!r}?" if alike else "")
+    )

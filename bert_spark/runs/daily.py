@@ -25,14 +25,8 @@ from bert_spark.runs.publish import audit_and_publish, check_same_model, mark_st
 from bert_spark.runs.quality_limits import rows_differ
 from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.settings_checks import has_path_per_day
-from bert_spark.runs.staging_area import (
-    DAY_PREFIX,
-    PROGRESS_FILE,
-    StagedRun,
-    StagingArea,
-    forget_progress,
-    remove_stage,
-)
+from bert_spark.runs.stage import StagedRun, remove_stage
+from bert_spark.runs.staging_area import DAY_PREFIX, PROGRESS_FILE, StagingArea, forget_progress
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import input_signature
 from bert_spark.tables.outputs import output_is_empty, output_schema, path_exists

@@ -15,7 +15,7 @@ from pyspark.errors import PySparkException
 from bert_spark.errors import DataError
 from bert_spark.runs.run_record import RunRecord
 from bert_spark.runs.scheduled_run import ScheduledRun
-from bert_spark.runs.staging_area import BRANCH_FILE, StagedRun
+from bert_spark.runs.stage import BRANCH_FILE, StagedRun
 from bert_spark.runs.task import Task
 from bert_spark.tables.iceberg_branches import TableBranch, full_name, is_iceberg, is_partitioned_by, published_key
 from bert_spark.tables.output_partitions import Partition, check_table_columns, create_table, rows_for_table

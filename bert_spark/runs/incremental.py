@@ -32,8 +32,9 @@ from bert_spark.runs.quality_limits import rows_differ
 from bert_spark.runs.run_record import RunRecord
 from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.skipped_files import leave_out_refused_files
+from bert_spark.runs.stage import StagedRun, rows_without_files
 from bert_spark.runs.staged_files import compare_with_input, existing_files
-from bert_spark.runs.staging_area import NEW_PREFIX, StagedRun, rows_without_files
+from bert_spark.runs.staging_area import NEW_PREFIX
 from bert_spark.runs.stream_source import StreamSource
 from bert_spark.storage import Folder
 from bert_spark.tables.outputs import qualified_path

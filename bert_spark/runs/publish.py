@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bert_spark.errors import DataError, FingerprintError, LimitError
 from bert_spark.runs.config import LimitsConfig
 from bert_spark.runs.quality_limits import limit_violations, rows_differ
-from bert_spark.runs.staging_area import remove_stage
+from bert_spark.runs.stage import remove_stage
 from bert_spark.runs.sync_publish import publish_changes
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.output_partitions import Partition, count_partition_rows, replace_partition
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from bert_spark.runs.output_lock import OutputLock
     from bert_spark.runs.scheduled_run import ScheduledRun
-    from bert_spark.runs.staging_area import StagedRun, StagingArea
+    from bert_spark.runs.stage import StagedRun
+    from bert_spark.runs.staging_area import StagingArea
 
 
 def mark_staged(

@@ -9,7 +9,8 @@ import datetime
 import logging
 from typing import TYPE_CHECKING
 
-from bert_spark.runs.staging_area import DAY_PREFIX, SYNC_PREFIX, StagedRun, StagingArea, remove_stage
+from bert_spark.runs.stage import StagedRun, remove_stage
+from bert_spark.runs.staging_area import DAY_PREFIX, SYNC_PREFIX, StagingArea
 from bert_spark.tables.run_records import STAMP, read_record
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bert_spark.runs.quality_limits import limit_violations
-from bert_spark.runs.staging_area import FILE_COLUMN, StagedRun, rows_without_files
+from bert_spark.runs.stage import FILE_COLUMN, StagedRun, rows_without_files
 from bert_spark.tables.row_counts import INPUT_COUNTS, nest_label_counts
 
 if TYPE_CHECKING:

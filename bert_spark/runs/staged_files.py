@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
-from bert_spark.runs.staging_area import FILE_COLUMN, FILE_SIZE_COLUMN, FILE_TIME_COLUMN
+from bert_spark.runs.stage import FILE_COLUMN, FILE_SIZE_COLUMN, FILE_TIME_COLUMN
 from bert_spark.runs.stream_source import StreamSource
 from bert_spark.tables.input_size import literal_paths
 from bert_spark.tables.row_counts import INPUT_COUNTS, input_counts

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from bert_spark.errors import ConfigError, FingerprintError
 from bert_spark.runs.config import LimitsConfig
 from bert_spark.runs.lock import acquired
-from bert_spark.runs.staging_area import PLACE_FILE, StagedRun, StagingArea, remove_stage, staged_names
+from bert_spark.runs.stage import StagedRun, remove_stage
+from bert_spark.runs.staging_area import PLACE_FILE, StagingArea, staged_names
 from bert_spark.storage import Folder
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from bert_spark.errors import ConfigError, DataError
 from bert_spark.runs.config import ScheduleConfig
 from bert_spark.runs.new_file_columns import column_differences, columns_of_files
 from bert_spark.runs.new_files import NewFiles
-from bert_spark.runs.staging_area import FILE_COLUMN, FILE_SIZE_COLUMN, FILE_TIME_COLUMN
+from bert_spark.runs.stage import FILE_COLUMN, FILE_SIZE_COLUMN, FILE_TIME_COLUMN
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import literal_paths

@@ -13,7 +13,8 @@ from bert_spark.errors import ConfigError, LimitError, NoInputError
 from bert_spark.runs.publish import audit_and_publish, check_same_model
 from bert_spark.runs.quality_limits import limit_violations, rows_differ
 from bert_spark.runs.scheduled_run import ScheduledRun
-from bert_spark.runs.staging_area import SYNC_PREFIX, StagedRun, StagingArea
+from bert_spark.runs.stage import StagedRun
+from bert_spark.runs.staging_area import SYNC_PREFIX, StagingArea
 from bert_spark.runs.sync_compare import Difference, stored_rows, synced_columns
 from bert_spark.runs.sync_encode import stage_changes
 from bert_spark.runs.sync_stage import FILES_PREFIX, OutputFiles

@@ -16,7 +16,8 @@ from bert_spark.runs.made_from import made_from, stored_made_from, with_made_fro
 from bert_spark.runs.progress import show_progress
 from bert_spark.runs.run_record import RunRecord
 from bert_spark.runs.scheduled_run import ScheduledRun
-from bert_spark.runs.staging_area import SYNC_PREFIX, StagedRun
+from bert_spark.runs.stage import StagedRun
+from bert_spark.runs.staging_area import SYNC_PREFIX
 from bert_spark.runs.sync_stage import PLAN
 from bert_spark.runs.task import Task
 from bert_spark.spark.transforms import input_columns

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from bert_spark.runs.progress import show_progress
 from bert_spark.runs.publish import mark_staged
 from bert_spark.runs.scheduled_run import ScheduledRun
-from bert_spark.runs.staging_area import StagedRun
+from bert_spark.runs.stage import StagedRun
 from bert_spark.runs.sync_compare import Difference
 from bert_spark.runs.sync_stage import ENCODED_ROWS, OTHER_ROWS, PLAN, OutputFiles, StagedChanges
 from bert_spark.spark.transforms import input_columns

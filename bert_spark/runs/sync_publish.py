@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from bert_spark.errors import DataError
 from bert_spark.runs.made_from import mark_table
-from bert_spark.runs.staging_area import StagedRun
+from bert_spark.runs.stage import StagedRun
 from bert_spark.runs.sync_stage import OutputFiles, StagedChanges
 from bert_spark.tables.changed_files import NUMBER, file_name, write_new_rows, write_new_versions
 from bert_spark.tables.config import OutputConfig

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import types as T
 
 from bert_spark.errors import SetupError
-from bert_spark.runs.staging_area import StagedRun, StagingArea
+from bert_spark.runs.stage import StagedRun
+from bert_spark.runs.staging_area import StagingArea
 from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.sync_plan import CHANGE

@@ -3,7 +3,7 @@
 import pytest
 
 from bert_spark.cli.settings_checks import read_job
-from bert_spark.errors import ConfigError, DataError
+from bert_spark.errors import ArtefactError, ConfigError, DataError
 from tests.support.paths import ROOT
 
 IN, OUT = ["--input", "tweets.csv"], ["--output", "vectors"]
@@ -47,7 +47,7 @@ def read(job, *arguments):
         ("embed", [*IN, *OUT, *SYNC, "--max-removed-share", "50"], "max_removed_share=50.0 is not a share"),
         ("embed", ["--input", "in/{run_date}", *OUT, "--estimate", "9"], "write a day in place of {run_date}"),
         ("score", [*IN, *OUT], "--artefact is not set"),
-        ("score", ["--artefact", "a", *IN], "no output given"),
+        ("score", ["--artefact", "s3://b/a", *IN], "no output given"),
         ("train", IN, "--output is not set"),
         ("train", OUT, "no input given"),
         ("search", [*IN, *OUT, "--poolings", "cls,flatten"], "flatten cannot be searched together with others"),
@@ -75,14 +75,36 @@ def test_an_archive_is_refused_by_its_name():
         ("embed", ["--input", "/tweets", "--output", "tweets/out"]),
         ("embed", [*IN, *OUT, *DAY, "--output-format", "table", "--work", "w"]),
         ("embed", [*IN, *OUT, *SYNC, "--output-format", "table", "--work", "w", "--max-removed-share", "1"]),
-        ("score", ["--artefact", "a", *IN, *OUT, *SYNC]),
-        ("score", ["--artefact", "a", "--input", "vectors", "--format", "parquet", "--output", "labels"]),
+        ("score", ["--artefact", "s3://b/a", *IN, *OUT, *SYNC]),
+        ("score", ["--artefact", "s3://b/a", "--input", "vectors", "--format", "parquet", "--output", "labels"]),
         ("train", ["--embeddings", "vectors", *OUT]),
+        ("train", [*IN, *OUT, "--head", "sklearn.linear_model.LogisticRegression"]),
+        ("search", [*IN, *OUT, "--head", "sklearn.ensemble.RandomForestClassifier"]),
         ("history", OUT),
     ],
 )
 def test_settings_that_fit_together_are_accepted(job, arguments):
     assert read(job, *arguments).name == job
+
+
+def test_an_artefact_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(
+        ArtefactError, match=r"artefact '.*' has no metadata.json; expected a folder that train.py wrote"
+    ):
+        read("score", "--artefact", str(tmp_path), *IN, *OUT)
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        ("sklearn.svm.LinearSVX", "has no such class; did you mean 'sklearn.svm.LinearSV[CR]'"),
+        ("sklearn.svn.LinearSVC", "has no such class$"),
+        ("LinearSVC", "is not scikit-learn's"),
+    ],
+)
+def test_a_classifier_that_scikit_learn_lacks_is_refused(head, reason):
+    with pytest.raises(ConfigError, match=reason):
+        read("train", *IN, *OUT, "--head", head)
 
 
 def test_a_job_that_only_checks_its_settings_loads_no_library(run_fresh):

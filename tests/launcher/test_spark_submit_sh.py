@@ -70,6 +70,8 @@ def test_wrong_command_line_is_named_and_exits_2(arguments, message):
         (["--master", "local[2]", "jobs/score.py", "-h"], 0, "usage: score.py [-h] [--check]"),
         (["jobs/embed.py", "--poling", "cls"], 2, "ConfigError: unrecognized arguments: --poling cls"),
         (["jobs/train.py", "--config", "no.toml"], 2, "ConfigError: config file 'no.toml' can't be read"),
+        (["jobs/score.py", "--artefact", "nothing", "--input", "a.csv", "--output", "out"], 1, "has no metadata.json"),
+        (["jobs/embed.py", "--input", "a.zip", "--output", "out"], 1, "is an archive"),
         # the machine has no Java, so these went on to look for it
         (["jobs/embed.py", "--input", "a.csv", "--output", "out"], 3, "no Java 17 or later"),
         (["--deploy-mode", "cluster", "jobs/embed.py", "--config", "there.toml"], 3, "no Java 17 or later"),

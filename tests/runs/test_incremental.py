@@ -9,8 +9,8 @@ import pytest
 from bert_spark import load_artefact
 from bert_spark.runs import incremental, publish
 from bert_spark.runs.new_files import NewFiles
+from bert_spark.runs.stage import FILE_COLUMN
 from bert_spark.runs.staged_files import compare_with_input
-from bert_spark.runs.staging_area import FILE_COLUMN
 from bert_spark.runs.stream_source import StreamSource
 from bert_spark.tables import output_partitions
 from bert_spark.tables.config import InputConfig

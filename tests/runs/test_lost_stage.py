@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from bert_spark.runs.staging_area import StagedRun
+from bert_spark.runs.stage import StagedRun
 from tests.support.nightly_runs import BY_COLUMN, DAYS, keys_of_day, keys_of_files
 
 

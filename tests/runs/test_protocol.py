@@ -6,7 +6,7 @@ import random
 import pytest
 
 from bert_spark.runs import lock, output_lock
-from bert_spark.runs.staging_area import STATE_FILE, StagedRun
+from bert_spark.runs.stage import STATE_FILE, StagedRun
 from tests.support.interleavings import every_history
 from tests.support.protocol import Place, World, claim_at_once, faked_spark
 

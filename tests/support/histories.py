@@ -22,7 +22,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from pyspark.sql import DataFrameWriter, DataFrameWriterV2, SparkSession
 
-from bert_spark.runs.staging_area import REMOVED
+from bert_spark.runs.stage import REMOVED
 from tests.support.nightly_runs import DAYS, TEXTS
 from tests.support.row_counter import rows_through_python
 

@@ -14,11 +14,12 @@ from functools import partial
 from types import SimpleNamespace
 
 from bert_spark.errors import LockedError
-from bert_spark.runs import daily, lock, output_lock, publish, staging_area
+from bert_spark.runs import daily, lock, output_lock, publish, stage, staging_area
 from bert_spark.runs.config import LimitsConfig, ScheduleConfig
 from bert_spark.runs.output_lock import locked_output
 from bert_spark.runs.scheduled_run import ScheduledRun
-from bert_spark.runs.staging_area import StagedRun, StagingArea
+from bert_spark.runs.stage import StagedRun
+from bert_spark.runs.staging_area import StagingArea
 from bert_spark.tables.config import InputConfig, OutputConfig
 from bert_spark.tables.row_counts import ZERO_COUNTS
 from tests.support.interleavings import History
@@ -327,6 +328,7 @@ def faked_spark(monkeypatch):
             (lock, "Folder", Place),
             (output_lock, "Folder", Place),
             (staging_area, "Folder", Place),
+            (stage, "Folder", Place),
         ]:
             patch.setattr(module, name, fake)
         yield patch
