@@ -17,10 +17,11 @@ from bert_spark.memory import check_fits
 from bert_spark.spark.arrow_arrays import column_values
 from bert_spark.spark.collect import fill_matrix
 from bert_spark.spark.local_workers import task_imports
+from bert_spark.spark.parquet_rows import parquet_rows
 from bert_spark.spark.preflight import run_preflight
 from bert_spark.spark.session import spark_session
 from bert_spark.spark.spark_encoder import SparkEncoder
-from bert_spark.spark.training_rows import LabelledRows, SparkRows, parquet_rows
+from bert_spark.spark.training_rows import LabelledRows, SparkRows
 from bert_spark.spark.training_vectors import column_to_learn_from
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.provenance import check_vectors, encoder_from_metadata

@@ -7,7 +7,8 @@ from pyspark.sql import functions as F
 
 from bert_spark.errors import DataError
 from bert_spark.spark.label_column import check_label_column
-from bert_spark.spark.training_rows import SparkRows, parquet_rows
+from bert_spark.spark.parquet_rows import parquet_rows
+from bert_spark.spark.training_rows import SparkRows
 from bert_spark.tables.config import InputConfig
 from bert_spark.training.config import TrainConfig
 

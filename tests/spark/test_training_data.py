@@ -6,8 +6,9 @@ import pytest
 
 from bert_spark.errors import DataError, FingerprintError
 from bert_spark.spark import training_data
+from bert_spark.spark.parquet_rows import parquet_rows
 from bert_spark.spark.training_data import labelled_examples
-from bert_spark.spark.training_rows import SparkRows, parquet_rows
+from bert_spark.spark.training_rows import SparkRows
 from bert_spark.training.config import HeadConfig, TrainConfig
 
 

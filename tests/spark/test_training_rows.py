@@ -9,7 +9,8 @@ import pytest
 
 from bert_spark.errors import DataError
 from bert_spark.spark.collect import fill_matrix
-from bert_spark.spark.training_rows import ParquetRows, SparkRows, parquet_rows
+from bert_spark.spark.parquet_rows import ParquetRows, parquet_rows
+from bert_spark.spark.training_rows import SparkRows
 from bert_spark.tables.config import InputConfig
 from bert_spark.training.config import TrainConfig
 
