@@ -1,7 +1,7 @@
 """A local Spark that loses shuffled rows while it counts them: run `main` in a process of its own.
 
-Spark 3.5 removes the local executor together with the rows. It never registers it again, and ends Java after 60
-heartbeats without an answer (10 minutes), whatever runs then.
+Spark removes the local executor together with the rows. It never registers it again, and ends Java after 60 heartbeats
+that failed (10 minutes), whatever runs then.
 """
 
 import json

@@ -14,7 +14,7 @@ from tests.support.lost_shuffle import ROWS
 
 
 def test_tasks_that_ran_again_are_counted_once(run_fresh, tmp_path):
-    """In a process of its own: Spark 3.5 would end the Java of the other tests ten minutes later."""
+    """In a process of its own: Spark would end the Java of the other tests ten minutes later."""
     where = {lost_shuffle.FOLDER: str(tmp_path), "PYSPARK_PYTHON": sys.executable}
     *logged, last = run_fresh("from tests.support import lost_shuffle; lost_shuffle.main()", **where).splitlines()
     assert json.loads(last) == [{"rows": ROWS, "total": ROWS * (ROWS - 1) // 2}, list(range(ROWS))]
