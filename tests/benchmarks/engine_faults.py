@@ -1,0 +1,146 @@
+"""Faults that every engine meets, and what they leave: rows lost, rows doubled, a dead job."""
+
+import contextlib
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+FILES = 4  # of an input table
+LONG_TEXT = "so happy today, and so sad " * 40_000  # 1 MB
+COLUMNS = ("rows lost", "rows doubled", "without vector")
+# CPU seconds after which a worker is at work on its rows: actors of Ray import torch and load the model first
+AT_WORK_S = {"ray": 8}
+
+
+class FaultTable(list):
+    """Results of faults as a table."""
+
+    def __str__(self):
+        head = f"\n{'engine':18}{'fault':40}" + "".join(f"{name:>16}" for name in COLUMNS) + "  job"
+        lines = [
+            f"{row['engine']:18}{row['fault']:40}" + "".join(f"{row[name]:>16}" for name in COLUMNS) + f"  {row['job']}"
+            for row in self
+        ]
+        return "\n".join([head, *lines])
+
+
+def write_table(folder, texts):
+    """Write ids and texts as FILES Parquet files; return the folder."""
+    Path(folder).mkdir(parents=True)
+    for part in range(FILES):
+        rows = pa.table({"id": pa.array(range(len(texts))[part::FILES]), "text": pa.array(texts[part::FILES])})
+        pq.write_table(rows, f"{folder}/part-{part}.parquet")
+    return folder
+
+
+def read_table(folder):
+    """Return the ids and the vectors that a reader sees; files and folders named _ or . are not read."""
+    ids, vectors = [], []
+    for path in sorted(Path(folder).rglob("*.parquet")):
+        if not any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts):
+            rows = pq.ParquetFile(path).read(columns=["id", "embedding"])
+            ids += rows["id"].to_pylist()
+            vectors += rows["embedding"].to_pylist()
+    return ids, vectors
+
+
+def fault_table(open_engine, names, texts, folder):
+    """Return what each fault leaves behind, for each engine."""
+    texts = [f"{number} {text}" for number, text in enumerate(texts)]  # no two are equal
+    sources = {
+        "whole": write_table(f"{folder}/whole", texts),
+        "a null": write_table(f"{folder}/null", [None, *texts[1:]]),
+        "a text of 1 MB": write_table(f"{folder}/long", [LONG_TEXT, *texts[1:]]),
+    }
+    table = FaultTable()
+    for name in names:
+        table += _faults_of(lambda name=name: open_engine(name), name, sources, Path(folder, name), len(texts))
+    return table
+
+
+def _faults_of(open_engine, name, sources, folder, rows):
+    def leaves(fault, output, answer):
+        return {"engine": name, "fault": fault, **_counts(output, rows), "job": _in_words(answer)}
+
+    engine = open_engine()
+    for fault in ("a null", "a text of 1 MB"):
+        answer = engine.run(sources[fault], str(folder / fault), "overwrite")
+        yield leaves(fault, folder / fault, answer)
+    engine.run(sources["whole"], str(folder / "warm"), "overwrite")
+    yield leaves("a worker is killed", folder / "worker", _killed_worker(engine, sources["whole"], folder / "worker"))
+    engine.close()
+    engine, output = open_engine(), folder / "half" / "out"
+    answer = _killed_halfway(engine, sources["whole"], output)
+    yield leaves("the job is killed: what a reader sees", output, answer)
+    engine = open_engine()
+    for mode, fault in (("default", "run again, default mode"), ("overwrite", "run again, overwrite")):
+        again = folder / mode / "out"
+        shutil.copytree(output.parent, again.parent)
+        yield leaves(fault, again, engine.run(sources["whole"], str(again), mode))
+    engine.close()
+
+
+def _killed_worker(engine, source, output):
+    """Kill one worker at its work, or the process if it has no others. Return the answer of the job."""
+    before = {process: _cpu_seconds(process) for process in engine.workers()}
+    engine.start(source, str(output), "overwrite")
+    if engine.name == "daft":
+        time.sleep(5)
+        engine.kill()
+        return engine.answer()
+    until, at_work = time.monotonic() + 120, AT_WORK_S.get(engine.name, 1)
+    while time.monotonic() < until:
+        for worker in engine.workers():
+            if _cpu_seconds(worker) - before.get(worker, 0) > at_work:
+                with contextlib.suppress(psutil.Error):
+                    worker.kill()
+                    return engine.answer()
+        time.sleep(0.05)
+    engine.answer()
+    return "no worker was seen at work: not tested"
+
+
+def _killed_halfway(engine, source, output):
+    """Kill the job once it has begun to write a file. Return in words what happened."""
+    output.parent.mkdir(parents=True)
+    engine.start(source, str(output), "default")
+    until = time.monotonic() + 600
+    while time.monotonic() < until and not any(path.stat().st_size for path in _data_files(output.parent)):
+        time.sleep(0.02)
+    engine.kill()
+    answer = engine.answer()
+    return "ended before it was killed: not tested" if isinstance(answer, float) else "killed"
+
+
+def _data_files(folder):
+    with contextlib.suppress(OSError):
+        return [path for path in folder.rglob("*.parquet*") if path.is_file()]
+    return []
+
+
+def _cpu_seconds(process):
+    with contextlib.suppress(psutil.Error):
+        return process.cpu_times().user
+    return 0.0
+
+
+def _counts(output, rows):
+    try:
+        ids, vectors = read_table(output)
+    except Exception as err:
+        return dict.fromkeys(COLUMNS, f"unreadable: {type(err).__name__}"[:15])
+    times = Counter(ids)
+    return {
+        "rows lost": rows - len(times),
+        "rows doubled": sum(times.values()) - len(times),
+        "without vector": sum(vector is None or vector[0] is None or vector[0] != vector[0] for vector in vectors),
+    }
+
+
+def _in_words(answer):
+    return "ends" if isinstance(answer, float) else answer if answer == "killed" else f"dead: {answer[:90]}"
