@@ -19,6 +19,8 @@ NAMES = (
     "workers",
     "nights",
     "sync",
+    "engines",
+    "card",
     "gpu",
 )
 

@@ -9,6 +9,7 @@ compared with the encoder's before it is timed. Then every engine meets the same
 """
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -126,9 +127,10 @@ def is_same(found):
 
 
 def lost_or_doubled(faults):
-    """Return the rows that our job lost or doubled, where it ended by itself."""
-    ended = [row for row in faults if row["engine"] == OURS and row["job"] == "ends"]
-    return sum(row["rows lost"] + row["rows doubled"] for row in ended)
+    """Return the rows that our job lost or doubled, but for the output of a job that was killed as a whole."""
+    rows = [row for row in faults if row["engine"] == OURS and row["job"] != "killed"]
+    wrong = [row[name] for row in rows for name in ("rows lost", "rows doubled")]
+    return sum(math.inf if number == "unreadable" else number for number in wrong)
 
 
 if __name__ == "__main__":
