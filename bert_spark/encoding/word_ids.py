@@ -65,7 +65,7 @@ def ids_by_words(backend: Any, ids_of: IdsOf) -> IdsOf | None:
     """
     from tokenizers import models, normalizers, pre_tokenizers
 
-    normalizer = backend.normalizer
+    normalizer: Any = backend.normalizer
     steps = list(normalizer) if isinstance(normalizer, normalizers.Sequence) else [normalizer]
     added = list(backend.get_added_tokens_decoder().values())
     if (
