@@ -66,7 +66,7 @@ def ids_by_words(backend: Any, ids_of: IdsOf) -> IdsOf | None:
     from tokenizers import models, normalizers, pre_tokenizers
 
     normalizer: Any = backend.normalizer
-    steps = list(normalizer) if isinstance(normalizer, normalizers.Sequence) else [normalizer]
+    steps = list(normalizer) if type(normalizer).__name__ == "Sequence" else [normalizer]
     added = list(backend.get_added_tokens_decoder().values())
     if (
         all(isinstance(step, (normalizers.BertNormalizer, normalizers.Lowercase)) for step in steps)
