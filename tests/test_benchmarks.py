@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.benchmarks.engine_faults import counts
-from tests.benchmarks.engines import absent_peers, least_cosine
+from tests.benchmarks.engine_faults import DEFAULT_MODE, counts
+from tests.benchmarks.engines import absent_peers, least_cosine, of_ours
 from tests.support.paths import ROOT
 
 RUN = """
@@ -71,3 +71,13 @@ def test_engines_whose_packages_are_absent_are_left_out_by_name(tmp_path):
     python.write_text("#!/bin/sh\necho 'No module named x' >&2\nexit 1\n")
     python.chmod(0o755)
     assert absent_peers(str(python)) == dict.fromkeys(("daft", "ray", "predict_batch_udf"), "No module named x")
+
+
+def test_faults_of_our_job_count_unless_the_job_was_killed_or_refused():
+    def row(fault, lost, doubled, job, engine="bert_spark"):
+        return {"engine": engine, "fault": fault, "rows lost": lost, "rows doubled": doubled, "job": job}
+
+    faults = [row("a null", 1, 2, "ends"), row("a worker is killed", 9, 0, "dead: Error"), row("job", 9, 0, "killed")]
+    others = [row(DEFAULT_MODE, 9, 0, "dead: refused"), row("a null", 9, 9, "ends", engine="ray")]
+    assert of_ours(faults + others) == (3, 1)
+    assert of_ours([row("a null", "unreadable", "unreadable", "ends")]) == (float("inf"), 0)

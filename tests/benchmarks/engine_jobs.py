@@ -74,7 +74,7 @@ def predict_batch_udf(folder, cores):
     from pyspark.sql import types as T
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    builder = SparkSession.builder.master(f"local[{cores}]").config("spark.ui.enabled", "false")
+    builder = SparkSession.builder.master(local_master(cores)).config("spark.ui.enabled", "false")
     spark = builder.config("spark.log.level", "ERROR").config("spark.driver.memory", "2g").getOrCreate()
 
     def make():
@@ -101,9 +101,14 @@ def bert_spark(folder, cores):
 
     settings = cli.read_job(embed.__file__, embed.__doc__, arguments("input", "output", "default"))
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    conf = {"spark.master": f"local[{cores}]", "spark.ui.enabled": "false", "spark.driver.memory": "2g"}
+    conf = {"spark.master": local_master(cores), "spark.ui.enabled": "false", "spark.driver.memory": "2g"}
     stay_open.enter_context(cli.spark_session("engines", conf, cli.task_imports(settings)))
     return lambda *job: embed.embed(arguments(*job))
+
+
+def local_master(cores):
+    """Return the address of a Spark on this machine that tries a task four times, as a cluster does."""
+    return f"local[{cores},4]"
 
 
 WAYS = {"daft": daft, "ray": ray, "predict_batch_udf": predict_batch_udf, "bert_spark": bert_spark}

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -43,6 +44,10 @@ class EngineProcess:
         if not words:
             return "the process ended"
         return float(words[1]) if words[0] == "done" else words[1].strip()
+
+    def has_answered(self):
+        """Tell whether the job has ended, so that `answer` does not wait."""
+        return bool(select.select([self.process.stdout], [], [], 0)[0])
 
     def run(self, *job):
         self.start(*job)

@@ -21,11 +21,12 @@ import numpy as np
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.encoder import BertEncoder
 from bert_spark.encoding.model_resolver import resolve_model
-from tests.benchmarks.engine_faults import fault_table, read_table, write_table
+from tests.benchmarks.engine_faults import DEFAULT_MODE, fault_table, read_table, write_table
 from tests.benchmarks.engine_process import EngineProcess
 from tests.benchmarks.harness import MODEL, parse_arguments, ratio, read_tweets, report
 
 OURS = "bert_spark"
+ALL = "bert_spark,daft,ray,predict_batch_udf"
 NEEDS = {"daft": "daft", "ray": "ray.data", "predict_batch_udf": "pyspark.ml.functions"}
 PACKAGES = ("daft", "ray", "pyspark", "sentence-transformers", "transformers", "torch")
 CHECKED = 200  # rows whose vectors are compared
@@ -86,11 +87,11 @@ def timed(open_engine, name, source, output, rows):
 
 
 def main():
-    args = parse_arguments(__doc__, rows=2000, rounds=3, peers_python=sys.executable, fault_rows=2000)
+    args = parse_arguments(__doc__, rows=2000, rounds=3, peers_python=sys.executable, fault_rows=2000, engines=ALL)
     folder, model = tempfile.mkdtemp(prefix="bert_spark-bench-"), resolve_model(MODEL)
     log = f"{folder}/log"
     absent = absent_peers(args.peers_python)
-    names = [OURS, *(name for name in NEEDS if name not in absent)]
+    names = [name for name in args.engines.split(",") if name not in absent]
 
     def open_engine(name):
         return EngineProcess(name, sys.executable if name == OURS else args.peers_python, model, args.threads, log)
@@ -112,10 +113,11 @@ def main():
         (f"{OURS} / {name}, {which}", ratio(figures, f"{OURS}, {which}", f"{name}, {which}"), "at least", 1.5)
         for which in ("whole process", "after its start")
         for name in names
-        if name != OURS
+        if name != OURS and OURS in names
     ]
-    if faults:
-        bars.append((f"rows lost or doubled, {OURS}", lost_or_doubled(faults), "at most", 0))
+    if faults and OURS in names:
+        lost, dead = of_ours(faults)
+        bars += [(f"rows lost or doubled, {OURS}", lost, "at most", 0), (f"dead jobs, {OURS}", dead, "at most", 0)]
     versions = subprocess.run([args.peers_python, "-c", VERSIONS, *PACKAGES], capture_output=True, text=True).stdout
     facts = {"least_cosine_to_the_encoder": cosines, "not_measured": absent, "faults": faults}
     report(args, "engines", "rows per second", figures, bars, **facts, peers=json.loads(versions))
@@ -126,11 +128,15 @@ def is_same(found):
     return isinstance(found, float) and found >= LEAST_COSINE
 
 
-def lost_or_doubled(faults):
-    """Return the rows that our job lost or doubled, but for the output of a job that was killed as a whole."""
-    rows = [row for row in faults if row["engine"] == OURS and row["job"] != "killed"]
-    wrong = [row[name] for row in rows for name in ("rows lost", "rows doubled")]
-    return sum(math.inf if number == "unreadable" else number for number in wrong)
+def of_ours(faults):
+    """Return the rows that our job lost or doubled where it ended, and how often it did not end.
+
+    The output of a job that was killed as a whole does not count. Nor does a refusal to write over it unasked.
+    """
+    ours = [row for row in faults if row["engine"] == OURS]
+    wrong = [row[name] for row in ours if row["job"] == "ends" for name in ("rows lost", "rows doubled")]
+    dead = [row for row in ours if row["job"].startswith("dead") and row["fault"] != DEFAULT_MODE]
+    return sum(math.inf if number == "unreadable" else number for number in wrong), len(dead)
 
 
 if __name__ == "__main__":
