@@ -45,7 +45,8 @@ class WordIds:
         known, has_special = self._known, self._has_special  # another thread may start anew meanwhile
         words = [[text] if has_special(text) else _words_of(text) for text in texts]
         new = [word for word in set().union(*words) if word not in known]
-        known.update(zip(new, map(tuple, self._ids_of(new)), strict=True))
+        if new:
+            known.update(zip(new, map(tuple, self._ids_of(new)), strict=True))
         ids = [list(chain.from_iterable(map(known.__getitem__, each))) for each in words]
         self._chars += sum(map(len, new))
         if self._chars > _MOST_CHARS:

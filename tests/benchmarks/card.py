@@ -8,6 +8,7 @@ tokenizers alone. The arithmetic is for MiniLM-L6 and BERT-base on an H100 and a
 
 import dataclasses
 import math
+import os
 import statistics
 import time
 from types import SimpleNamespace
@@ -96,6 +97,7 @@ def without_model(encoder):
 def main():
     args = parse_arguments(__doc__, rows=40_000, rounds=3)
     torch.set_num_threads(1)
+    os.environ["RAYON_NUM_THREADS"] = "1"  # threads of the library tokenizers
     texts = read_tweets(args)
     encoder = BertEncoder.from_config(EncoderConfig(model=MODEL, max_length=MAX_LENGTH, device="cpu"))
     with OperationCount() as operations_of_model:
