@@ -108,7 +108,11 @@ def main():
             figures[f"{name}, whole process"].append(whole)
             figures[f"{name}, after its start"].append(second)
             print(f"{name}: {whole:.1f}, {second:.1f} rows/s", flush=True)
-    faults = fault_table(open_engine, names, texts[: args.fault_rows], f"{folder}/faults") if args.fault_rows else []
+    faults = (
+        fault_table(open_engine, names, read_tweets(args, args.fault_rows), f"{folder}/faults")
+        if args.fault_rows
+        else []
+    )
     bars = [
         (f"{OURS} / {name}, {which}", ratio(figures, f"{OURS}, {which}", f"{name}, {which}"), "at least", 1.5)
         for which in ("whole process", "after its start")
@@ -120,7 +124,7 @@ def main():
         bars += [(f"rows lost or doubled, {OURS}", lost, "at most", 0), (f"dead jobs, {OURS}", dead, "at most", 0)]
     versions = subprocess.run([args.peers_python, "-c", VERSIONS, *PACKAGES], capture_output=True, text=True).stdout
     facts = {"least_cosine_to_the_encoder": cosines, "not_measured": absent, "faults": faults}
-    report(args, "engines", "rows per second", figures, bars, **facts, peers=json.loads(versions))
+    report(args, "engines", "rows per second", figures, bars, **facts, peers=json.loads(versions or "{}"))
     shutil.rmtree(folder)
 
 
