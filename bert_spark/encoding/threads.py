@@ -31,3 +31,13 @@ def limit_threads() -> None:
 
         if torch.get_num_threads() != cpus:
             torch.set_num_threads(cpus)
+
+
+def tokenizer_threads() -> int:
+    """Return the number of threads that the library tokenizers uses in this process."""
+    if os.environ.get("TOKENIZERS_PARALLELISM", "true").lower() not in ("true", "on", "yes", "y", "t", "1"):
+        return 1
+    stated = os.environ.get("RAYON_NUM_THREADS", "")
+    if stated.isdecimal() and int(stated):
+        return int(stated)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -20,6 +20,8 @@ NAMES = (
     "workers",
     "nights",
     "sync",
+    "engines",
+    "card",
     "gpu",
 )
 

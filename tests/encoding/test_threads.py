@@ -41,3 +41,20 @@ def test_threads_set_by_the_user_are_kept(threads_of_task, monkeypatch):
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
     monkeypatch.setenv("RAYON_NUM_THREADS", "4")
     assert threads_of_task(3) == (5, "false", "4")
+
+
+@pytest.mark.parametrize(
+    ("variables", "threads"),
+    [
+        ({"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "4"}, 1),
+        ({"TOKENIZERS_PARALLELISM": "true", "RAYON_NUM_THREADS": "4"}, 4),
+        ({"RAYON_NUM_THREADS": "0"}, len(os.sched_getaffinity(0))),
+        ({}, len(os.sched_getaffinity(0))),
+    ],
+)
+def test_threads_of_the_tokenizer(monkeypatch, variables, threads):
+    for name in ("TOKENIZERS_PARALLELISM", "RAYON_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert worker_threads.tokenizer_threads() == threads

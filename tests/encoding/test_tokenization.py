@@ -16,6 +16,7 @@ from bert_spark.encoding.tokenization import (
     special_ids,
     split_long_text,
 )
+from bert_spark.encoding.word_ids import WordIds
 from bert_spark.errors import ModelError
 from tests.support import tiny_models
 from tests.support.fakes import CLS, PAD, SEP, UNK, FakeTokenizer
@@ -279,6 +280,15 @@ def test_the_rust_tokenizer_is_called_if_it_gives_the_same_ids(request, name, mo
     expected = [tokenizer(text)["input_ids"] for text in texts]
     monkeypatch.setattr(type(tokenizer), "__call__", lambda *args, **options: pytest.fail("the Python part was called"))
     assert text_tokenizer.tokenize(texts).windows == expected
+
+
+@pytest.mark.parametrize(("threads", "remembered"), [("2", True), ("3", False)])
+def test_words_are_remembered_unless_the_tokenizer_has_many_threads(bert_tokenizer, monkeypatch, threads, remembered):
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
+    monkeypatch.setenv("RAYON_NUM_THREADS", threads)
+    text_tokenizer = TextTokenizer(bert_tokenizer, 60)
+    assert isinstance(text_tokenizer._ids.__self__, WordIds) is remembered
+    assert text_tokenizer.tokenize(["hello, world"]).windows == [bert_tokenizer("hello, world")["input_ids"]]
 
 
 @pytest.mark.parametrize("reason", ["own class", "special tokens are split"])
