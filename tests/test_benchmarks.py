@@ -8,8 +8,8 @@ from tests.support.paths import ROOT
 
 RUN = """
 import sys
-from tests.benchmarks import encoder, output_path, stored_vectors
-for benchmark, *options in ((encoder, "--slow-rows", "5"), (output_path,), (stored_vectors,)):
+from tests.benchmarks import baseline, encoder, output_path, stored_vectors
+for benchmark, *options in ((encoder, "--slow-rows", "5"), (output_path,), (stored_vectors,), (baseline,)):
     sys.argv[1:] = ["--rows", "60", "--rounds", "1", "--json", {folder!r}, *options]
     benchmark.main()
 """
@@ -19,7 +19,7 @@ def test_benchmarks_print_a_table_and_write_a_file(tiny_bert, tmp_path, run_fork
     daemon = "--conf spark.python.daemon.module=tests.support.preloaded_daemon pyspark-shell"
     code = RUN.format(folder=str(tmp_path))
     printed = run_forked(code, BENCHMARK_MODEL=str(tiny_bert), PYSPARK_SUBMIT_ARGS=daemon, PYTHONWARNINGS="ignore")
-    for name in ("encoder", "output_path", "stored_vectors"):
+    for name in ("encoder", "output_path", "stored_vectors", "baseline"):
         result = json.loads((tmp_path / f"{name}.json").read_text())
         assert f"{name}: {result['unit']}" in printed
         assert result["figures"]

@@ -15,6 +15,7 @@ NAMES = (
     "output_path",
     "spark_job",
     "stored_vectors",
+    "baseline",
     "scaling",
     "workers",
     "nights",
