@@ -109,7 +109,7 @@ def evaluate_predictions(
     weights
         How many rows each pair of labels stands for; by default one.
     """
-    if weights is None:  # a few hundred different pairs stand for all rows: each metric then takes a millisecond
+    if weights is None:  # a few hundred different pairs stand for all rows
         counts = Counter(zip(truth, predicted, strict=True))
         truth, predicted, weights = [pair[0] for pair in counts], [pair[1] for pair in counts], list(counts.values())
     number = {label: i for i, label in enumerate(labels)}  # scikit-learn sorts strings again for each metric
