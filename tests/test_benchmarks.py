@@ -15,8 +15,8 @@ from tests.support.paths import ROOT
 
 RUN = """
 import sys
-from tests.benchmarks import card, encoder, output_path, stored_vectors
-for benchmark, *options in ((card,), (encoder, "--slow-rows", "5"), (output_path,), (stored_vectors,)):
+from tests.benchmarks import baseline, card, encoder, output_path, stored_vectors
+for benchmark, *options in ((baseline,), (card,), (encoder, "--slow-rows", "5"), (output_path,), (stored_vectors,)):
     sys.argv[1:] = ["--rows", "60", "--rounds", "1", "--json", {folder!r}, *options]
     benchmark.main()
 """
@@ -26,7 +26,7 @@ def test_benchmarks_print_a_table_and_write_a_file(tiny_bert, tmp_path, run_fork
     daemon = "--conf spark.python.daemon.module=tests.support.preloaded_daemon pyspark-shell"
     code = RUN.format(folder=str(tmp_path))
     printed = run_forked(code, BENCHMARK_MODEL=str(tiny_bert), PYSPARK_SUBMIT_ARGS=daemon, PYTHONWARNINGS="ignore")
-    for name in ("card", "encoder", "output_path", "stored_vectors"):
+    for name in ("baseline", "card", "encoder", "output_path", "stored_vectors"):
         result = json.loads((tmp_path / f"{name}.json").read_text())
         assert f"{name}: {result['unit']}" in printed
         assert result["figures"]

@@ -109,20 +109,22 @@ def evaluate_predictions(
     weights
         How many rows each pair of labels stands for; by default one.
     """
+    if weights is None:  # a few hundred different pairs stand for all rows
+        counts = Counter(zip(truth, predicted, strict=True))
+        truth, predicted, weights = [pair[0] for pair in counts], [pair[1] for pair in counts], list(counts.values())
     number = {label: i for i, label in enumerate(labels)}  # scikit-learn sorts strings again for each metric
     true_numbers, numbers = ([number.get(label, -1) for label in column] for column in (truth, predicted))
-    names = [str(label) for label in labels]
-    weighted: dict[str, Any] = {} if weights is None else {"sample_weight": np.asarray(weights, dtype=np.int64)}
-    classes = list(range(len(labels)))
+    names, classes = [str(label) for label in labels], list(range(len(labels)))
+    weighted = {"sample_weight": np.asarray(weights, dtype=np.int64)}
     options: dict[str, Any] = {"labels": classes, "target_names": names, "zero_division": 0, **weighted}
     by_class = classification_report(true_numbers, numbers, output_dict=True, **options)
     text = classification_report(true_numbers, numbers, **options)
     return {
-        "rows": len(truth) if weights is None else int(sum(weights)),
+        "rows": int(sum(weights)),
         "accuracy": float(accuracy_score(true_numbers, numbers, **weighted)),
         "f1_weighted": float(by_class["weighted avg"]["f1-score"]),
         "f1_macro": float(by_class["macro avg"]["f1-score"]),
-        "text": text if weights is None else re.sub(r"(\d+)\.0$", r"  \1", text, flags=re.MULTILINE),
+        "text": re.sub(r"(\d+)\.0$", r"  \1", text, flags=re.MULTILINE),
         "by_class": by_class,
         "confusion": confusion_matrix(true_numbers, numbers, labels=classes, **weighted).tolist(),
         "labels": names,

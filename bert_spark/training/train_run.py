@@ -19,7 +19,7 @@ from bert_spark.training.fitting import convergence_warnings, fit_and_predict
 from bert_spark.training.html_report import model_card, render_report
 from bert_spark.training.labels import label_shares
 from bert_spark.training.mlflow_tracking import check_store, log_training
-from bert_spark.training.pipelines import build_pipeline
+from bert_spark.training.pipelines import build_baseline, build_pipeline
 from bert_spark.training.splits import HELD_OUT_SPLITS, SPLITS, split_examples
 from bert_spark.training.stopwatch import Stopwatch
 from bert_spark.training.text_summaries import training_summary
@@ -27,7 +27,6 @@ from bert_spark.versions import versions
 
 if TYPE_CHECKING:
     import numpy as np
-    from sklearn.pipeline import Pipeline
 
     from bert_spark.settings import JobSettings
 
@@ -99,7 +98,8 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
     folder, clock = str(job.train.artefact), Stopwatch(data.seconds)
     parts = split_examples(data.examples, job.train.seed)
     with clock("fit"), convergence_warnings() as not_converged:
-        pipeline = _pipeline(job, data.encoder, job.train.features, parts["train"])
+        labels, weight = parts["train"].labels.tolist(), job.train.tfidf_factor
+        pipeline = build_pipeline(data.encoder, job.train.features, job.head, labels, weight)
         predicted = fit_and_predict(pipeline, parts)
     with clock("fit_baseline"):
         baseline_predicted, warnings = _baseline(job, data.encoder, parts)
@@ -126,11 +126,6 @@ def train_and_save(job: JobSettings, data: TrainingData) -> TrainingResult:
     return TrainingResult(folder, figures, facts, files)
 
 
-def _pipeline(job: JobSettings, encoder: EncoderConfig, features: str, part: Examples) -> Pipeline:
-    """Return the unfitted pipeline for the training rows `part`."""
-    return build_pipeline(encoder, features, job.head, part.labels.tolist(), job.train.tfidf_factor)
-
-
 def _baseline(
     job: JobSettings, encoder: EncoderConfig, parts: Mapping[str, Examples]
 ) -> tuple[dict[str, np.ndarray] | None, list[str]]:
@@ -138,7 +133,8 @@ def _baseline(
     if not job.train.baseline or job.train.features == "tfidf":
         return None, []
     try:
-        return fit_and_predict(_pipeline(job, encoder, "tfidf", parts["train"]), parts), []
+        pipeline = build_baseline(encoder, job.head, parts["train"].labels.tolist(), job.train.tfidf_factor)
+        return fit_and_predict(pipeline, parts), []
     except DataError as err:
         return None, [f"there is no TF-IDF baseline: {err}"]
 

@@ -10,15 +10,19 @@ from sklearn.svm import LinearSVC
 
 from bert_spark.artefact.loading import load_artefact
 from bert_spark.artefact.saving import save_artefact
+from bert_spark.encoding.config import EncoderConfig
 from bert_spark.estimators.linear_svc import FastLinearSVC
 from bert_spark.estimators.pipeline_introspection import decision_values
 from bert_spark.estimators.text_cleaner import TextCleaner
+from bert_spark.training.config import HeadConfig
+from bert_spark.training.pipelines import build_pipeline
 from tests.support.artefacts import LABELS, TEXTS, tfidf_and_bert
 
 PIPELINES = {
     "bert": lambda bert: make_pipeline(bert, LinearSVC()),
     "tfidf beside bert": tfidf_and_bert,
     "tfidf alone": lambda bert: make_pipeline(TextCleaner(), TfidfVectorizer(), FastLinearSVC()),
+    "tfidf of the jobs": lambda bert: build_pipeline(EncoderConfig(), "tfidf", HeadConfig()),
     "calibrated": lambda bert: make_pipeline(bert, CalibratedClassifierCV(FastLinearSVC(), cv=2, ensemble=False)),
     "isotonic": lambda bert: make_pipeline(
         bert, CalibratedClassifierCV(FastLinearSVC(), method="isotonic", cv=2, ensemble=False)

@@ -164,9 +164,10 @@ def test_rewritten_payload_without_changes_loads(saved):
     assert load_artefact(saved).labels.tolist() == ["+", "-", "o"]
 
 
-def test_only_the_packages_three_types_are_trusted():
+def test_only_the_packages_four_types_are_trusted():
     assert set(TRUSTED_TYPES) == {
         "bert_spark.estimators.bert_transformer.BertTransformer",
+        "bert_spark.estimators.letter_groups.LetterGroupCounts",
         "bert_spark.estimators.linear_svc.FastLinearSVC",
         "bert_spark.estimators.text_cleaner.TextCleaner",
         # the module names used before version 0.2

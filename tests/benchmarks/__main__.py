@@ -16,6 +16,7 @@ NAMES = (
     "spark_job",
     "stored_vectors",
     "many_artefacts",
+    "baseline",
     "scaling",
     "workers",
     "nights",
