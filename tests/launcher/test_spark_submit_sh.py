@@ -229,7 +229,8 @@ def test_options_before_and_after_the_job_reach_spark_submit_unchanged(checkout,
     done = start(checkout / "spark-submit.sh", *options, *job, path=machine, cwd=tmp_path)
     assert done.returncode == 9
     assert done.stdout == (
-        "<--verbose><--name><looks_like_a.py><--conf=a=b c><--py-files></built/package.zip,mine.py,other.zip>"
+        "<--verbose><--name><looks_like_a.py><--conf=a=b c><--master><local[*,4]>"
+        "<--py-files></built/package.zip,mine.py,other.zip>"
         f"<{checkout}/jobs/embed.py><--input><a b.csv><--conf><x.py><>"
     )
 
@@ -240,7 +241,28 @@ def test_job_in_the_current_folder_is_preferred_to_the_checkouts(checkout, machi
     write(checkout / "jobs" / "embed.py", "")
     write(tmp_path / "jobs" / "embed.py", "")
     done = start(checkout / "spark-submit.sh", "jobs/embed.py", path=machine, cwd=tmp_path)
-    assert done.stdout == "<--py-files></built/package.zip><jobs/embed.py>"
+    assert done.stdout == "<--master><local[*,4]><--py-files></built/package.zip><jobs/embed.py>"
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [
+        (["--master", "local[2]"], {}),
+        (["--master=yarn"], {}),
+        (["--remote", "sc://host"], {}),
+        (["--conf", "spark.master=spark://host:7077"], {}),
+        (["--properties-file", "site.conf"], {}),
+        ([], {"MASTER": "yarn"}),
+        ([], {"SPARK_CONF_DIR": "/etc/spark"}),
+    ],
+)
+def test_a_master_that_the_user_names_stays(checkout, machine, options, variables):
+    fake_java(machine / "java", "17")
+    fake_spark(fake_python(machine / "python3").parent / "spark")
+    write(checkout / "jobs" / "embed.py", "")
+    done = start(checkout / "spark-submit.sh", *options, "jobs/embed.py", path=machine, **variables)
+    assert "local[*,4]" not in done.stdout
+    assert done.returncode == 9
 
 
 def test_spark_home_of_the_user_is_used(checkout, machine, tmp_path):
