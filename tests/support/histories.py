@@ -307,7 +307,9 @@ class History:
             code = self.nightly.score(*command)
             return [f"exit code {code}"] if code else self.wrong(self.labels)
         if second == "another model":
-            code = self.nightly.score(*command, "--artefact", self.other_artefact)
+            self.nightly.artefact, own = self.other_artefact, self.nightly.artefact
+            code = self.nightly.score(*command)
+            self.nightly.artefact = own
             if code == 0:
                 return self.wrong(self.other_labels)
         else:
