@@ -4,6 +4,6 @@ Owns the files and the format of an artefact, saving, loading, and the audit bef
 Refuses pickles, code, and every type that is not on the trusted list.
 May import `estimators`, `encoding` and the root modules. Never imports pyspark.
 Other packages use `artefact.Artefact`, `artefact_group.ArtefactGroup`, `artefact_group.load_group`,
-`artefact_names.names_of_folders`, `loading.load_artefact`, `loading.cached_artefact`, `saving.save_artefact`,
-`saving.check_folder_free` and `format_versions.METADATA_FILE`.
+`artefact_group.cached_group`, `artefact_names.names_of_folders`, `loading.load_artefact`, `saving.save_artefact`,
+`saving.check_folder_free`, `format_versions.METADATA_FILE` and `format_versions.no_artefact`.
 """

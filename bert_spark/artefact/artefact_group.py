@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from bert_spark.artefact.artefact import Artefact
@@ -57,6 +58,11 @@ class ArtefactGroup:
         """The folder of one artefact alone; name -> folder of several."""
         paths = {name: artefact.path for name, artefact in self.by_name.items()}
         return paths.get("", paths)
+
+    @property
+    def places(self) -> dict[str, tuple[str, str]]:
+        """Name -> path and digest, from which another process loads the artefact."""
+        return {name: (artefact.path, artefact.digest) for name, artefact in self.by_name.items()}
 
     @property
     def digest(self) -> str:
@@ -124,3 +130,9 @@ def load_group(folders: str | Path | Sequence[str] | Mapping[str, str | Path]) -
     else:
         by_name = folders if isinstance(folders, Mapping) else names_of_folders(folders)
     return ArtefactGroup({name: load_artefact(folder) for name, folder in by_name.items()})
+
+
+@lru_cache(maxsize=2)
+def cached_group(folders: tuple[tuple[str, str, str], ...]) -> ArtefactGroup:
+    """Return the artefacts, loaded and verified once per process. Each is its name, folder and digest."""
+    return ArtefactGroup({name: load_artefact(folder, digest) for name, folder, digest in folders})

@@ -14,6 +14,11 @@ FORMAT_VERSION = 3
 METADATA_FILE = "metadata.json"
 
 
+def no_artefact(where: str, name: str = METADATA_FILE) -> ArtefactError:
+    """Return the error for the folder `where`, which lacks a file of an artefact."""
+    return ArtefactError(f"artefact {where!r} has no {name}; expected a folder that train.py wrote")
+
+
 def upgrade_metadata(metadata: dict[str, Any], where: str) -> dict[str, Any]:
     """Return the metadata in the current format.
 

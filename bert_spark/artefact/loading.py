@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from fsspec.core import url_to_fs
 from bert_spark.artefact import skops_audit
 from bert_spark.artefact.artefact import Artefact
 from bert_spark.artefact.bundled_model import check_file_names, file_digest, local_model_folder
-from bert_spark.artefact.format_versions import METADATA_FILE, PIPELINE_FILE, upgrade_metadata
+from bert_spark.artefact.format_versions import METADATA_FILE, PIPELINE_FILE, no_artefact, upgrade_metadata
 from bert_spark.artefact.trusted_types import TRUSTED_TYPES
 from bert_spark.encoding.fingerprint import config_fingerprint
 from bert_spark.errors import ArtefactError, FingerprintError
@@ -60,12 +59,6 @@ def load_artefact(folder: str | Path, digest: str | None = None) -> Artefact:
     return artefact
 
 
-@lru_cache(maxsize=64)  # a task may score with many: each is a few classes' weights, and BERT is kept elsewhere
-def cached_artefact(folder: str, digest: str) -> Artefact:
-    """Return the artefact, loaded and verified once per process."""
-    return load_artefact(folder, digest)
-
-
 def _check_digests(fs: Any, root: str, where: str, digests: dict[str, str]) -> None:
     """Raise ArtefactError if a listed file is absent or has another digest, or if the pipeline's file is not listed."""
     names = sorted(digests)
@@ -102,5 +95,5 @@ def _read_file(fs: Any, root: str, where: str, name: str) -> bytes:
     try:
         data: bytes = fs.cat_file(f"{root}/{name}")
     except (FileNotFoundError, NotADirectoryError):
-        raise ArtefactError(f"artefact {where!r} has no {name}; expected a folder that train.py wrote") from None
+        raise no_artefact(where, name) from None
     return data

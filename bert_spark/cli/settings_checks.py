@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bert_spark.artefact.format_versions import METADATA_FILE
+from bert_spark.artefact.format_versions import METADATA_FILE, no_artefact
 from bert_spark.cli.command_line import parse_job
-from bert_spark.errors import ArtefactError, ConfigError
+from bert_spark.errors import ConfigError
 from bert_spark.runs.settings_checks import check_artefacts, check_run_settings
 from bert_spark.settings import JobSettings
 from bert_spark.tables.input_format import check_input_settings
@@ -66,8 +66,9 @@ def read_job(script: str, doc: str | None, argv: list[str] | None = None) -> Job
 
 def _check_artefacts_exist(folders: Sequence[str]) -> None:
     for folder in folders:
-        if "://" not in folder and not (Path(folder) / METADATA_FILE).is_file():
-            raise ArtefactError(f"artefact {folder!r} has no {METADATA_FILE}; expected a folder that train.py wrote")
+        has_scheme = re.match(r"[\w+.-]+:", folder)  # fsspec reads it
+        if not has_scheme and not (Path(folder).expanduser() / METADATA_FILE).is_file():
+            raise no_artefact(folder)
 
 
 def _check_head_exists(class_name: str) -> None:
@@ -79,7 +80,8 @@ def _check_head_exists(class_name: str) -> None:
     module = Path(*found.submodule_search_locations or ()).joinpath(*parts)
     source = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
     words = set(re.findall(r"\w+", source.read_text(encoding="utf-8"))) if source.is_file() else set()
-    if name in words or "__getattr__" in words:
+    is_compiled = not words and any(module.parent.glob(f"{module.name}.*"))
+    if name in words or "__getattr__" in words or is_compiled:  # the class itself is tried before BERT runs
         return
     alike = difflib.get_close_matches(name, words, n=1)
     raise ConfigError(

@@ -10,7 +10,8 @@ from bert_spark.runs.input_vectors import column_to_score
 from bert_spark.runs.task import Task
 from bert_spark.runs.truth import Truth
 from bert_spark.settings import settings_of
-from bert_spark.spark.transforms import named_column, with_score
+from bert_spark.spark.result_columns import named_column
+from bert_spark.spark.transforms import with_score
 from bert_spark.tables.diagnostics import counted_diagnostics
 from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY, check_encoder_known
 from bert_spark.tables.row_counts import CountedLabels

@@ -20,7 +20,7 @@ from bert_spark.runs.stage import StagedRun
 from bert_spark.runs.staging_area import SYNC_PREFIX
 from bert_spark.runs.sync_stage import PLAN
 from bert_spark.runs.task import Task
-from bert_spark.spark.transforms import input_columns
+from bert_spark.spark.result_columns import input_columns
 from bert_spark.tables.merged_table import ready_table
 from bert_spark.tables.observed_counts import ObservedCounts
 from bert_spark.tables.outputs import path_exists, read_output

@@ -12,7 +12,7 @@ from bert_spark.runs.scheduled_run import ScheduledRun
 from bert_spark.runs.stage import StagedRun
 from bert_spark.runs.sync_compare import Difference
 from bert_spark.runs.sync_stage import ENCODED_ROWS, OTHER_ROWS, PLAN, OutputFiles, StagedChanges
-from bert_spark.spark.transforms import input_columns
+from bert_spark.spark.result_columns import input_columns
 from bert_spark.tables.changed_files import file_of_new_rows
 from bert_spark.tables.repartitioning import partition_count
 from bert_spark.tables.schema import HIDDEN_PREFIX, exact_column, usable_text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.encoding.config import EncoderConfig
@@ -46,8 +46,8 @@ def probe_executors(
     from pyspark.sql import functions as F
 
     settings = config.settings() if config else None
-    paths = [(artefact.path, artefact.digest) for artefact in artefacts.artefacts] if artefacts else []
-    probe = F.udf(_probe_function(settings, TASK_S, paths), "string", useArrow=False).asNondeterministic()
+    places = artefacts.places if artefacts else {}
+    probe = F.udf(_probe_function(settings, TASK_S, places), "string", useArrow=False).asNondeterministic()
     answers: dict[str, dict[str, Any]] = {}
     try:
         for _ in range(ROUNDS):
@@ -63,7 +63,7 @@ def probe_executors(
 
 
 def _probe_function(
-    settings: dict[str, Any] | None, task_s: float, artefacts: Sequence[tuple[str, str]] = ()
+    settings: dict[str, Any] | None, task_s: float, artefacts: Mapping[str, tuple[str, str]] | None = None
 ) -> Callable[[int], str]:
     """Return the function that runs on executors.
 

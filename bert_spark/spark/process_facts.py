@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.encoding.config import EncoderConfig
@@ -27,14 +27,16 @@ def driver_facts(config: EncoderConfig | None, artefacts: ArtefactGroup | None =
     """
     facts = {"where": "driver", "python": platform.python_version(), **installed(("torch", "transformers"))}
     if artefacts is not None:
-        facts["artefact"] = _shown_digests([artefact.digest for artefact in artefacts.artefacts])
+        facts["artefact"] = artefacts.digest[:12]
     if config is None:
         return facts
     size = sum(path.stat().st_size for path in weight_files(resolve_model(config.model, config.revision)))
     return facts | {"model": config_fingerprint(config)[:12], "model_bytes": size}
 
 
-def executor_facts(settings: dict[str, Any] | None, artefacts: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+def executor_facts(
+    settings: dict[str, Any] | None, artefacts: Mapping[str, tuple[str, str]] | None = None
+) -> dict[str, Any]:
     """Return the artefacts, model and device of the executor that calls this.
 
     Parameters
@@ -42,7 +44,7 @@ def executor_facts(settings: dict[str, Any] | None, artefacts: Sequence[tuple[st
     settings
         Of the encoder; None if BERT does not run.
     artefacts
-        Path and digest of each artefact that a task would load.
+        Name -> path and digest of each artefact that a task would load.
 
     Returns
     -------
@@ -53,7 +55,7 @@ def executor_facts(settings: dict[str, Any] | None, artefacts: Sequence[tuple[st
     config = EncoderConfig(**settings) if settings else None
     facts: dict[str, Any] = {"problems": []}
     try:
-        config = _artefact_encoder(artefacts, facts) or config
+        config = _artefact_encoder(artefacts or {}, facts) or config
     except BertSparkError as err:
         facts["problems"].append(str(err))
     if facts["problems"] or config is None:
@@ -61,30 +63,27 @@ def executor_facts(settings: dict[str, Any] | None, artefacts: Sequence[tuple[st
     return _encoder_facts(config, facts)
 
 
-def _artefact_encoder(artefacts: Sequence[tuple[str, str]], facts: dict[str, Any]) -> EncoderConfig | None:
+def _artefact_encoder(artefacts: Mapping[str, tuple[str, str]], facts: dict[str, Any]) -> EncoderConfig | None:
     """Load artefacts as a task does; return the settings of their encoder, whose model may be inside an artefact."""
-    from bert_spark.artefact.loading import cached_artefact
+    from bert_spark.artefact.artefact_group import cached_group
     from bert_spark.spark.artefact_shipping import artefact_folder_here
 
-    folders: dict[str, str] = {}
+    folders: list[tuple[str, str, str]] = []
     missing: list[str] = []
-    for path, digest in artefacts:
+    for name, (path, digest) in artefacts.items():
         try:
-            folders[digest] = artefact_folder_here(path, digest)
+            folders.append((name, artefact_folder_here(path, digest), digest))
         except ArtefactError as err:
             missing.append(digest)
             facts["problems"].append(str(err))
     if missing:
         facts |= {"artefact": "missing", "missing_artefacts": missing}
         return None
-    if artefacts:
-        facts["artefact"] = _shown_digests(list(folders))
-    loaded = [cached_artefact(folder, digest) for digest, folder in folders.items()]
-    return next((artefact.config for artefact in loaded if artefact.uses_bert), None)
-
-
-def _shown_digests(digests: Sequence[str]) -> str:
-    return digests[0][:12] if len(digests) == 1 else f"{len(digests)} artefacts"
+    if not folders:
+        return None
+    group = cached_group(tuple(folders))
+    facts["artefact"] = group.digest[:12]
+    return group.encoder
 
 
 def _encoder_facts(config: EncoderConfig, facts: dict[str, Any]) -> dict[str, Any]:

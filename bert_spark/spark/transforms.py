@@ -13,23 +13,30 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.error_reasons import MALFORMED_ROW
 from bert_spark.encoding.fingerprint import with_fixed_revision
 from bert_spark.errors import ConfigError
+from bert_spark.spark.result_columns import (
+    RESULT,
+    input_columns,
+    named_column,
+    result_diagnostics,
+    result_error,
+    result_labels,
+    result_vector,
+)
 from bert_spark.spark.udf import embedding_udf, scoring_udf
 from bert_spark.tables.diagnostics import diagnostic_columns
-from bert_spark.tables.provenance import ARTEFACT_KEY, FINGERPRINT_KEY, check_vectors, vector_metadata
-from bert_spark.tables.references import find_columns, has_column, struct_with
-from bert_spark.tables.schema import MALFORMED_COLUMN, check_columns_free, check_text_column, exact_column, usable_text
+from bert_spark.tables.provenance import FINGERPRINT_KEY, check_vectors, vector_metadata
+from bert_spark.tables.references import has_column
+from bert_spark.tables.schema import check_columns_free, check_text_column, exact_column, usable_text
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
     from bert_spark.artefact.artefact_group import ArtefactGroup
 
 
 Transform = Callable[["DataFrame"], "DataFrame"]
-_RESULT = "_bert_spark"  # column of the UDF's struct: its fields are selected into columns, and it is dropped
 
 
 def with_embedding(
@@ -80,12 +87,12 @@ def with_embedding(
         check_text_column(df, text_column)
         check_columns_free(df, added)
         udf = embedding_udf(config, metadata[FINGERPRINT_KEY])  # here: jobs/embed.py has no session before
-        embedded = df.withColumn(_RESULT, udf(usable_text(df, text_column)))
+        embedded = df.withColumn(RESULT, udf(usable_text(df, text_column)))
         return embedded.select(
             *input_columns(df, text_column),
-            _vector_column(embedding_column, metadata),
-            _error_column(df, error_column),
-            *_diagnostic_columns(diagnostic_names),
+            result_vector(embedding_column, metadata),
+            result_error(df, error_column),
+            *result_diagnostics(diagnostic_names),
         )
 
     return transform
@@ -183,7 +190,7 @@ def with_score(
     if not from_vectors:  # an embedding output already has an error column
         added[error_column] = "set --error-column"
     udf = scoring_udf(
-        {name: (one.path, one.digest) for name, one in group.by_name.items()},
+        group.places,
         from_vectors=from_vectors,
         vectors_too=adds_embedding,
         scores_too=scores,
@@ -200,13 +207,13 @@ def with_score(
             check_vectors(df, embedding_column, group.fingerprint)
             arguments.append(exact_column(embedding_column))
             replaced = [error_column, *([] if keep_embedding else [embedding_column])]
-        scored = df.withColumn(_RESULT, udf(*arguments))
+        scored = df.withColumn(RESULT, udf(*arguments))
         return scored.select(
             *input_columns(df, text_column, leave_out=replaced),
-            *(column for n in range(len(names)) for column in _label_columns(group, n, names[n], min_probability)),
-            *([_vector_column("embedding", vector_metadata(group.config, text_column))] if adds_embedding else []),
-            _error_column(df, error_column),
-            *_diagnostic_columns(diagnostic_names),
+            *(column for n in range(len(names)) for column in result_labels(group, n, names[n], min_probability)),
+            *([result_vector("embedding", vector_metadata(group.config, text_column))] if adds_embedding else []),
+            result_error(df, error_column),
+            *result_diagnostics(diagnostic_names),
         )
 
     return transform
@@ -217,66 +224,3 @@ def _check_names_differ(names: Sequence[str]) -> None:
     repeated = sorted(name for name, count in Counter(map(str.lower, names)).items() if count > 1)
     if repeated:
         raise ConfigError(f"got the names {repeated} for two new columns each; give every column a name of its own")
-
-
-def input_columns(df: DataFrame, text_column: str, leave_out: Collection[str] = ()) -> list[Column]:
-    """Return the input's columns. A malformed record gets its raw text as its text."""
-    columns = {name: exact_column(name) for name in df.columns if name not in (MALFORMED_COLUMN, *leave_out)}
-    texts = find_columns(df.schema, text_column)
-    if texts and MALFORMED_COLUMN in df.columns and texts[0][0] in columns:
-        name, *fields = texts[0]
-        raw = struct_with(df.schema[name].dataType, tuple(fields), F.col(MALFORMED_COLUMN))
-        columns[name] = F.when(F.col(MALFORMED_COLUMN).isNotNull(), raw).otherwise(columns[name]).alias(name)
-    return list(columns.values())
-
-
-def _result_field(name: str) -> Column:
-    """Return a field of the UDF's struct."""
-    return F.col(f"{_RESULT}.{name}")
-
-
-def _vector_column(name: str, metadata: dict[str, str]) -> Column:
-    """Return the column of vectors; its metadata names the encoder."""
-    return _result_field("embedding").alias(name, metadata=metadata)
-
-
-def named_column(column: str, name: str) -> str:
-    """Return the column of the artefact with this name: "label_emotion"; "label" for one artefact alone."""
-    return f"{column}_{name}" if name else column
-
-
-def _label_columns(
-    group: ArtefactGroup, n: int, names: Mapping[str, str], min_probability: float | None
-) -> list[Column]:
-    """Return the columns of the n-th artefact's winning class: "label" and "margin", and "scores" if it has a name."""
-    classes = F.array(*[F.lit(_python_value(label)) for label in group.artefacts[n].labels])
-    winner, margin = _result_field(f"winner_{n}"), _result_field(f"margin_{n}")  # the winner is the index of its class
-    label = F.get(classes, winner)
-    if min_probability is not None:
-        label = F.when(margin >= min_probability, label)
-    made_by = {ARTEFACT_KEY: group.digest, FINGERPRINT_KEY: group.fingerprint}
-    columns = [label.alias(names["label"], metadata=made_by), margin.alias(names["margin"])]
-    if "scores" in names:
-        values = F.map_from_arrays(classes, _result_field(f"scores_{n}"))
-        columns.append(F.when(winner.isNotNull(), values).alias(names["scores"]))
-    return columns
-
-
-def _error_column(df: DataFrame, name: str) -> Column:
-    """Return the error column: "malformed row", else the reason in the input's column of that name, else the UDF's."""
-    reasons = [_result_field("error")]
-    if name in df.columns:
-        reasons.insert(0, exact_column(name))
-    if MALFORMED_COLUMN in df.columns:
-        reasons.insert(0, F.when(F.col(MALFORMED_COLUMN).isNotNull(), F.lit(MALFORMED_ROW)))
-    return F.coalesce(*reasons).alias(name)
-
-
-def _diagnostic_columns(names: Mapping[str, str]) -> list[Column]:
-    """Return the fields of the diagnostics under the names of their columns."""
-    return [_result_field(diagnostic).alias(name) for diagnostic, name in names.items()]
-
-
-def _python_value(label: Any) -> Any:
-    """Return a numpy scalar as a Python value, which Spark accepts."""
-    return label.item() if hasattr(label, "item") else label

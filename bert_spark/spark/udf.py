@@ -76,18 +76,13 @@ def scoring_udf(
 
 def _worker_artefacts(artefacts: Mapping[str, tuple[str, str]]) -> ArtefactGroup:
     """Return the artefacts, name -> path and digest. Each is loaded once in this worker."""
-    from bert_spark.artefact.artefact_group import ArtefactGroup
-    from bert_spark.artefact.loading import cached_artefact
+    from bert_spark.artefact.artefact_group import cached_group
     from bert_spark.spark.artefact_shipping import artefact_folder_here
 
-    loaded_before = cached_artefact.cache_info().misses
-    group = ArtefactGroup(
-        {
-            name: cached_artefact(artefact_folder_here(path, digest), digest)
-            for name, (path, digest) in artefacts.items()
-        }
-    )
-    if cached_artefact.cache_info().misses != loaded_before:
+    loaded_before = cached_group.cache_info().misses
+    folders = ((name, artefact_folder_here(*place), place[1]) for name, place in artefacts.items())
+    group = cached_group(tuple(folders))
+    if cached_group.cache_info().misses != loaded_before:
         _freeze_loaded_objects()
     return group
 

@@ -77,13 +77,18 @@ def test_an_archive_is_refused_by_its_name():
         ("embed", [*IN, *OUT, *SYNC, "--output-format", "table", "--work", "w", "--max-removed-share", "1"]),
         ("score", ["--artefact", "s3://b/a", *IN, *OUT, *SYNC]),
         ("score", ["--artefact", "s3://b/a", "--input", "vectors", "--format", "parquet", "--output", "labels"]),
+        ("score", ["--artefact", "file:/b/a", *IN, *OUT]),
+        ("score", ["--artefact", "~/a", *IN, *OUT]),
         ("train", ["--embeddings", "vectors", *OUT]),
         ("train", [*IN, *OUT, "--head", "sklearn.linear_model.LogisticRegression"]),
         ("search", [*IN, *OUT, "--head", "sklearn.ensemble.RandomForestClassifier"]),
         ("history", OUT),
     ],
 )
-def test_settings_that_fit_together_are_accepted(job, arguments):
+def test_settings_that_fit_together_are_accepted(job, arguments, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "metadata.json").touch()
     assert read(job, *arguments).name == job
 
 

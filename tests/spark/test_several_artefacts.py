@@ -68,8 +68,11 @@ def test_each_artefact_predicts_what_it_predicts_alone_and_bert_runs_once(spark,
 def test_stored_vectors_are_scored_by_all_artefacts_without_bert(tweets, artefacts, config):
     embedded = tweets.transform(with_embedding(config)).cache()
     embedded.count()
-    from_texts = tweets.transform(with_score(artefacts, scores=True))
-    from_vectors = embedded.transform(with_score(artefacts, scores=True, embedding_column="embedding"))
+    options = {"scores": True, "diagnostics": ["token_count"]}  # counted by BERT's tokenizer
+    from_texts = tweets.transform(with_score(artefacts, **options))
+    from_vectors = embedded.transform(with_score(artefacts, embedding_column="embedding", **options))
+    assert from_texts.where("token_count is not null").count() == len(ROWS) - 1
+    assert from_vectors.where("token_count is not null").count() == 0
     for name in artefacts:
         expected, found = columns_of(from_texts, name), columns_of(from_vectors, name)
         assert {number: values[0] for number, values in found.items()} == {n: v[0] for n, v in expected.items()}
