@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from bert_spark.errors import SetupError
 
@@ -56,6 +56,11 @@ class Folder:
     def __truediv__(self, name: str) -> Folder:
         return Folder(f"{self.uri}/{name}")
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine's file system."""
+        return self._local
+
     def names(self) -> list[str]:
         """Return the sorted names of the files and folders in it; an empty list if it does not exist."""
         try:
@@ -75,6 +80,10 @@ class Folder:
         except FileNotFoundError:
             return None
         return data.decode("utf-8")
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file to read its bytes."""
+        return cast("BinaryIO", self._fs.open(f"{self._path}/{name}", "rb"))
 
     def write(self, name: str, text: str) -> None:
         """Write a file. A reader at the same moment sees the whole old text or the whole new one."""

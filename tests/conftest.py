@@ -8,8 +8,12 @@ import sys
 from tests.support.paths import ROOT
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # huggingface_hub reads it once, on import
-# The JVM's second compiler does not pay off within minutes, and takes a core from the tests: a fifth of the time.
-os.environ["SPARK_SUBMIT_OPTS"] = os.environ.get("SPARK_SUBMIT_OPTS", "") + " -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# The JVM's second compiler does not pay off within minutes, and takes a core from the tests: a fifth of the time. With
+# the first compiler alone, Java reserves 48 MB for compiled code: they are full within minutes, and methods are then
+# compiled again and again.
+os.environ["SPARK_SUBMIT_OPTS"] = (
+    os.environ.get("SPARK_SUBMIT_OPTS", "") + " -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+)
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest

@@ -43,7 +43,7 @@ def days_in_zone(spark: SparkSession, zone: str | None) -> Iterator[str]:
     """
     current = str(spark.conf.get(SESSION_ZONE))
     # SET lists what was set, and leaves out defaults: those of a machine say nothing about the data
-    was_set = bool(spark.sql("SET").where(f"key = '{SESSION_ZONE}'").take(1))
+    was_set = SESSION_ZONE in {row["key"] for row in spark.sql("SET").collect()}
     chosen = zone or (current if was_set else DEFAULT_ZONE)
     if zone is None and not _is_same_zone(chosen, current):
         logger.warning(

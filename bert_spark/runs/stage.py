@@ -13,6 +13,7 @@ from bert_spark.errors import SetupError
 from bert_spark.storage import Folder
 from bert_spark.tables.iceberg_branches import TableBranch
 from bert_spark.tables.output_partitions import Partition
+from bert_spark.tables.parquet_footers import written_columns
 from bert_spark.tables.schema import HIDDEN_PREFIX
 
 if TYPE_CHECKING:
@@ -97,7 +98,10 @@ class StagedRun:
                 f"Spark wrote {self.path(missing[0])}, but this process does not see it. A scheduled run needs a "
                 "folder that this process and Spark both see; set --work to one"
             )
-        rows = spark.read.parquet(*(self.path(partition) for partition in partitions))
+        # A job of Spark finds the columns if they are not given.
+        columns = written_columns(self.folder / partitions[0])
+        reader = spark.read if columns is None else spark.read.schema(columns)
+        rows = reader.parquet(*(self.path(partition) for partition in partitions))
         return rows_without_files(rows, self.left_out)
 
     def count_rows(self, spark: SparkSession, partitions: list[str]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +19,7 @@ from bert_spark.spark.training_vectors import column_to_learn_from
 from bert_spark.tables.config import InputConfig
 from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_warnings import null_words_warning
+from bert_spark.tables.parquet_footers import columns_in
 from bert_spark.tables.references import find_columns
 from bert_spark.tables.row_counts import NULL_WORDS
 from bert_spark.training.config import TrainConfig
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-_SPARK_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"  # where Spark stores its own schema in a Parquet file
 _TABLE_LOGS = ("_delta_log", "_spark_metadata", "metadata")  # a table's log says which of the files belong to it
 
 
@@ -51,7 +50,7 @@ class ParquetFiles:
 
         self.dataset = dataset.dataset(folder, format="parquet", partitioning="hive")
         self.columns = list(self.dataset.schema.names)
-        in_files = T.StructType.fromJson(json.loads((self.dataset.schema.metadata or {})[_SPARK_SCHEMA]))
+        in_files = columns_in(self.dataset.schema.metadata or {})
         in_paths = [T.StructField(name, T.StringType()) for name in self.columns if name not in in_files.names]
         self.schema = T.StructType([*in_files.fields, *in_paths])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -26,30 +27,30 @@ def text_bytes() -> Column:
 
 def input_bytes(df: DataFrame) -> int | None:
     """Return an estimate of the bytes of text in a DataFrame's files; None if it is unknown. Reads no file."""
-    uris = df.inputFiles()
-    sizes = _local_sizes(uris)
-    if sizes is not None:
+    files = _local_files(df)
+    if files is not None:
+        sizes = [int(size * (COMPRESSION_RATIO if re.search(_COMPRESSED, path) else 1)) for path, size, _ in files]
         return sum(sizes) if sizes else None
     total = _aggregate_files(df, F.sum(text_bytes()))
     return None if total is None else int(total)
 
 
-def _local_sizes(uris: Iterable[str]) -> list[int] | None:
-    """Return the bytes of text in each file, which this process looks up; None if it does not see all of them.
+def _local_files(df: DataFrame) -> list[tuple[str, int, int]] | None:
+    """Return path, bytes and time (ns) of each file of a DataFrame, which this process looks up.
 
-    A Spark job that looks them up takes seconds in a new session.
+    None if it does not see all of them. A Spark job that looks them up takes seconds in a new session.
     """
-    sizes = []
-    for uri in uris:
+    files = []
+    for uri in df.inputFiles():
         path = unquote(uri.removeprefix("file:"))
         try:
-            size = os.stat(path).st_size if path.startswith("/") else None
+            found = os.stat(path) if path.startswith("/") else None
         except OSError:
-            size = None
-        if size is None:
+            found = None
+        if found is None:
             return None
-        sizes.append(int(size * (COMPRESSION_RATIO if re.search(_COMPRESSED, path) else 1)))
-    return sizes
+        files.append((path, found.st_size, found.st_mtime_ns))
+    return files
 
 
 def input_signature(df: DataFrame) -> str | None:
@@ -57,6 +58,10 @@ def input_signature(df: DataFrame) -> str | None:
 
     The hash changes when one of the files changes.
     """
+    is_remote = "connect" in type(df).__module__  # this machine may hold another file of the same path
+    files = None if is_remote else _local_files(df)
+    if files is not None:
+        return hashlib.sha256(repr(sorted(files)).encode()).hexdigest() if files else None
     signature = _aggregate_files(df, F.bit_xor(F.xxhash64("path", "length", "modificationTime")))
     return None if signature is None else str(signature)
 

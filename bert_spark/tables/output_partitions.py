@@ -10,7 +10,7 @@ from pyspark.errors import AnalysisException
 
 from bert_spark.errors import DataError
 from bert_spark.tables.config import OutputConfig
-from bert_spark.tables.outputs import output_schema, path_exists, read_output
+from bert_spark.tables.outputs import has_partitions_by, output_schema, path_exists, read_output, rows_in_footers
 from bert_spark.tables.ownership import mark_owner, owner_of
 from bert_spark.tables.schema import drop_hidden
 from bert_spark.tables.writers import sized_files
@@ -55,6 +55,8 @@ class Partition:
 def check_partition_column(spark: SparkSession, output: OutputConfig, name: str) -> None:
     """Raise DataError if an output exists but has no partition column `name`."""
     if not path_exists(spark, str(output.path), output.format):
+        return
+    if has_partitions_by(spark, output, name):
         return
     try:
         columns = output_schema(spark, output).names
@@ -145,6 +147,9 @@ def count_partition_rows(spark: SparkSession, output: OutputConfig, partition: s
     """Return how many rows one partition, "column=value", of an output holds."""
     target = Partition.parse(partition)
     if output.format not in ("table", "delta"):
+        rows = rows_in_footers(spark, target.folder(output)) if output.format == "parquet" else None
+        if rows is not None:
+            return rows
         try:
             return spark.read.format(output.format).load(target.folder(output)).count()
         except AnalysisException:  # no folder, or one in which a killed write has left no complete file

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 from pyspark.errors import AnalysisException
 
+from bert_spark.errors import SetupError
 from bert_spark.storage import Folder
 from bert_spark.tables.config import OutputConfig
+from bert_spark.tables.parquet_footers import written_columns, written_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -64,6 +66,23 @@ def output_schema(spark: SparkSession, output: OutputConfig) -> T.StructType:
     return (read_output(spark, output) if newest is None else newest).schema
 
 
+def has_partitions_by(spark: SparkSession, output: OutputConfig, column: str) -> bool:
+    """Tell whether this process sees a partition by `column` in an output that is a folder of files."""
+    names = _names_in(spark, str(output.path)) if output.format in _PLAIN_FILES else []
+    return any(name.startswith(f"{column}=") for name in names)
+
+
+def rows_in_footers(spark: SparkSession, path: str) -> int | None:
+    """Return how many rows the Parquet files in a folder hold; None if this process does not read that."""
+    folder = _folder(spark, path)
+    return None if folder is None else written_rows(folder)
+
+
+def _columns_in_footer(spark: SparkSession, path: str) -> T.StructType | None:
+    folder = _folder(spark, path)
+    return None if folder is None else written_columns(folder)
+
+
 def _newest_partition(spark: SparkSession, output: OutputConfig) -> DataFrame | None:
     """Return the rows of one partition of a folder of files; None if it has none, or if a log says what it holds."""
     if output.format not in _PLAIN_FILES:
@@ -72,21 +91,32 @@ def _newest_partition(spark: SparkSession, output: OutputConfig) -> DataFrame | 
     names = sorted(name for name in _names_in(spark, path) if "=" in name)
     if not names:
         return None
+    columns = _columns_in_footer(spark, f"{path}/{names[-1]}") if output.format == "parquet" else None
+    reader = spark.read if columns is None else spark.read.schema(columns)  # a job of Spark finds them if not given
     try:
-        return spark.read.format(output.format).option("basePath", path).load(f"{path}/{names[-1]}")
+        return reader.format(output.format).option("basePath", path).load(f"{path}/{names[-1]}")
     except AnalysisException:  # a killed run has left it without a file
         return None
 
 
 def _names_in(spark: SparkSession, path: str) -> list[str]:
     """Return the names in a folder; none if it does not exist, or if this process may not see what Spark sees."""
-    if "connect" in type(spark).__module__:
-        return []
     try:
-        return Folder(qualified_path(spark, path)).names()
+        folder = _folder(spark, path)
+        return [] if folder is None else folder.names()
     except Exception as err:  # each storage raises its own; Spark is asked then
         logger.debug("%s is not listed by this process: %s", path, err)
         return []
+
+
+def _folder(spark: SparkSession, path: str) -> Folder | None:
+    """Return a folder of Spark's; None if this process cannot reach it, or may not see what Spark sees."""
+    if "connect" in type(spark).__module__:
+        return None
+    try:
+        return Folder(qualified_path(spark, path))
+    except SetupError:
+        return None
 
 
 def read_output(spark: SparkSession, output: OutputConfig) -> DataFrame:

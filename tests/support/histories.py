@@ -17,13 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 from pyspark.sql import DataFrameWriter, DataFrameWriterV2, SparkSession
 
 from bert_spark.runs.stage import REMOVED
-from tests.support.nightly_runs import DAYS, TEXTS
+from tests.support.nightly_runs import DAYS, TEXTS, rows_by_partition
 from tests.support.row_counter import rows_through_python
 
 LOCKS = "_locks"
@@ -194,18 +193,14 @@ def costs_no_bert(tree):
 
 def visible(output, spark=None):
     """Return what a reader of a folder of Parquet files, or of a table, sees: partition -> sorted (key, label)."""
-    rows = {}
     if isinstance(output, str):
+        rows = {}
         table = spark.table(output) if spark.catalog.tableExists(output) else None
         for row in table.collect() if table else []:
             name = "batch" if "batch" in table.columns else "run_date"
             rows.setdefault(f"{name}={row[name]}", []).append((row.key, row.label))
         return {partition: sorted(found) for partition, found in rows.items()}
-    for partition in sorted(output.glob("*=*")):
-        tables = [pq.read_table(file, columns=["key", "label"]) for file in sorted(partition.glob("part-*.parquet"))]
-        found = [tuple(row.values()) for table in tables for row in table.to_pylist()]
-        rows |= {partition.name: sorted(found)} if found else {}
-    return rows
+    return rows_by_partition(output)
 
 
 # ---- the ways of running

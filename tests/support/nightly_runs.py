@@ -1,6 +1,12 @@
 """Scheduled runs of jobs/score.py for tests: tables of tweets by day, growing folders, and what the output holds."""
 
 import json
+import secrets
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from jobs import score, train
 
@@ -24,6 +30,17 @@ def keys_of_files(**rows_by_file):
     return sorted(key for name, rows in rows_by_file.items() for key, _, _ in texts(name, rows))
 
 
+def rows_by_partition(output):
+    """Return what a folder of Parquet files holds: partition, "name=value" -> sorted (key, label)."""
+    rows = {}
+    for file in sorted(output.glob("*=*/part-*.parquet")):
+        table = pq.read_table(file, columns=["key", "label", "error"], partitioning=None)
+        found = [(row["key"], row["label"]) for row in table.to_pylist()]
+        if found:
+            rows.setdefault(file.parent.name, []).extend(found)
+    return {partition: sorted(found) for partition, found in rows.items()}
+
+
 def train_artefact(model, folder, sad_every):
     """Train an artefact on 180 texts, of which every so many is sad; return its folder."""
     lines = [f"{text} {n},{'joy' if n % sad_every else 'sadness'}" for n, text in enumerate(TEXTS * 30)]
@@ -43,9 +60,13 @@ class NightlyRuns:
 
     def write_day(self, day, rows, missing=0):
         """Write or overwrite the input of one day as Parquet; the first `missing` rows have no text."""
+        folder = self.input / f"of={day}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         values = [(key, date, None if n < missing else text) for n, (key, date, text) in enumerate(texts(day, rows))]
-        frame = self.spark.createDataFrame(values, "key string, day string, text string")
-        frame.coalesce(1).write.mode("overwrite").parquet(str(self.input / f"of={day}"))
+        columns = zip(*values, strict=True) if values else ([], [], [])
+        table = pa.table([pa.array(column, pa.string()) for column in columns], names=["key", "day", "text"])
+        pq.write_table(table, folder / f"part-{secrets.token_hex(4)}.parquet")  # another file than before
 
     def command(self, *options):
         """Return the job's command line."""
@@ -62,12 +83,8 @@ class NightlyRuns:
 
     def rows(self, output=None):
         """Return what the output holds: partition -> sorted (key, label)."""
-        table = self.spark.read.parquet(str(output or self.output))
-        name = next(column for column in ("run_date", "batch") if column in table.columns)
-        by_partition = {}
-        for row in table.select(name, "key", "label", "error").collect():
-            by_partition.setdefault(str(row[0]), []).append((row.key, row.label))
-        return {partition: sorted(rows) for partition, rows in by_partition.items()}
+        found = rows_by_partition(Path(output or self.output))
+        return {partition.partition("=")[2]: rows for partition, rows in found.items()}
 
     def keys(self):
         """Return all keys of the output, sorted."""

@@ -132,6 +132,7 @@ class FakeTask:
     source: InputConfig = INPUT
     job: str = "score"
     spreads_rows: bool = False
+    truth: None = None
     identity: dict = field(default_factory=dict)
     facts: dict = field(default_factory=dict)
     config: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(settings=dict))
@@ -159,9 +160,6 @@ class FakeTask:
 
     def with_label_shift(self, record):
         return record
-
-    def compared(self, _):
-        return {}
 
 
 def run_day(name, keys):
