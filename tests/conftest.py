@@ -8,11 +8,11 @@ import sys
 from tests.support.paths import ROOT
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # huggingface_hub reads it once, on import
-# The JVM's second compiler does not pay off within minutes, and takes a core from the tests: a fifth of the time. With
-# the first compiler alone, Java reserves 48 MB for compiled code: they are full within minutes, and methods are then
-# compiled again and again.
+# As spark-submit.sh starts Java on one machine: the second compiler takes a core of the tests if it compiles soon, and
+# pays off for what has run often. (The first compiler alone would be given 48 MB for its code, which are soon full.)
 os.environ["SPARK_SUBMIT_OPTS"] = (
-    os.environ.get("SPARK_SUBMIT_OPTS", "") + " -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+    os.environ.get("SPARK_SUBMIT_OPTS", "")
+    + " -XX:+UseSerialGC -XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000"
 )
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
