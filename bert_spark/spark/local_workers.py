@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 ENCODING = ("bert_spark.encoding.encoder_cache", "transformers.models.auto.tokenization_auto")
 SCORING = ("bert_spark.artefact.loading",)
+DESCRIPTION = "bert_spark: start the Python workers"  # in Spark's web pages
 _DAEMON = "spark.python.daemon.module"
 _ROOT = Path(__file__).resolve().parents[2]  # the folder, or the zip, that holds this package
 
@@ -76,6 +77,7 @@ def _use_own_daemon(spark: SparkSession, modules: tuple[str, ...]) -> bool:
 def _start_daemon(spark: SparkSession) -> None:
     """Run an empty task in Python."""
     try:
+        spark.sparkContext.setJobDescription(DESCRIPTION)  # of this thread's jobs only
         spark.range(0, 1, 1, 1).mapInArrow(lambda batches: batches, "id long").collect()
     except Exception as err:  # the job's own tasks report it
         logger.debug("workers are not prepared: %s", err)
