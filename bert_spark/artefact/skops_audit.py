@@ -13,10 +13,10 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import skops.io
-
+from bert_spark.artefact.skops_import import import_skops_io
 from bert_spark.errors import ArtefactError
 
+skops_io = import_skops_io()
 _REFUSED_NODES = {"MethodNode", "OperatorFuncNode", "PartialNode"}  # callables put together from parts
 # Internal parts of scikit-learn's classifiers, written in Python. skops does not list them as trusted. Trees and
 # neighbour searches are not here: they are compiled, and follow the numbers in their data without checking them.
@@ -47,7 +47,7 @@ def dump_pipeline(pipeline: Any, trusted: Mapping[str, type]) -> bytes:
         If a part cannot be saved as data. The message says what to write instead.
     """
     try:
-        payload: bytes = skops.io.dumps(pipeline, compression=zipfile.ZIP_DEFLATED)
+        payload: bytes = skops_io.dumps(pipeline, compression=zipfile.ZIP_DEFLATED)
     except Exception as err:  # skops raises whatever the object's own __reduce__ raises
         raise ArtefactError(
             f"a part of the pipeline cannot be saved as data ({type(err).__name__}: {err}); "
@@ -76,14 +76,14 @@ def load_pipeline(payload: bytes, where: str, trusted: Mapping[str, type]) -> An
     """
     _audit(payload, where, trusted)
     try:
-        return skops.io.loads(payload, trusted=[*trusted, *_SKLEARN_INTERNALS])
+        return skops_io.loads(payload, trusted=[*trusted, *_SKLEARN_INTERNALS])
     except Exception as err:  # damaged data: each loader raises its own exceptions
         raise ArtefactError(f"{where} cannot be loaded ({type(err).__name__}: {err}); train it again") from err
 
 
 def _audit(payload: bytes, where: str, trusted: Mapping[str, type]) -> None:
     try:
-        untrusted = sorted(set(skops.io.get_untrusted_types(data=payload)) - set(trusted) - _SKLEARN_INTERNALS)
+        untrusted = sorted(set(skops_io.get_untrusted_types(data=payload)) - set(trusted) - _SKLEARN_INTERNALS)
         with zipfile.ZipFile(io.BytesIO(payload)) as archive:
             schema = json.loads(archive.read("schema.json"))
     except Exception as err:

@@ -14,14 +14,6 @@ from bert_spark.errors import ConfigError, ModelError
 _LIVE = "live"
 
 
-def is_sentence_transformer(model: Any) -> bool:
-    """Tell whether a live object is a SentenceTransformer. It brings its own tokenizer and its own recipe."""
-    return any(
-        kind.__name__ == "SentenceTransformer" and kind.__module__.startswith("sentence_transformers.")
-        for kind in type(model).__mro__
-    )
-
-
 def from_live_objects(tokenizer: Any, model: Any, *, keep_head: bool = False) -> LoadedModel:
     """Wrap a live tokenizer and a live model, which is put into eval mode.
 

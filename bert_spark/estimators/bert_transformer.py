@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from bert_spark.encoding.config import DEFAULT_MODEL, EncoderConfig
-from bert_spark.encoding.live_model import is_sentence_transformer
+from bert_spark.encoding.live_kinds import is_sentence_transformer
 from bert_spark.encoding.pooling import MODEL_POOLING
 from bert_spark.encoding.text_validation import check_texts
 from bert_spark.errors import ConfigError

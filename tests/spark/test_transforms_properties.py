@@ -28,7 +28,7 @@ def batch_rows(spark):
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(
     texts=ROWS,
-    partitions=st.integers(1, 15),
+    partitions=st.integers(1, 6),
     rows=st.integers(1, 5),
     token_budget=st.sampled_from([1, 64, 2048]),
     window_rows=st.integers(1, 8),
