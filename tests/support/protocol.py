@@ -103,7 +103,7 @@ class Rows:
         return self
 
     def asDict(self):
-        return ZERO_COUNTS | {"rows_in": len(self.keys), "rows_out": len(self.keys)}
+        return {name: 0 for name in ZERO_COUNTS if name != "rows_in"} | {"rows_out": len(self.keys)}
 
     def mode(self, _):
         return self
@@ -147,7 +147,7 @@ class FakeTask:
         return
 
     def record(self, **facts):
-        content = {"run_id": self.name, "rows_in": 0, "rows_out": 0, "job": self.job, **facts}
+        content = {"run_id": self.name, "rows_in": len(self.keys), "rows_out": 0, "job": self.job, **facts}
         return SimpleNamespace(
             content=content, count_input=lambda rows, _: rows, finish=lambda counts: content | counts
         )
