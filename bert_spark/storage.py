@@ -34,6 +34,11 @@ class Folder:
     uri
         Absolute path or URI, e.g. "/data/scores", "s3://bucket/scores".
 
+    Attributes
+    ----------
+    is_local
+        Whether it is on this machine's file system.
+
     Raises
     ------
     SetupError
@@ -51,15 +56,10 @@ class Folder:
                 f"can't reach {uri!r} from here ({err}); a scheduled run stores its state beside its output: install "
                 "the package for that storage (s3fs, gcsfs, adlfs), or set --work to a folder that can be reached"
             ) from err
-        self._local = "file" in _protocols(self._fs)
+        self.is_local = "file" in _protocols(self._fs)
 
     def __truediv__(self, name: str) -> Folder:
         return Folder(f"{self.uri}/{name}")
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is on this machine's file system."""
-        return self._local
 
     def names(self) -> list[str]:
         """Return the sorted names of the files and folders in it; an empty list if it does not exist."""
@@ -89,7 +89,7 @@ class Folder:
         """Write a file. A reader at the same moment sees the whole old text or the whole new one."""
         self._fs.makedirs(self._path, exist_ok=True)
         target = f"{self._path}/{name}"
-        if not self._local:  # object stores show a file once it is complete
+        if not self.is_local:  # object stores show a file once it is complete
             self._fs.pipe_file(target, text.encode("utf-8"))
             return
         draft = f"{self._path}/.{name}.{secrets.token_hex(3)}"
@@ -137,7 +137,7 @@ class Folder:
         if not _protocols(self._fs) & {"file", "hdfs"}:
             self._fs.copy(source, target)
             return
-        if self._local:  # Hadoop's checksum of the old file
+        if self.is_local:  # Hadoop's checksum of the old file
             folder, _, file = name.rpartition("/")
             self.remove(f"{folder}/.{file}.crc")
         elif self._fs.exists(target):

@@ -107,9 +107,8 @@ def recover_staged_days(run: ScheduledRun) -> dict[str, dict[str, Any]]:
         stage = StagedRun(run.area.staging / name)
         state = stage.state
         if state is None or stage.is_half_removed or _is_incomplete(run, stage, state):
-            run.lock.check()  # a run that slept must not remove the rows of the one that took its lock
             logger.warning("removing the incomplete rows of a killed run: %s", stage.place)
-            remove_stage(run.spark, stage)
+            _remove_earlier_stage(run, stage)
         elif state["status"] != "refused":
             check_same_model(run, stage)
             logger.warning("publishing the rows that run %s had staged when it was killed", state["record"]["run_id"])
@@ -121,6 +120,12 @@ def _is_incomplete(run: ScheduledRun, stage: StagedRun, state: dict[str, Any]) -
     """Tell whether staged rows are gone, or were removed by another run before their own run had counted them."""
     lacked_rows = state["status"] != "refused" and rows_differ(state["record"])
     return lacked_rows or stage.has_lost_rows(run.spark)
+
+
+def _remove_earlier_stage(run: ScheduledRun, stage: StagedRun) -> None:
+    """Remove what an earlier run has staged, unless this run slept and another one has its lock: that one may be it."""
+    run.lock.check()
+    remove_stage(run.spark, stage)
 
 
 def _staged_days(area: StagingArea) -> list[str]:
@@ -191,8 +196,7 @@ def _refused_stage(run: ScheduledRun, day: str, key: str) -> StagedRun | None:
         if state.get("key") == key and not rows_differ(state["record"]):
             matching = stage
         elif state.get("partitions") == [f"{DAY_PARTITION}={day}"]:
-            run.lock.check()  # as in recover_staged_days
-            remove_stage(run.spark, stage)
+            _remove_earlier_stage(run, stage)
     return matching
 
 

@@ -39,14 +39,14 @@ def written_columns(folder: Folder) -> T.StructType | None:
     """
     import pyarrow.parquet as pq
 
-    names = [name for name in folder.names() if name.startswith("part-")]
-    if not names:
-        return None
     try:
-        with folder.open(names[0]) as file:
+        name = next((name for name in folder.names() if name.startswith("part-")), None)
+        if name is None:
+            return None
+        with folder.open(name) as file:
             return columns_in(pq.read_metadata(file).metadata or {})
     except Exception as err:  # each storage raises its own; Spark is asked then
-        logger.debug("the footer of %s in %s is not read by this process: %s", names[0], folder.uri, err)
+        logger.debug("the footers in %s are not read by this process: %s", folder.uri, err)
         return None
 
 

@@ -7,6 +7,7 @@ The processes are watched from outside, and Spark's event log says when its jobs
 
 import json
 import os
+import statistics
 import subprocess
 import tempfile
 import time
@@ -106,7 +107,7 @@ def main():
     phases(args)
     rounds = [phases(args) for _ in range(args.rounds)]
     figures = {name: [each[name] for each in rounds] for name in rounds[0]}
-    whole = sorted(figures["whole command"])[len(rounds) // 2]
+    whole = statistics.median(figures["whole command"])
     report(args, "first_command", "seconds", figures, [("seconds of the whole command", whole, "at most", 10)])
 
 

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from bert_spark.runs import lock, output_lock
-from bert_spark.runs.stage import STATE_FILE, StagedRun
+from bert_spark.runs import daily, lock, output_lock
+from bert_spark.runs.stage import STATE_FILE, StagedRun, remove_stage
 from tests.support.interleavings import every_history
 from tests.support.protocol import Place, World, claim_at_once, faked_spark
 
@@ -83,14 +83,27 @@ def remove_rows_first(stage):
     Place(parent).remove(name)
 
 
+def remove_without_a_look(run, stage):
+    """Remove what another run has staged, whoever holds the lock."""
+    remove_stage(run.spark, stage)
+
+
 @pytest.mark.parametrize(
     ("faults", "moves"),
     [
         ({(lock, "_is_dead"): clock_ahead}, {}),
         ({(StagedRun, "remove"): remove_rows_first, (StagedRun, "has_lost_rows"): lambda *_: False}, {"kills": 1}),
         ({(output_lock.OutputLock, "check"): lambda _: None}, {"sleeps": 1}),
+        pytest.param({(daily, "_remove_earlier_stage"): remove_without_a_look}, {"sleeps": 1}, marks=pytest.mark.slow),
+        pytest.param({(daily, "rows_differ"): lambda _: False}, {"sleeps": 1}, marks=pytest.mark.slow),
     ],
-    ids=["clocks compared", "rows removed before the mark", "no look at the lock before replacing"],
+    ids=[
+        "clocks compared",
+        "rows removed before the mark",
+        "no look at the lock before replacing",
+        "no look at the lock before removing",
+        "rows published that differ from the input",
+    ],
 )
 def test_a_fault_that_is_put_back_is_found(explore, faults, moves):
     _, errors = explore(**moves, put_back=faults)
