@@ -73,19 +73,28 @@ class BertForward(torch.nn.Module):
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> ForwardOutput:
         """Return the last layer's states, (batch, tokens or 1, hidden), and the pooled output if asked for."""
-        states = self.embeddings(input_ids=input_ids)
-        mask = attention_mask[:, None, None, :].bool()  # (batch, heads, queries, keys), broadcast
-        *first_layers, last_layer = self.layers
-        for layer in first_layers:
-            states = self._run_layer(layer, states, states, mask)
-        states = self._run_layer(last_layer, states[:, self.output_tokens], states, mask)
+        return self.last_layer(self.first_layers(input_ids, attention_mask), attention_mask)
+
+    def first_layers(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Return the states that the last layer reads: (batch, tokens, hidden)."""
+        states: torch.Tensor = self.embeddings(input_ids=input_ids)
+        for layer in self.layers[:-1]:
+            states = self._run_layer(layer, states, states, attention_mask)
+        return states
+
+    def last_layer(self, states: torch.Tensor, attention_mask: torch.Tensor) -> ForwardOutput:
+        """Run the last layer, and the pooler if asked for, over the states before it."""
+        states = self._run_layer(self.layers[-1], states[:, self.output_tokens], states, attention_mask)
         return ForwardOutput(states, self.pooler(states) if self.pooler is not None else None)
 
-    def _run_layer(self, layer: Any, queries: torch.Tensor, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def _run_layer(
+        self, layer: Any, queries: torch.Tensor, states: torch.Tensor, attention_mask: torch.Tensor
+    ) -> torch.Tensor:
         """Run one layer for the tokens in `queries`: (batch, n_queries, hidden) -> (batch, n_queries, hidden).
 
         Keys and values come from `states`, (batch, tokens, hidden).
         """
+        mask = attention_mask[:, None, None, :].bool()  # (batch, heads, queries, keys), broadcast
         attention, attention_output, linear = layer.attention.self, layer.attention.output, self.kernels.linear
         cast_states = states.to(attention.key.weight.dtype)  # one cast, not one in each of three layers
         cast_queries = cast_states if queries is states else queries

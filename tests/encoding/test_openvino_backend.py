@@ -39,12 +39,35 @@ def test_openvino_equals_torch_for_roberta(openvino, tmp_path):
     np.testing.assert_allclose(compiled.encode(TEXTS), expected, rtol=0, atol=1e-5)
 
 
-def test_openvino_in_bfloat16_is_near_float32(openvino, tiny_bert):
-    half = encoder(tiny_bert, engine="openvino", precision="bfloat16").encode(TEXTS)
-    exact = encoder(tiny_bert).encode(TEXTS)
+@pytest.mark.parametrize("pooling", ["cls", "cls+pooler", "mean"])
+def test_openvino_in_bfloat16_is_near_float32(openvino, tiny_bert, pooling):
+    half = encoder(tiny_bert, engine="openvino", precision="bfloat16", pooling=pooling).encode(TEXTS)
+    exact = encoder(tiny_bert, pooling=pooling).encode(TEXTS)
     cosine = (half * exact).sum(1) / np.linalg.norm(half, axis=1) / np.linalg.norm(exact, axis=1)
     assert half.dtype == np.float32
     assert cosine.min() > 0.999
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"precision": "bfloat16"}, ["bf16", "f32"]),
+        ({"precision": "bfloat16", "pooling": "mean"}, ["bf16"]),
+        ({"precision": "float32"}, ["f32"]),
+    ],
+)
+def test_the_last_layer_stays_float32_if_only_the_cls_state_is_read(
+    openvino, tiny_bert, monkeypatch, settings, expected
+):
+    hints, compile_model = [], openvino.Core.compile_model
+
+    def spy(core, model, device, options):
+        hints.append(options["INFERENCE_PRECISION_HINT"])
+        return compile_model(core, model, device, options)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", spy)
+    encoder(tiny_bert, engine="openvino", **settings)
+    assert hints == expected
 
 
 @pytest.mark.packaged
