@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from bert_spark.artefact.artefact import Artefact
     from bert_spark.artefact.loading import load_artefact
     from bert_spark.artefact.saving import save_artefact
+    from bert_spark.encoding.calibration import calibrate
     from bert_spark.encoding.config import EncoderConfig
     from bert_spark.encoding.encoder import BertEncoder
     from bert_spark.estimators.bert_transformer import BertTransformer
@@ -25,6 +26,7 @@ __all__ = [
     "EncoderConfig",
     "SparkEncoder",
     "TextCleaner",
+    "calibrate",
     "load_artefact",
     "preview",
     "save_artefact",
@@ -44,6 +46,7 @@ _HOME = {
     "EncoderConfig": "encoding.config",
     "SparkEncoder": "spark.spark_encoder",
     "TextCleaner": "estimators.text_cleaner",
+    "calibrate": "encoding.calibration",
     "load_artefact": "artefact.loading",
     "preview": "spark.transforms",
     "save_artefact": "artefact.saving",

@@ -31,7 +31,7 @@ HEAD = """\
 
 # Jobs and options
 
-There are six jobs. Each is a Python file in `jobs/`, and a command of the wheel.
+There are seven jobs. Each is a Python file in `jobs/`, and a command of the wheel.
 
 | job | command of the wheel | what it does |
 |---|---|---|
@@ -41,6 +41,7 @@ There are six jobs. Each is a Python file in `jobs/`, and a command of the wheel
 | [`jobs/search.py`](#search) | `bert-spark-search` | tries poolings, penalties and class weights by cross-validation |
 | [`jobs/history.py`](#history) | `bert-spark-history` | shows the last runs into an output |
 | [`jobs/inspect.py`](#inspect) | `bert-spark-inspect` | shows how a table is read and what it holds, before BERT runs |
+| [`jobs/calibrate.py`](#calibrate) | `bert-spark-calibrate` | writes a copy of a model for 8-bit integers on CPUs |
 
 From a checkout, `spark-submit.sh` starts a job. Options before the job's name are options of spark-submit. Options
 after it are options of the job:
@@ -54,7 +55,7 @@ A plain `spark-submit jobs/embed.py` works too, in an environment that has the r
 | option | meaning |
 |---|---|
 | `--config FILE` | read settings from this TOML file |
-| `--check` | check that all executors can do the work, print a table, and stop; `history` and `inspect` ignore it |
+| `--check` | check that all executors can do the work, print a table, and stop; `history`, `inspect` and `calibrate` ignore it |
 
 ## Where settings come from
 
@@ -187,6 +188,16 @@ embed the table and train on it. It reads all records and never runs BERT.
     ./spark-submit.sh jobs/inspect.py --input tweets/ --label-column sentiment --max-length 40 --examples
 
 See [a look before BERT runs](texts-and-tables.md#a-look-before-bert-runs).
+""",
+    "calibrate": """\
+Writes a copy of a model that can run with 8-bit integers. It measures the model in float32 on texts of the input. The
+driver does that alone.
+
+    ./spark-submit.sh jobs/calibrate.py --input tweets.csv --text-column content --output minilm-int8
+    ./spark-submit.sh jobs/embed.py --input tweets.csv --text-column content --output embeddings \
+      --model minilm-int8 --engine openvino --precision int8
+
+See [8-bit integers](speed.md#8-bit-integers).
 """,
 }
 

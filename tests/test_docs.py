@@ -87,7 +87,7 @@ def inline_code(page):
 
 
 STARTS = (
-    r"\./spark-submit\.sh|(?<![\w./-])spark-submit|(?<![\w./-])bert-spark-(?:embed|train|score|search|history|inspect)"
+    r"\./spark-submit\.sh|(?<![\w./-])spark-submit|(?<![\w./-])bert-spark-(?:embed|train|score|search|history|inspect|calibrate)"
 )
 
 

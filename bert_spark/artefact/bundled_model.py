@@ -14,7 +14,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.model_files import is_tokenizer_file, weight_files
+from bert_spark.encoding.model_files import RANGES_FILE, is_tokenizer_file, weight_files
 from bert_spark.encoding.model_resolver import resolve_model
 from bert_spark.encoding.pooling import MODEL_POOLING
 from bert_spark.encoding.recipe_files import recipe_file_names
@@ -38,7 +38,8 @@ def files_to_bundle(config: EncoderConfig) -> dict[str, Path]:
     weights = weight_files(folder)
     index = [folder / "model.safetensors.index.json"] if len(weights) > 1 else []
     tokenizer = [path for path in folder.iterdir() if path.is_file() and is_tokenizer_file(path)]
-    names = [path.name for path in [folder / "config.json", *weights, *index, *tokenizer]]
+    ranges = [folder / RANGES_FILE] if (folder / RANGES_FILE).is_file() else []
+    names = [path.name for path in [folder / "config.json", *weights, *index, *tokenizer, *ranges]]
     if config.pooling == MODEL_POOLING or config.prompt:
         names += [name for name in recipe_file_names(folder) if name not in names]
     files = {f"{MODEL_FOLDER}/{name}": folder / name for name in names}

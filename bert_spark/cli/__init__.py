@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bert_spark.cli.exit_codes import run_job
     from bert_spark.cli.settings_checks import read_job
     from bert_spark.cli.table_job import run_table_job
+    from bert_spark.runs.calibration import calibrate_on_input
     from bert_spark.runs.embed_task import embed_task, with_reused_vectors
     from bert_spark.runs.inspection_report import inspect_input
     from bert_spark.runs.run_history import history_of_output
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from bert_spark.training.train_run import check_training, train_and_save
 
 __all__ = [
+    "calibrate_on_input",
     "check_search",
     "check_training",
     "discard_staged",
@@ -58,6 +60,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "calibrate_on_input": "runs.calibration",
     "check_search": "training.search_run",
     "check_training": "training.train_run",
     "discard_staged": "runs.staged_runs",

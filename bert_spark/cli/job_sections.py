@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.runs.config import EmbedConfig, HistoryConfig, InspectConfig, LimitsConfig, ScheduleConfig, ScoreConfig
+from bert_spark.runs.config import (
+    CalibrateConfig,
+    EmbedConfig,
+    HistoryConfig,
+    InspectConfig,
+    LimitsConfig,
+    ScheduleConfig,
+    ScoreConfig,
+)
 from bert_spark.tables.config import InputConfig, OutputConfig
 from bert_spark.training.config import HeadConfig, SearchConfig, TrainConfig
 
@@ -32,6 +40,7 @@ JOB_SECTIONS: dict[str, dict[str, type]] = {
         "limits": LimitsConfig,
     },
     "inspect": {"input": InputConfig, "encoder": EncoderConfig, "inspect": InspectConfig},
+    "calibrate": {"input": InputConfig, "encoder": EncoderConfig, "calibrate": CalibrateConfig},
     "history": {"history": HistoryConfig},
 }
 # One TOML file may hold the settings of several jobs. "spark" holds settings of Spark itself.

@@ -22,6 +22,7 @@ _REQUIRED = {
     "train": ("train.artefact", "--output"),
     "search": ("train.artefact", "--output"),
     "score": ("score.artefact", "--artefact"),
+    "calibrate": ("calibrate.output", "--output"),
     "history": ("history.output", "--output"),
 }
 
@@ -49,7 +50,9 @@ def read_job(script: str, doc: str | None, argv: list[str] | None = None) -> Job
         _check_head_exists(job.head.class_name)
     if job.check or job.name == "history":  # the pre-flight reads no input and writes no output
         return job
-    if job.name == "inspect":
+    if job.name == "calibrate" and Path(job.calibrate.output).expanduser().exists():
+        raise ConfigError(f"{job.calibrate.output!r} already exists; pass another --output")
+    if job.name in ("inspect", "calibrate"):
         check_input_settings(job.input)
         return job
     if job.name in ("train", "search"):

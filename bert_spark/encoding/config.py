@@ -15,7 +15,7 @@ from bert_spark.settings import at_least, check_fields, option, settings_of
 
 DEFAULT_MODEL = "packaged:minilm-l6"
 DEFAULT_MAX_LENGTH = 60
-PRECISIONS = ("float32", "bfloat16", "float16", "auto")
+PRECISIONS = ("float32", "bfloat16", "float16", "int8", "auto")
 ENGINES = ("torch", "openvino")
 LONG_TEXTS = ("truncate", "windows")
 _NEWER = {"normalize", "dimensions", "prompt"}
@@ -48,7 +48,8 @@ class EncoderConfig:
     precision
         Number format of the computation. Vectors are always float32, and weights are always loaded as float32. "auto"
         is replaced at once by what `bert_spark.encoding.precision` picks on the machine that creates this object.
-        Fingerprint, run record and executors see the picked name, never "auto".
+        Fingerprint, run record and executors see the picked name, never "auto". "int8" needs `engine` "openvino" and
+        a model that `bert_spark.calibrate` wrote.
     engine
         "torch", or "openvino": the model compiled for CPUs, with the same vectors within 1e-5. A model whose vectors
         would differ is refused.
@@ -90,7 +91,8 @@ class EncoderConfig:
     prompt: str | None = option(None, "text that is put before each text, or the name of one of the model's prompts")
     precision: str = option(
         "float32",
-        "number format of the computation; auto picks half precision if this machine's hardware is fast at it",
+        "number format of the computation; auto picks half precision if this machine's hardware is fast at it; int8 "
+        "needs engine openvino and a calibrated model",
         choices=PRECISIONS,
     )
     engine: str = option("torch", "library that runs the model; openvino compiles it for CPUs", choices=ENGINES)
@@ -125,6 +127,8 @@ class EncoderConfig:
             object.__setattr__(self, "precision", pick_precision(self.device))
         if self.engine == "openvino" and self.precision == "float16":
             raise ConfigError("engine='openvino' has no float16; set precision='bfloat16' or engine='torch'")
+        if self.engine == "torch" and self.precision == "int8":
+            raise ConfigError("precision='int8' runs with engine='openvino' alone; set it, or another precision")
         if self.engine == "openvino" and self.embedding_func is not None:
             raise ConfigError("engine='openvino' does not take embedding_func; set a pooling, or engine='torch'")
 

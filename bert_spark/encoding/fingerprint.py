@@ -8,7 +8,7 @@ import json
 
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.model_files import folder_digest
-from bert_spark.encoding.model_resolver import fixed_revision, resolve_model
+from bert_spark.encoding.model_resolver import fixed_revision, ranges_file, resolve_model
 from bert_spark.encoding.vector_recipe import VectorRecipe, recipe_of
 
 
@@ -36,6 +36,8 @@ def encoder_fingerprint(digest: str, config: EncoderConfig, recipe: VectorRecipe
 
 def config_fingerprint(config: EncoderConfig) -> str:
     """Return the fingerprint of the encoder that `config` describes, without loading the model."""
+    if config.precision == "int8":
+        ranges_file(config.model, config.revision)  # else the error comes from an executor
     digest = folder_digest(resolve_model(config.model, config.revision))
     return encoder_fingerprint(digest, config, recipe_of(config))
 

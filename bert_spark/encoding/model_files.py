@@ -18,6 +18,7 @@ from bert_spark.errors import ModelError
 
 _TOKENIZER_FILES = re.compile(r"(tokenizer|vocab|merges|special_tokens|added_tokens|spiece|sentencepiece|bpe)")
 _TOKENIZER_SETTINGS = {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
+RANGES_FILE = "int8_ranges.safetensors"  # in the folder of a calibrated model
 _KEYS_WITHOUT_EFFECT = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures"}
 
 
@@ -90,7 +91,7 @@ def _tensor_digests(path: Path) -> dict[str, str]:
 
 
 def folder_digest(folder: Path) -> str:
-    """Return the sha256 of a model folder's content: tensors by name, tokenizer files and architecture.
+    """Return the sha256 of a model folder's content: tensors by name, tokenizer files, architecture and int8 ranges.
 
     It does not depend on how the tensors are divided into shards.
 
@@ -118,4 +119,6 @@ def _folder_digest(folder: Path, stamp: tuple[tuple[str, int, int], ...]) -> str
     )
     for path in sorted(p for p in folder.iterdir() if _TOKENIZER_FILES.match(p.name) and p.is_file()):
         total.update(f"{path.name}\n".encode() + path.read_bytes())
+    if (folder / RANGES_FILE).is_file():
+        total.update((folder / RANGES_FILE).read_bytes())
     return total.hexdigest()

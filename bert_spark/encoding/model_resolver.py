@@ -6,9 +6,9 @@ import importlib.util
 import json
 from pathlib import Path
 
-from bert_spark.encoding.model_files import damage_as_model_error, file_sha256, weight_files
+from bert_spark.encoding.model_files import RANGES_FILE, damage_as_model_error, file_sha256, weight_files
 from bert_spark.encoding.recipe_files import MODULES_FILE, module_paths
-from bert_spark.errors import ModelError
+from bert_spark.errors import ConfigError, ModelError
 
 # name -> (pip package, folder in it, sha256 of model.safetensors as published on the hub)
 PACKAGED = {
@@ -18,7 +18,7 @@ PACKAGED = {
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     )
 }
-_HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.codes"]
+MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.codes"]
 
 
 def resolve_model(model: str, revision: str | None = None) -> Path:
@@ -61,6 +61,23 @@ def resolve_model(model: str, revision: str | None = None) -> Path:
     return folder
 
 
+def ranges_file(model: str, revision: str | None = None) -> Path:
+    """Return the file with the int8 ranges of a calibrated model.
+
+    Raises
+    ------
+    ConfigError
+        If the model is not calibrated.
+    """
+    path = resolve_model(model, revision) / RANGES_FILE
+    if not path.is_file():
+        raise ConfigError(
+            f"precision='int8': the model {model!r} is not calibrated; make a calibrated copy with jobs/calibrate.py "
+            "and set model to its folder"
+        )
+    return path
+
+
 def fixed_revision(model: str, revision: str | None = None) -> str | None:
     """Return the commit that a model's name on the hub means now; of other models, `revision` as it is.
 
@@ -95,7 +112,7 @@ def _from_hub(model: str, revision: str | None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        path = Path(snapshot_download(model, revision=revision, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"]))
+        path = Path(snapshot_download(model, revision=revision, allow_patterns=MODEL_FILES, ignore_patterns=["*/*"]))
         if (path / MODULES_FILE).is_file():  # the files of the steps after the pooling, from the same commit
             names = [f"{part}/{name}" for part in module_paths(path) for name in ("config.json", "model.safetensors")]
             snapshot_download(model, revision=path.name, allow_patterns=names)

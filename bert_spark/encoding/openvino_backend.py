@@ -10,14 +10,15 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from bert_spark.encoding.batching import EmbedBatch
-from bert_spark.encoding.bert_forward import bert_forward_for, is_bert_family
+from bert_spark.encoding.bert_forward import BertForward, bert_forward_for, is_bert_family
 from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.openvino_int8 import Ranges, quantise_first_layers, read_ranges
 from bert_spark.encoding.own_forward import OwnForward
 from bert_spark.encoding.pooling import TokenPooling
 from bert_spark.encoding.torch_backend import torch_embed_batch
@@ -42,13 +43,18 @@ class _Part(torch.nn.Module):
         What is computed.
     precision
         Its precision.
+    ranges
+        With precision "int8", the ranges of the linear layers' inputs. `function` is then `BertForward.first_layers`.
     """
 
-    def __init__(self, model: torch.nn.Module, function: EmbedBatch, precision: str) -> None:
+    def __init__(
+        self, model: torch.nn.Module, function: EmbedBatch, precision: str, ranges: Ranges | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.function = function
         self.precision = precision
+        self.ranges = ranges
 
     def forward(self, states: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         return self.function(states, attention_mask)
@@ -73,7 +79,7 @@ def openvino_embed_batch(loaded: LoadedModel, config: EncoderConfig, pooling: To
             f"engine='openvino' runs on CPUs, the device is {loaded.device}; set device='cpu' or engine='torch'"
         )
     started = time.monotonic()
-    requests = _compile(_parts(loaded, config.precision, pooling), type(loaded.model).__name__)
+    requests = _compile(_parts(loaded, config, pooling), type(loaded.model).__name__)
     logger.info("OpenVINO compiled the model in %.1f s", time.monotonic() - started)
 
     def embed_batch(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -87,20 +93,44 @@ def openvino_embed_batch(loaded: LoadedModel, config: EncoderConfig, pooling: To
     return embed_batch
 
 
-def _parts(loaded: LoadedModel, precision: str, pooling: TokenPooling) -> list[_Part]:
+def _parts(loaded: LoadedModel, config: EncoderConfig, pooling: TokenPooling) -> list[_Part]:
     """Return the parts of the forward pass in the order in which they run. The last one pools."""
-    model, pool = loaded.model, pooling.function()
+    model, pool, precision = loaded.model, pooling.function(), config.precision
+    ranges = _int8_ranges(loaded, config) if precision == "int8" else None
     if not is_bert_family(model):
         own = OwnForward(model, loaded.types)
         return [_Part(model, lambda ids, mask: pool(own(ids, mask), mask), precision)]
     bert = bert_forward_for(model, pooling)
-    if precision == "float32" or not pooling.reads_first_token_only:
+    if precision == "float32" or (precision == "bfloat16" and not pooling.reads_first_token_only):
         return [_Part(bert, lambda ids, mask: pool(bert(ids, mask), mask), precision)]
-    # the last layer in float32, as with torch: it costs 3 % of the time, and half as many predicted labels differ
+    # the last layer in float32: half as many predicted labels differ. With CLS and bfloat16 it costs 3 % of the time
     return [
-        _Part(bert, bert.first_layers, precision),
+        _Part(bert, bert.first_layers, precision, ranges),
         _Part(bert, lambda states, mask: pool(bert.last_layer(states, mask), mask), "float32"),
     ]
+
+
+def _int8_ranges(loaded: LoadedModel, config: EncoderConfig) -> Ranges:
+    """Return the ranges of a calibrated model.
+
+    Raises
+    ------
+    ConfigError
+        If the model is not calibrated, or no BERT.
+    SetupError
+        If the processor lacks instructions for 8-bit products. Without them OpenVINO's products overflow.
+    """
+    if not is_bert_family(loaded.model):
+        kind = type(loaded.model).__name__
+        raise ConfigError(f"precision='int8' is for BERT and RoBERTa models, not for a {kind}; set another precision")
+    if not has_int8_products(torch.cpu.get_capabilities()):
+        raise SetupError("precision='int8' needs a processor with VNNI or AMX, this has none; set another precision")
+    return read_ranges(config, loaded.model)
+
+
+def has_int8_products(processor: Mapping[str, Any]) -> bool:
+    """Tell whether a processor, as `torch.cpu.get_capabilities` describes it, multiplies 8-bit integers exactly."""
+    return any(processor.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
 
 
 def _compile(parts: Sequence[_Part], kind: str) -> list[Any]:
@@ -113,7 +143,7 @@ def _compile(parts: Sequence[_Part], kind: str) -> list[Any]:
     for part in parts:
         options = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[part.precision],
+            "INFERENCE_PRECISION_HINT": "bf16" if part.precision == "bfloat16" else "f32",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             # with pinning, the threads of several workers on one machine would all run on its first cores
             "ENABLE_CPU_PINNING": False,
@@ -127,6 +157,8 @@ def _compile(parts: Sequence[_Part], kind: str) -> list[Any]:
             raise ConfigError(
                 f"engine='openvino' can't convert a {kind} ({type(err).__name__}); set engine='torch'"
             ) from err
+        if part.ranges is not None:
+            quantise_first_layers(converted, cast(BertForward, part.model), part.ranges)
         requests.append(core.compile_model(converted, "CPU", options).create_infer_request())
     return requests
 

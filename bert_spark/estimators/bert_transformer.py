@@ -152,7 +152,7 @@ class BertTransformer(TextInputMixin):
         """
         check_texts(X, self.missing)
         self._check_memory()
-        self.precision_ = EncoderConfig(precision=self.precision, device=self.device).precision
+        self.precision_ = EncoderConfig(precision=self.precision, engine=self.engine, device=self.device).precision
         self.n_features_out_ = self.encoder.width(self.config) if self.encoder else self._local_encoder().width
         return self
 

@@ -197,6 +197,18 @@ class InspectConfig:
 
 
 @dataclass(frozen=True)
+class CalibrateConfig:
+    """What jobs/calibrate.py writes, and how many texts it reads."""
+
+    output: str | None = option(None, "folder for the calibrated copy of the model; it must not exist")
+    texts: int = option(1000, "number of different texts to measure with, the same ones on every run")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        at_least(self, texts=100)
+
+
+@dataclass(frozen=True)
 class HistoryConfig:
     """The runs that jobs/history.py shows."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 NAMES = (
     "labels",
     "encoder",
+    "int8",
     "output_path",
     "spark_job",
     "stored_vectors",

@@ -60,7 +60,7 @@ def test_jobs_are_in_the_package_and_not_at_top_level(installed, tmp_path):
     assert jobs == "None"
 
 
-@pytest.mark.parametrize("job", ["embed", "train", "score", "search", "inspect"])
+@pytest.mark.parametrize("job", ["embed", "train", "score", "search", "inspect", "calibrate"])
 def test_each_job_is_a_command(installed, tmp_path, job):
     assert f"usage: bert-spark-{job}" in run_command(installed / f"bert-spark-{job}", "--help", cwd=tmp_path)
 

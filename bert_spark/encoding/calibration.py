@@ -1,0 +1,123 @@
+"""Calibrate a model for 8-bit integers: measure which numbers its linear layers get, and keep them beside it.
+
+They are measured once, over sample texts, and are part of the model's folder: every process that loads the folder
+computes the same vectors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from bert_spark.encoding.batching import BatchLayout, BatchRunner
+from bert_spark.encoding.bert_forward import ForwardOutput, bert_forward_for, is_bert_family
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.encoder import BertEncoder
+from bert_spark.encoding.linear_kernels import TORCH_KERNELS, LinearKernels
+from bert_spark.encoding.model_files import RANGES_FILE
+from bert_spark.encoding.model_resolver import MODEL_FILES, resolve_model
+from bert_spark.encoding.openvino_int8 import Ranges, inputs_of
+from bert_spark.encoding.pooling import TokenPooling
+from bert_spark.encoding.text_cleaning import prepare_text
+from bert_spark.encoding.text_validation import check_texts
+from bert_spark.encoding.token_budget import CPU_TOKENS
+from bert_spark.errors import ConfigError
+
+MIN_TEXTS = 100
+
+
+def calibrate(config: EncoderConfig, texts: Sequence[str], folder: str | Path) -> None:
+    """Write a copy of a model that can run with ``precision="int8"``.
+
+    The copy holds the model's files, and the ranges of the numbers that its linear layers get from `texts`. They are
+    computed in float32 on the CPU.
+
+    Parameters
+    ----------
+    config
+        The model, how texts are prepared for it, and how many tokens it reads. Precision, engine and pooling do not
+        matter: one copy serves all poolings.
+    texts
+        Texts such as those that will be embedded, 100 or more. A thousand tweets take some seconds.
+    folder
+        A local folder that does not exist. It is a `model` from then on.
+
+    Raises
+    ------
+    ConfigError
+        If the folder exists, there are too few texts, or the model is no BERT or RoBERTa.
+    ModelError
+        If the model can't be loaded.
+    TextError
+        If a text is missing or is not a str.
+    """
+    target = Path(folder).expanduser()
+    if target.exists():
+        raise ConfigError(f"{str(folder)!r} already exists; set another folder")
+    if len(check_texts(texts)) < MIN_TEXTS:
+        raise ConfigError(f"got {len(texts)} texts; expected {MIN_TEXTS} or more, such as those that will be embedded")
+    encoder = BertEncoder.from_config(dataclasses.replace(config, engine="torch", precision="float32", device="cpu"))
+    ranges = measure_ranges(encoder, texts)
+    new = target.with_name(f"{target.name}.new-{secrets.token_hex(3)}")
+    try:
+        shutil.copytree(resolve_model(config.model, config.revision), new, ignore=_other_files)
+        (new / RANGES_FILE).write_bytes(save(ranges))
+        new.rename(target)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def measure_ranges(encoder: BertEncoder, texts: Sequence[str]) -> Ranges:
+    """Return the least and the largest number of each input of the linear layers, over texts without padding.
+
+    Raises
+    ------
+    ConfigError
+        If the model is no BERT or RoBERTa.
+    """
+    model, recipe = encoder.loaded.model, encoder.recipe
+    if not is_bert_family(model):
+        raise ConfigError(f"got a {type(model).__name__}; precision='int8' is for BERT and RoBERTa models")
+    names = {id(linear): name for name, linears in inputs_of(model.encoder.layer).items() for linear in linears}
+    ranges: Ranges = {}
+
+    def record(linear: torch.nn.Linear, rows: torch.Tensor) -> None:
+        name, numbers = names[id(linear)], rows.flatten(0, -2)
+        least, largest = ranges.get(name, torch.zeros(2, numbers.shape[1]))
+        ranges[name] = torch.stack([least.minimum(numbers.amin(0)), largest.maximum(numbers.amax(0))])
+
+    def linear(layer: torch.nn.Linear, rows: torch.Tensor) -> torch.Tensor:
+        record(layer, rows)
+        return TORCH_KERNELS.linear(layer, rows)
+
+    def gelu(layer: torch.nn.Linear, rows: torch.Tensor) -> torch.Tensor:
+        record(layer, rows)
+        return TORCH_KERNELS.gelu(layer, rows)
+
+    bert = bert_forward_for(model, TokenPooling(("mean",)), LinearKernels(linear, gelu))
+
+    def embed_batch(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            output: ForwardOutput = bert(ids, mask)
+        return output.last_hidden_state[:, 0]
+
+    prepared = [recipe.prompt + prepare_text(text, encoder.config.clean) for text in texts]
+    windows = [window for window in encoder.text_tokenizer.tokenize(prepared).windows if window]
+    runner = BatchRunner("cpu", BatchLayout(equal_lengths=True), encoder.text_tokenizer.pad_id, CPU_TOKENS)
+    runner.run(windows, embed_batch, encoder.loaded.hidden)
+    return {name: found.clone() for name, found in ranges.items()}
+
+
+def _other_files(folder: str, names: list[str]) -> list[str]:
+    """Return what a copy of a model's folder leaves out: hidden files, and weights in other formats."""
+    return [
+        name
+        for name in names
+        if name.startswith(".") or not (Path(folder, name).is_dir() or any(Path(name).match(p) for p in MODEL_FILES))
+    ]

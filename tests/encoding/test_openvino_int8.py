@@ -1,0 +1,150 @@
+"""8-bit integers: near to float32, the same in every batch, and refused where they can't be right."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+
+from bert_spark import BertTransformer, calibrate, load_artefact, save_artefact
+from bert_spark.encoding import openvino_int8
+from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.encoder import BertEncoder
+from bert_spark.encoding.fingerprint import config_fingerprint
+from bert_spark.encoding.model_files import RANGES_FILE
+from bert_spark.encoding.openvino_backend import has_int8_products
+from bert_spark.errors import ConfigError, ModelError, SetupError
+from tests.support import tiny_models
+
+pytest.importorskip("openvino", reason="openvino missing: pip install 'bert-spark[openvino]'")
+needs_vnni = pytest.mark.skipif(
+    not has_int8_products(torch.cpu.get_capabilities()), reason="this processor has neither VNNI nor AMX"
+)
+WORDS = ("hello", "happy", "sad", "love", "you", "my", "name", "today", "good", "hi")
+TEXTS = [" ".join(WORDS[(n * k) % len(WORDS)] for k in range(1, 2 + n % 9)) + f" {n}" for n in range(150)]
+INT8 = {"engine": "openvino", "precision": "int8", "device": "cpu"}
+
+
+def encode(folder, texts=TEXTS, **settings):
+    return BertEncoder.from_config(EncoderConfig(model=str(folder), **{"device": "cpu", **settings})).encode(texts)
+
+
+def least_cosine(one, other):
+    return float(((one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)).min())
+
+
+@pytest.fixture(scope="module")
+def calibrated(tiny_bert, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("int8") / "model"
+    calibrate(EncoderConfig(model=str(tiny_bert)), TEXTS, folder)
+    return folder
+
+
+@needs_vnni
+@pytest.mark.parametrize("pooling", ["cls", "mean", "cls+pooler"])
+def test_vectors_are_near_those_of_float32_and_not_equal(calibrated, tiny_bert, pooling):
+    exact, vectors = encode(tiny_bert, pooling=pooling), encode(calibrated, pooling=pooling, **INT8)
+    assert vectors.dtype == np.float32
+    assert least_cosine(exact, vectors) > 0.98
+    assert np.abs(exact - vectors).max() > 1e-5  # else nothing was computed with 8 bits
+
+
+@needs_vnni
+def test_a_vector_does_not_depend_on_its_batch(calibrated):
+    together, alone = (encode(calibrated, token_budget=budget, **INT8) for budget in (4000, 1))
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-5)
+
+
+@needs_vnni
+def test_roberta(tmp_path):
+    folder = tiny_models.roberta(tmp_path / "roberta")
+    calibrate(EncoderConfig(model=str(folder), max_length=30), TEXTS, tmp_path / "int8")
+    assert least_cosine(encode(folder, max_length=30), encode(tmp_path / "int8", max_length=30, **INT8)) > 0.98
+
+
+@needs_vnni
+def test_smoothing_helps_where_one_channel_is_far_larger_than_the_others(tiny_bert, tmp_path, monkeypatch):
+    folder = tmp_path / "outlier"
+    shutil.copytree(tiny_bert, folder)
+    weights = load_file(folder / "model.safetensors")
+    for name, factor in (("attention.output.LayerNorm.weight", 100), ("intermediate.dense.weight", 0.01)):
+        (key,) = [key for key in weights if key.endswith(f"layer.0.{name}")]
+        weights[key][..., 0] *= factor
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    calibrate(EncoderConfig(model=str(folder)), TEXTS, tmp_path / "int8")
+    exact = encode(folder)
+    smoothed = np.abs(encode(tmp_path / "int8", **INT8) - exact).mean()
+    monkeypatch.setattr(
+        openvino_int8, "_smoothing_factors", lambda ranges, linears: np.ones(ranges.shape[1], np.float32)
+    )
+    assert smoothed < np.abs(encode(tmp_path / "int8", **INT8) - exact).mean() / 2
+
+
+@needs_vnni
+def test_an_artefact_holds_the_ranges_of_its_bundled_model(calibrated, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(calibrated, copy)
+    pipeline = make_pipeline(BertTransformer(model=str(copy), **INT8), LinearSVC()).fit(
+        TEXTS, [n % 2 for n in range(150)]
+    )
+    save_artefact(tmp_path / "artefact", pipeline, bundle=True)
+    expected = pipeline.decision_function(TEXTS)
+    shutil.rmtree(copy)
+    loaded = load_artefact(tmp_path / "artefact").pipeline
+    np.testing.assert_allclose(loaded.decision_function(TEXTS), expected, rtol=0, atol=1e-5)
+
+
+def test_a_calibrated_copy_is_another_encoder(calibrated, tiny_bert):
+    settings = ({"model": str(tiny_bert)}, {"model": str(calibrated)}, {"model": str(calibrated), **INT8})
+    assert len({config_fingerprint(EncoderConfig(**each)) for each in settings}) == 3
+
+
+def test_a_model_that_is_not_calibrated_is_refused(tiny_bert):
+    config = EncoderConfig(model=str(tiny_bert), **INT8)
+    with pytest.raises(ConfigError, match=r"is not calibrated; make a calibrated copy with jobs/calibrate.py"):
+        config_fingerprint(config)
+    with pytest.raises((ConfigError, SetupError), match=r"is not calibrated|needs a processor"):
+        BertEncoder.from_config(config)
+
+
+def test_int8_with_torch_is_refused():
+    with pytest.raises(ConfigError, match=r"precision='int8' runs with engine='openvino' alone"):
+        EncoderConfig(precision="int8")
+
+
+@needs_vnni
+def test_ranges_of_another_model_are_refused(calibrated, tmp_path):
+    other = tiny_models.roberta(tmp_path / "other")
+    ranges = load_file(calibrated / RANGES_FILE)
+    save_file(ranges | {"0.states": torch.zeros(2, 33)}, other / RANGES_FILE)
+    with pytest.raises(ModelError, match="measured over another model: calibrate the model anew"):
+        encode(other, max_length=30, **INT8)
+
+
+def test_a_processor_without_8_bit_products_is_refused(calibrated, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    with pytest.raises(SetupError, match=r"needs a processor with VNNI or AMX, this has none; set another precision"):
+        encode(calibrated, **INT8)
+
+
+@pytest.mark.parametrize("what", ["a folder", "few texts", "another architecture"])
+def test_calibrate_refuses_and_leaves_nothing(tiny_bert, tmp_path, what):
+    target, texts, model = tmp_path / "new", TEXTS, tiny_bert
+    if what == "a folder":
+        target.mkdir()
+    elif what == "few texts":
+        texts = TEXTS[:99]
+    else:
+        model = tiny_models.distilbert(tmp_path / "distilbert")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    reasons = {
+        "a folder": "already exists",
+        "few texts": "got 99 texts; expected 100",
+        "another architecture": "is for BERT",
+    }
+    with pytest.raises(ConfigError, match=reasons[what]):
+        calibrate(EncoderConfig(model=str(model)), texts, target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
