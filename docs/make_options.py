@@ -194,7 +194,7 @@ Writes a copy of a model that can run with 8-bit integers. It measures the model
 driver does that alone.
 
     ./spark-submit.sh jobs/calibrate.py --input tweets.csv --text-column content --output minilm-int8
-    ./spark-submit.sh jobs/embed.py --input tweets.csv --text-column content --output embeddings \
+    ./spark-submit.sh jobs/embed.py --input tweets.csv --text-column content --output embeddings \\
       --model minilm-int8 --engine openvino --precision int8
 
 See [8-bit integers](speed.md#8-bit-integers).

@@ -86,9 +86,7 @@ def inline_code(page):
     return re.findall(r"`([^`\n]+)`", prose_of(page.read_text(encoding="utf-8")))
 
 
-STARTS = (
-    r"\./spark-submit\.sh|(?<![\w./-])spark-submit|(?<![\w./-])bert-spark-(?:embed|train|score|search|history|inspect|calibrate)"
-)
+STARTS = r"\./spark-submit\.sh|(?<![\w./-])spark-submit|(?<![\w./-])bert-spark-(?:embed|train|score|search|history|inspect|calibrate)"
 
 
 def command_lines(page):

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bert_spark.encoding.model_loader import LoadedModel, check_vocabulary
+from bert_spark.encoding.model_loader import LIVE, LoadedModel, check_vocabulary
 from bert_spark.encoding.model_recipe import NO_LIMIT, ModelRecipe, RecipeSource
 from bert_spark.encoding.recipe_files import POOLINGS
 from bert_spark.encoding.vector_steps import Dense, LayerNorm, Normalize, StepWeights, VectorStep
 from bert_spark.errors import ConfigError, ModelError
-
-_LIVE = "live"
 
 
 def from_live_objects(tokenizer: Any, model: Any, *, keep_head: bool = False) -> LoadedModel:
@@ -42,7 +40,7 @@ def from_live_objects(tokenizer: Any, model: Any, *, keep_head: bool = False) ->
     if not keep_head:
         model = _without_head(model)
     check_vocabulary(kind, tokenizer, model)
-    return LoadedModel(model.eval(), tokenizer, str(model.device), _LIVE)
+    return LoadedModel(model.eval(), tokenizer, str(model.device), LIVE)
 
 
 def _without_head(model: Any) -> Any:
@@ -78,7 +76,7 @@ def from_sentence_transformer(model: Any) -> LoadedModel:
         )
     loaded = from_live_objects(model.tokenizer, network)
     source = RecipeSource(lambda: _recipe_of_modules(model), lambda: _prompts(model))
-    return LoadedModel(loaded.model, loaded.tokenizer, loaded.device, _LIVE, source)
+    return LoadedModel(loaded.model, loaded.tokenizer, loaded.device, LIVE, source)
 
 
 def _recipe_of_modules(model: Any) -> ModelRecipe:

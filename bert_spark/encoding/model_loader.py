@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LIVE = "live"  # the digest of objects that a user passed
 _LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
@@ -49,7 +50,7 @@ class LoadedModel:
     device
         "cpu" or "cuda:N".
     digest
-        Of the content of both; "live" for objects passed by a user.
+        Of the content of both; LIVE for objects that a user passed.
     source
         The model's own recipe and prompts.
     types

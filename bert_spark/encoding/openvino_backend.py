@@ -18,6 +18,7 @@ import torch
 from bert_spark.encoding.batching import EmbedBatch
 from bert_spark.encoding.bert_forward import BertForward, bert_forward_for, is_bert_family
 from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.model_loader import LIVE
 from bert_spark.encoding.openvino_int8 import Ranges, quantise_first_layers, read_ranges
 from bert_spark.encoding.own_forward import OwnForward
 from bert_spark.encoding.pooling import TokenPooling
@@ -116,13 +117,18 @@ def _int8_ranges(loaded: LoadedModel, config: EncoderConfig) -> Ranges:
     Raises
     ------
     ConfigError
-        If the model is not calibrated, or no BERT.
+        If the model is not calibrated, was passed by a user as an object, or is no BERT.
     SetupError
         If the processor lacks instructions for 8-bit products. Without them OpenVINO's products overflow.
     """
     if not is_bert_family(loaded.model):
         kind = type(loaded.model).__name__
         raise ConfigError(f"precision='int8' is for BERT and RoBERTa models, not for a {kind}; set another precision")
+    if loaded.digest == LIVE:
+        raise ConfigError(
+            "precision='int8' needs a calibrated folder, got a live model; save it, calibrate the folder with "
+            "bert_spark.calibrate, and pass the copy's name"
+        )
     if not has_int8_products(torch.cpu.get_capabilities()):
         raise SetupError("precision='int8' needs a processor with VNNI or AMX, this has none; set another precision")
     return read_ranges(config, loaded.model)

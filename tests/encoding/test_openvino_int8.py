@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
+from transformers import AutoModel, AutoTokenizer
 
 from bert_spark import BertTransformer, calibrate, load_artefact, save_artefact
-from bert_spark.encoding import openvino_int8
+from bert_spark.encoding import calibration, openvino_int8
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.encoder import BertEncoder
 from bert_spark.encoding.fingerprint import config_fingerprint
@@ -110,6 +111,14 @@ def test_a_model_that_is_not_calibrated_is_refused(tiny_bert):
         BertEncoder.from_config(config)
 
 
+def test_a_live_model_is_refused(calibrated):
+    """Its weights may have been changed since it was loaded from the calibrated folder."""
+    model, tokenizer = AutoModel.from_pretrained(calibrated), AutoTokenizer.from_pretrained(calibrated)
+    transformer = BertTransformer(model=model, tokenizer=tokenizer, **INT8)
+    with pytest.raises(ConfigError, match=r"needs a calibrated folder, got a live model"):
+        transformer.fit_transform(["hello"])
+
+
 def test_int8_with_torch_is_refused():
     with pytest.raises(ConfigError, match=r"precision='int8' runs with engine='openvino' alone"):
         EncoderConfig(precision="int8")
@@ -128,6 +137,16 @@ def test_a_processor_without_8_bit_products_is_refused(calibrated, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
     with pytest.raises(SetupError, match=r"needs a processor with VNNI or AMX, this has none; set another precision"):
         encode(calibrated, **INT8)
+
+
+def test_a_calibration_that_fails_leaves_nothing(tiny_bert, tmp_path, monkeypatch):
+    def full_disk(ranges):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(calibration, "save", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        calibrate(EncoderConfig(model=str(tiny_bert)), TEXTS, tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("what", ["a folder", "few texts", "another architecture"])
