@@ -55,7 +55,7 @@ A plain `spark-submit jobs/embed.py` works too, in an environment that has the r
 | option | meaning |
 |---|---|
 | `--config FILE` | read settings from this TOML file |
-| `--check` | check that all executors can do the work, print a table, and stop; `history`, `inspect` and `calibrate` ignore it |
+| `--check` | check all executors, print a table, and stop; not for `history`, `inspect` and `calibrate` |
 
 ## Where settings come from
 

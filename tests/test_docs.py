@@ -86,7 +86,8 @@ def inline_code(page):
     return re.findall(r"`([^`\n]+)`", prose_of(page.read_text(encoding="utf-8")))
 
 
-STARTS = r"\./spark-submit\.sh|(?<![\w./-])spark-submit|(?<![\w./-])bert-spark-(?:embed|train|score|search|history|inspect|calibrate)"
+PROGRAMS = "embed|train|score|search|history|inspect|calibrate"
+STARTS = rf"\./spark-submit\.sh|(?<![\w./-])spark-submit|(?<![\w./-])bert-spark-(?:{PROGRAMS})"
 
 
 def command_lines(page):

@@ -40,7 +40,10 @@ def test_defaults():
         ),
         ({"dimensions": 0}, r"dimensions=0 is too small; expected 1 or more"),
         ({"normalize": 1}, r"normalize=1 is a int; expected bool"),
-        ({"precision": "half"}, r"precision='half' is unknown; known are \['float32', 'bfloat16', 'float16', 'int8', 'auto'\]"),
+        (
+            {"precision": "half"},
+            r"precision='half' is unknown; known are \['float32', 'bfloat16', 'float16', 'int8', 'auto'\]",
+        ),
         ({"clean": "html"}, r"clean='html' is unknown; known are \['off', 'tweets', 'tweets\+emoji'\]"),
         ({"long_text": "cut"}, r"long_text='cut' is unknown; known are \['truncate', 'windows'\]"),
         ({"device": "gpu"}, r"device='gpu' is unknown; expected auto, cpu, cuda or cuda:N"),
