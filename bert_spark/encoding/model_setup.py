@@ -86,7 +86,7 @@ def set_up_model(
     float32_config = dataclasses.replace(config, engine="torch", precision="float32")
     embed_batch_float32 = embed_batch_for(loaded, float32_config, pooling, recipe.steps)
     if config.embedding_func is None:
-        layout = _layout(recipe, traits, tokenizer)
+        layout = _layout(recipe, traits, tokenizer, config.precision)
     else:
         layout = _layout_of_func(embed_batch_float32, loaded.device, tokenizer)
     budget = config.token_budget or cpu_token_budget(config.precision)
@@ -176,11 +176,13 @@ def _skipped_tokens(config: EncoderConfig, recipe: VectorRecipe, tokenizer: Text
     return len(ids) - (ids[-1] in tokenizer.tokenizer.all_special_ids)
 
 
-def _layout(recipe: VectorRecipe, traits: ModelTraits, tokenizer: TextTokenizer) -> BatchLayout:
-    """Return the rules for the rows of one batch, for a pooling."""
+def _layout(recipe: VectorRecipe, traits: ModelTraits, tokenizer: TextTokenizer, precision: str) -> BatchLayout:
+    """Return the rules for the rows of one batch, for a pooling and a precision."""
     if recipe.poolings == ("flatten",):
         return BatchLayout(padded_to=tokenizer.max_length)
-    return BatchLayout(equal_lengths=traits.depends_on_padding)
+    # Padding changes the last bit of a float32 sum. A number next to the border of two 8-bit steps then gets the other
+    # one, which moves a vector by up to .03.
+    return BatchLayout(equal_lengths=traits.depends_on_padding or precision == "int8")
 
 
 def _layout_of_func(embed_batch: EmbedBatch, device: str, tokenizer: TextTokenizer) -> BatchLayout:
