@@ -8,11 +8,10 @@ import sys
 from tests.support.paths import ROOT
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # huggingface_hub reads it once, on import
-# Java's second compiler would take a fifth of the tests' CPU and not pay off. Without it Java reserves 48 MB for compiled
-# code, which are soon full.
+# Java's second compiler would take a fifth of the tests' CPU and not pay off. Without it Java reserves 48 MB for
+# compiled code, which are soon full.
 os.environ["SPARK_SUBMIT_OPTS"] = (
-    os.environ.get("SPARK_SUBMIT_OPTS", "")
-    + " -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+    os.environ.get("SPARK_SUBMIT_OPTS", "") + " -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 )
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
