@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bert_spark.artefact.format_versions import METADATA_FILE, no_artefact
 from bert_spark.cli.command_line import parse_job
+from bert_spark.encoding.model_files import check_new_model_folder
 from bert_spark.errors import ConfigError
 from bert_spark.runs.settings_checks import check_artefacts, check_run_settings
 from bert_spark.settings import JobSettings
@@ -48,10 +49,12 @@ def read_job(script: str, doc: str | None, argv: list[str] | None = None) -> Job
         _check_artefacts_exist(job.score.artefact)
     if job.name in ("train", "search"):
         _check_head_exists(job.head.class_name)
+    if job.check and job.name == "calibrate":
+        raise ConfigError("jobs/calibrate.py runs no executor that --check could look at; leave --check out")
     if job.check or job.name == "history":  # the pre-flight reads no input and writes no output
         return job
-    if job.name == "calibrate" and Path(job.calibrate.output).expanduser().exists():
-        raise ConfigError(f"{job.calibrate.output!r} already exists; pass another --output")
+    if job.name == "calibrate":
+        check_new_model_folder(job.calibrate.output)
     if job.name in ("inspect", "calibrate"):
         check_input_settings(job.input)
         return job

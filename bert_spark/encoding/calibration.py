@@ -20,16 +20,18 @@ from bert_spark.encoding.bert_forward import ForwardOutput, bert_forward_for, is
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.encoder import BertEncoder
 from bert_spark.encoding.linear_kernels import TORCH_KERNELS, LinearKernels
-from bert_spark.encoding.model_files import RANGES_FILE
+from bert_spark.encoding.model_files import RANGES_FILE, check_new_model_folder, weights_digest
 from bert_spark.encoding.model_resolver import MODEL_FILES, resolve_model
 from bert_spark.encoding.openvino_int8 import Ranges, inputs_of
 from bert_spark.encoding.pooling import TokenPooling
+from bert_spark.encoding.recipe_files import MODULES_FILE, module_paths
 from bert_spark.encoding.text_cleaning import prepare_text
 from bert_spark.encoding.text_validation import check_texts
 from bert_spark.encoding.token_budget import CPU_TOKENS
 from bert_spark.errors import ConfigError
 
 MIN_TEXTS = 100
+_PAPERS = ("LICENSE*", "NOTICE*", "README*")
 
 
 def calibrate(config: EncoderConfig, texts: Sequence[str], folder: str | Path) -> None:
@@ -41,34 +43,41 @@ def calibrate(config: EncoderConfig, texts: Sequence[str], folder: str | Path) -
     Parameters
     ----------
     config
-        The model, how texts are prepared for it, and how many tokens it reads. Precision, engine and pooling do not
-        matter: one copy serves all poolings.
+        The model, the cleaning and the prompt. Set `max_length` as you will set it for the copy: longer texts give
+        other ranges. Precision and engine do not matter. One copy serves all poolings.
     texts
-        Texts such as those that will be embedded, 100 or more. A thousand tweets take some seconds.
+        Texts such as those that will be embedded, 100 different ones or more. Missing and empty ones are left out. A
+        thousand tweets take some seconds.
     folder
         A local folder that does not exist. It is a `model` from then on.
 
     Raises
     ------
     ConfigError
-        If the folder exists, there are too few texts, or the model is no BERT or RoBERTa.
+        If the folder exists or can't be written, there are too few texts, or the model is no BERT or RoBERTa of two
+        layers or more.
     ModelError
         If the model can't be loaded.
     TextError
-        If a text is missing or is not a str.
+        If a text is neither a str nor missing.
     """
-    target = Path(folder).expanduser()
-    if target.exists():
-        raise ConfigError(f"{str(folder)!r} already exists; set another folder")
-    if len(check_texts(texts)) < MIN_TEXTS:
-        raise ConfigError(f"got {len(texts)} texts; expected {MIN_TEXTS} or more, such as those that will be embedded")
+    target = check_new_model_folder(folder)
+    different = sorted({text for text in check_texts(texts, missing="empty") if text.strip()})
+    if len(different) < MIN_TEXTS:
+        raise ConfigError(
+            f"got {len(different)} different texts; expected {MIN_TEXTS} or more, such as those that will be embedded"
+        )
     encoder = BertEncoder.from_config(dataclasses.replace(config, engine="torch", precision="float32", device="cpu"))
-    ranges = measure_ranges(encoder, texts)
+    source = resolve_model(config.model, config.revision)
     new = target.with_name(f"{target.name}.new-{secrets.token_hex(3)}")
     try:
-        shutil.copytree(resolve_model(config.model, config.revision), new, ignore=_other_files)
-        (new / RANGES_FILE).write_bytes(save(ranges))
+        new.mkdir(parents=True)  # before the work: else a folder that can't be written is found after it
+        ranges = measure_ranges(encoder, different)
+        _copy_model(source, new)
+        (new / RANGES_FILE).write_bytes(save(ranges, {"weights": weights_digest(new)}))
         new.rename(target)
+    except OSError as err:
+        raise ConfigError(f"{str(folder)!r} can't be written ({err.strerror or err}); set another folder") from err
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
@@ -79,11 +88,15 @@ def measure_ranges(encoder: BertEncoder, texts: Sequence[str]) -> Ranges:
     Raises
     ------
     ConfigError
-        If the model is no BERT or RoBERTa.
+        If the model is no BERT or RoBERTa of two layers or more.
     """
     model, recipe = encoder.loaded.model, encoder.recipe
     if not is_bert_family(model):
         raise ConfigError(f"got a {type(model).__name__}; precision='int8' is for BERT and RoBERTa models")
+    if len(model.encoder.layer) < 2:
+        raise ConfigError(
+            "got a model of one layer; precision='int8' computes the last layer in float32, and so all of this model"
+        )
     names = {id(linear): name for name, linears in inputs_of(model.encoder.layer).items() for linear in linears}
     ranges: Ranges = {}
 
@@ -114,10 +127,13 @@ def measure_ranges(encoder: BertEncoder, texts: Sequence[str]) -> Ranges:
     return {name: found.clone() for name, found in ranges.items()}
 
 
-def _other_files(folder: str, names: list[str]) -> list[str]:
-    """Return what a copy of a model's folder leaves out: hidden files, and weights in other formats."""
-    return [
-        name
-        for name in names
-        if name.startswith(".") or not (Path(folder, name).is_dir() or any(Path(name).match(p) for p in MODEL_FILES))
-    ]
+def _copy_model(source: Path, target: Path) -> None:
+    """Copy a model, and the modules after it that its modules.json names. Leaves out weights in other formats."""
+    modules = module_paths(source) if (source / MODULES_FILE).is_file() else []
+    wanted = [path for pattern in (*MODEL_FILES, *_PAPERS) for path in source.glob(pattern)]
+    wanted += [path for module in modules for path in (source / module).glob("*")]  # a package may lack them
+    for path in wanted:
+        if path.is_file():
+            copy = target / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)  # the content alone: a shared model's files may be read-only

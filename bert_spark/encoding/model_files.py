@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from bert_spark.errors import ModelError
+from bert_spark.errors import ConfigError, ModelError
 
 _TOKENIZER_FILES = re.compile(r"(tokenizer|vocab|merges|special_tokens|added_tokens|spiece|sentencepiece|bpe)")
 _TOKENIZER_SETTINGS = {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
@@ -47,6 +47,24 @@ def weight_files(folder: Path) -> list[Path]:
     return sorted(folder / name for name in set(names))
 
 
+def check_new_model_folder(folder: str | Path) -> Path:
+    """Return the path of a folder that a model will be written to.
+
+    Raises
+    ------
+    ConfigError
+        If it is an address and no local folder, or it exists.
+    """
+    if re.match(r"\w[\w+.-]+:", str(folder)):  # a letter and a colon are a drive of Windows
+        raise ConfigError(
+            f"got {str(folder)!r}; expected a local folder: write the model there and copy it to every executor"
+        )
+    path = Path(folder).expanduser()
+    if path.exists() or path.is_symlink():
+        raise ConfigError(f"{str(folder)!r} already exists; set another folder")
+    return path
+
+
 def is_tokenizer_file(path: Path) -> bool:
     """Tell whether a file of a model's folder belongs to its tokenizer."""
     return bool(_TOKENIZER_FILES.match(path.name))
@@ -68,11 +86,28 @@ def _sha256(path: Path, size: int, mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _tensor_digests(path: Path) -> dict[str, str]:
-    """Return the sha256 of each tensor of a safetensors file, by name.
+def safetensors_metadata(path: Path) -> dict[str, str]:
+    """Return what was written into the header of a safetensors file, beside its tensors.
 
-    The file holds 8 bytes of header length, a JSON header, and the tensors' bytes (README of safetensors).
+    Raises
+    ------
+    ModelError
+        If the file is damaged.
     """
+    with damage_as_model_error(path.parent), path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        return dict(json.loads(file.read(length)).get("__metadata__", {}))
+
+
+def _tensor_digests(path: Path) -> dict[str, str]:
+    """Return the sha256 of each tensor of a safetensors file, by name."""
+    stat = path.stat()
+    return _digests_of(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _digests_of(path: Path, size: int, mtime_ns: int) -> dict[str, str]:
+    """Read the file: 8 bytes of header length, a JSON header, and the tensors' bytes (README of safetensors)."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = 8 + int.from_bytes(data[:8], "little")
         header = json.loads(data[8:start])
@@ -88,6 +123,25 @@ def _tensor_digests(path: Path) -> dict[str, str]:
             digests[name] = tensor.hexdigest()
         view.release()
         return digests
+
+
+def weights_digest(folder: Path) -> str:
+    """Return the sha256 of a model's weights: tensors by name. It does not depend on how they are divided into shards.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or damaged.
+    """
+    with damage_as_model_error(folder):
+        tensors: dict[str, str] = {}
+        for path in weight_files(folder):
+            tensors.update(_tensor_digests(path))
+        return hashlib.sha256(_lines_of(tensors)).hexdigest()
+
+
+def _lines_of(tensors: dict[str, str]) -> bytes:
+    return "".join(f"{name}={tensors[name]}\n" for name in sorted(tensors)).encode()
 
 
 def folder_digest(folder: Path) -> str:
@@ -111,8 +165,7 @@ def _folder_digest(folder: Path, stamp: tuple[tuple[str, int, int], ...]) -> str
     tensors: dict[str, str] = {}
     for path in weight_files(folder):
         tensors.update(_tensor_digests(path))
-    for name in sorted(tensors):
-        total.update(f"{name}={tensors[name]}\n".encode())
+    total.update(_lines_of(tensors))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     total.update(
         json.dumps({k: v for k, v in config.items() if k not in _KEYS_WITHOUT_EFFECT}, sort_keys=True).encode()

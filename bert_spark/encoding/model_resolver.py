@@ -6,7 +6,14 @@ import importlib.util
 import json
 from pathlib import Path
 
-from bert_spark.encoding.model_files import RANGES_FILE, damage_as_model_error, file_sha256, weight_files
+from bert_spark.encoding.model_files import (
+    RANGES_FILE,
+    damage_as_model_error,
+    file_sha256,
+    safetensors_metadata,
+    weight_files,
+    weights_digest,
+)
 from bert_spark.encoding.recipe_files import MODULES_FILE, module_paths
 from bert_spark.errors import ConfigError, ModelError
 
@@ -68,13 +75,17 @@ def ranges_file(model: str, revision: str | None = None) -> Path:
     ------
     ConfigError
         If the model is not calibrated.
+    ModelError
+        If the file is damaged, or its ranges were measured with other weights than those of the folder.
     """
     path = resolve_model(model, revision) / RANGES_FILE
     if not path.is_file():
         raise ConfigError(
-            f"precision='int8': the model {model!r} is not calibrated; make a calibrated copy with jobs/calibrate.py "
-            "and set model to its folder"
+            f"precision='int8': the model {model!r} is not calibrated; make a calibrated copy of a BERT or RoBERTa "
+            "with jobs/calibrate.py and set model to its folder"
         )
+    if safetensors_metadata(path).get("weights") != weights_digest(path.parent):
+        raise ModelError(f"{path} was measured with other weights; calibrate the model anew with jobs/calibrate.py")
     return path
 
 

@@ -10,7 +10,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -22,6 +22,7 @@ from bert_spark.encoding.model_loader import LIVE
 from bert_spark.encoding.openvino_int8 import Ranges, quantise_first_layers, read_ranges
 from bert_spark.encoding.own_forward import OwnForward
 from bert_spark.encoding.pooling import TokenPooling
+from bert_spark.encoding.precision import check_int8_products
 from bert_spark.encoding.torch_backend import torch_embed_batch
 from bert_spark.errors import ConfigError, SetupError
 
@@ -129,14 +130,8 @@ def _int8_ranges(loaded: LoadedModel, config: EncoderConfig) -> Ranges:
             "precision='int8' needs a calibrated folder, got a live model; save it, calibrate the folder with "
             "bert_spark.calibrate, and pass the copy's name"
         )
-    if not has_int8_products(torch.cpu.get_capabilities()):
-        raise SetupError("precision='int8' needs a processor with VNNI or AMX, this has none; set another precision")
+    check_int8_products()
     return read_ranges(config, loaded.model)
-
-
-def has_int8_products(processor: Mapping[str, Any]) -> bool:
-    """Tell whether a processor, as `torch.cpu.get_capabilities` describes it, multiplies 8-bit integers exactly."""
-    return any(processor.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
 
 
 def _compile(parts: Sequence[_Part], kind: str) -> list[Any]:

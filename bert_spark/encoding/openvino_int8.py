@@ -1,8 +1,8 @@
 """Let OpenVINO compute the linear layers of a converted BERT with 8-bit integers.
 
-The ranges of their inputs are fixed, so a row's vector does not depend on its batch. A few channels of the inputs are
-far larger than the others. So each channel is divided by a factor, and the weights that read it are multiplied by it
-(Xiao et al., "SmoothQuant", 2022, equation 4).
+The ranges of their inputs are fixed, so a row's vector does not depend on the other rows of its batch. A few channels
+of the inputs are far larger than the others. So each channel is divided by a factor, and the weights that read it are
+multiplied by it (Xiao et al., "SmoothQuant", 2022, equation 4).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from bert_spark.encoding.bert_forward import BertForward
 from bert_spark.encoding.config import EncoderConfig
+from bert_spark.encoding.model_files import damage_as_model_error
 from bert_spark.encoding.model_resolver import ranges_file
 from bert_spark.errors import ConfigError, ModelError
 
@@ -44,13 +45,16 @@ def read_ranges(config: EncoderConfig, model: Any) -> Ranges:
     ConfigError
         If the model is not calibrated.
     ModelError
-        If the ranges are of a model of another shape.
+        If the ranges are damaged, or are those of another model.
     """
     path = ranges_file(config.model, config.revision)
-    ranges = load_file(path)
+    with damage_as_model_error(path.parent):
+        ranges = load_file(path)
     expected = {name: (2, linears[0].in_features) for name, linears in inputs_of(model.encoder.layer).items()}
     if {name: tuple(found.shape) for name, found in ranges.items()} != expected:
-        raise ModelError(f"{path} was measured over another model: calibrate the model anew with jobs/calibrate.py")
+        raise ModelError(f"{path} was measured with another model; calibrate the model anew with jobs/calibrate.py")
+    if not all(found.dtype == torch.float32 and found.isfinite().all() for found in ranges.values()):
+        raise ModelError(f"{path} holds numbers that are no ranges; calibrate the model anew with jobs/calibrate.py")
     return ranges
 
 
@@ -60,15 +64,21 @@ def quantise_first_layers(converted: Any, bert: BertForward, ranges: Ranges) -> 
     Raises
     ------
     ConfigError
-        If the linear layers are not found in it.
+        If the linear layers are not found in it, or some of them have equal weights.
     """
     from openvino import opset13 as ops
 
+    expected = 6 * (len(bert.layers) - 1)
     wanted = {
         linear.weight.detach().numpy().tobytes(): (name, linears)
         for name, linears in inputs_of(bert.layers[:-1]).items()
         for linear in linears
     }
+    if len(wanted) != expected:
+        raise ConfigError(
+            "precision='int8': some linear layers of the model have equal weights, so their inputs can't be told "
+            "apart; set precision='float32'"
+        )
     inputs: dict[str, Any] = {}  # name -> the 8-bit input that several layers share
     found = 0
     for product in converted.get_ordered_ops():
@@ -90,9 +100,10 @@ def quantise_first_layers(converted: Any, bert: BertForward, ranges: Ranges) -> 
             ops.fake_quantize(ops.constant(smoothed_weights), *bounds, *bounds, 255).output(0)
         )
         found += 1
-    if found != 6 * (len(bert.layers) - 1):
+    if found != expected:
         raise ConfigError(
-            f"precision='int8': OpenVINO's copy of the model has {found} of its linear layers; set precision='float32'"
+            f"precision='int8': OpenVINO's copy of the model has {found} of its {expected} linear layers; set "
+            "precision='float32'"
         )
     converted.validate_nodes_and_infer_types()
 

@@ -6,8 +6,11 @@ same one.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from typing import Any
+
+from bert_spark.errors import SetupError
 
 
 def pick_precision(device: str) -> str:
@@ -36,6 +39,28 @@ def is_fast_at_bfloat16(processor: Mapping[str, Any]) -> bool:
     """Tell whether a processor, as `torch.cpu.get_capabilities` describes it, is faster at bfloat16 than at float32."""
     has_fast_avx512 = bool(processor.get("avx512_bf16")) and "AMD" in str(processor.get("cpu_name"))
     return bool(processor.get("amx_bf16")) or has_fast_avx512
+
+
+def check_int8_products() -> None:
+    """Refuse a processor without instructions for 8-bit products: there OpenVINO's products overflow.
+
+    Raises
+    ------
+    SetupError
+        If the processor has neither VNNI nor AMX.
+    """
+    import torch
+
+    if not has_int8_products(torch.cpu.get_capabilities()):
+        raise SetupError(
+            f"precision='int8' needs a processor with VNNI or AMX, that of {platform.node()} has neither; set another "
+            "precision"
+        )
+
+
+def has_int8_products(processor: Mapping[str, Any]) -> bool:
+    """Tell whether a processor, as `torch.cpu.get_capabilities` describes it, multiplies 8-bit integers exactly."""
+    return any(processor.get(name) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
 
 
 def _gpu_index(device: str) -> int:

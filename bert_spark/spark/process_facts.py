@@ -90,6 +90,7 @@ def _encoder_facts(config: EncoderConfig, facts: dict[str, Any]) -> dict[str, An
     import torch
 
     from bert_spark.encoding.device import pick_device, task_gpu_addresses
+    from bert_spark.encoding.precision import check_int8_products
 
     try:
         facts["model"] = config_fingerprint(config)[:12]
@@ -98,6 +99,8 @@ def _encoder_facts(config: EncoderConfig, facts: dict[str, Any]) -> dict[str, An
             f"{err}; executors read the model from their own disk: put it on a path that every executor can read"
         )
     try:
+        if config.precision == "int8":
+            check_int8_products()
         facts["device"] = pick_device(config.device)
         if facts["device"].startswith("cuda"):
             facts["card_bytes"] = int(torch.cuda.get_device_properties(facts["device"]).total_memory)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bert_spark.encoding.model_files import RANGES_FILE
-from bert_spark.encoding.openvino_backend import has_int8_products
+from bert_spark.encoding.precision import has_int8_products
 from jobs import calibrate, embed
 from tests.support.paths import ROOT
 
@@ -27,7 +27,7 @@ def test_a_model_is_calibrated_and_embeds(spark, tiny_bert, tmp_path, capfd, cap
     assert "with 200 texts. Use the copy with: --model" in capfd.readouterr().out
     first = (tmp_path / "copy" / RANGES_FILE).read_bytes()
     assert calibrate.main(options) == 2
-    assert "already exists; pass another --output" in caplog.text
+    assert "already exists; set another folder" in caplog.text
     assert calibrate.main([*options, "--output", str(tmp_path / "again")]) == 0
     assert (tmp_path / "again" / RANGES_FILE).read_bytes() == first  # the same texts
     if not has_int8_products(torch.cpu.get_capabilities()):
@@ -47,7 +47,11 @@ def test_what_is_missing_is_said_before_the_work(spark, tiny_bert, tmp_path, cap
     assert "has 99 different texts; expected 100 or more" in caplog.text
     assert calibrate.main(TWEETS) == 2
     assert "--output" in caplog.text
+    assert calibrate.main([*TWEETS, "--output", "s3://bucket/model"]) == 2
+    assert "got 's3://bucket/model'; expected a local folder" in caplog.text
+    assert calibrate.main([*TWEETS, "--output", str(tmp_path / "copy"), "--check"]) == 2
+    assert "leave --check out" in caplog.text
     assert embed.main([*TWEETS, "--model", str(tiny_bert), *INT8, "--output", str(tmp_path / "vectors")]) == 2
-    assert "is not calibrated; make a calibrated copy with jobs/calibrate.py" in caplog.text
+    assert "is not calibrated; make a calibrated copy of a BERT or RoBERTa" in caplog.text
     assert not (tmp_path / "copy").exists()
     assert not (tmp_path / "vectors").exists()

@@ -17,6 +17,13 @@ def test_a_gpu_that_torch_does_not_see_is_a_warning(tiny_bert, monkeypatch, devi
     assert (facts["device"], facts["problems"], facts.get("warnings", [])) == ("cpu", [], [text] if warned else [])
 
 
+def test_a_processor_without_8_bit_products_is_a_problem(tiny_bert, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    settings = EncoderConfig(model=str(tiny_bert), engine="openvino", precision="int8").settings()
+    *_, problem = executor_facts(settings)["problems"]
+    assert problem.startswith("precision='int8' needs a processor with VNNI or AMX, that of ")
+
+
 def test_a_gpu_number_that_does_not_exist_is_a_problem(tiny_bert, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
 

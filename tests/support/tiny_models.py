@@ -67,7 +67,7 @@ def byte_pairs(folder):
 def tiny(config, model, vocabulary=TOKENS, positions=64, **settings):
     """Return a random model, the same on every run."""
     torch.manual_seed(0)
-    return model(config(vocab_size=vocabulary, max_position_embeddings=positions, **SIZES, **settings))
+    return model(config(vocab_size=vocabulary, max_position_embeddings=positions, **(SIZES | settings)))
 
 
 def save(model, folder, **options):
