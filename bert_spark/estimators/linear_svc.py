@@ -1,21 +1,29 @@
-"""Solve LinearSVC's problem on dense vectors in seconds instead of minutes, with the same decision function."""
+"""Solve LinearSVC's problem on dense vectors in seconds instead of minutes, with the same decision function.
+
+On sparse rows liblinear solves it, several classes at a time.
+"""
 
 from __future__ import annotations
 
 import warnings
 from typing import Any
 
+import joblib
 import numpy as np
+from joblib.externals.loky.process_executor import BrokenProcessPool
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
+from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 MAX_WIDTH = 4096  # for wider vectors the matrix X'X costs more time than it saves
+MAX_PROCESSES = 4  # for sparse rows; each holds a copy of them, and they wait for the memory
+MIN_NUMBERS = 10_000_000  # in the sparse rows, times the classes; below it a process takes longer to start
 
 
 class FastLinearSVC(LinearSVC):
@@ -25,7 +33,8 @@ class FastLinearSVC(LinearSVC):
     class minimises the same objective: squared hinge, L2, and an intercept that is penalised as in liblinear. L-BFGS
     (Nocedal & Wright, "Numerical Optimization", 2nd edition, section 7.2) solves all classes at once, in coordinates
     whitened by the Cholesky factor of I + 2 C X'X. The matrix products use every core. Sparse input, input wider than
-    MAX_WIDTH and other objectives are solved by liblinear.
+    MAX_WIDTH and other objectives are solved by liblinear. It has one class against the others at a time; of large
+    sparse input each goes to one of up to MAX_PROCESSES processes. The result does not depend on their number.
 
     Parameters
     ----------
@@ -50,6 +59,8 @@ max_iter
         """
         shape = X.shape if issparse(X) else np.asarray(X).shape
         if issparse(X) or len(shape) != 2 or shape[1] > MAX_WIDTH or not self._has_supported_objective():
+            if issparse(X) and self.multi_class == "ovr" and len(np.unique(y)) > 2:
+                return self._fit_class_by_class(X, y, sample_weight)
             fitted: FastLinearSVC = super().fit(X, y, sample_weight)
             return fitted
         self._validate_params()
@@ -69,6 +80,36 @@ max_iter
         self.intercept_ = weights[-1] * self.intercept_scaling
         return self
 
+    def _fit_class_by_class(self, X: Any, y: Any, sample_weight: Any) -> FastLinearSVC:
+        """Let liblinear solve each class against the others, as it does itself one after the other."""
+        self._validate_params()
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, accept_large_sparse=False)
+        check_classification_targets(y)
+        self.classes_ = np.unique(y)
+        per_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=sample_weight)
+        random, tasks = check_random_state(self.random_state), []
+        for label, weight in zip(self.classes_, per_class, strict=True):
+            changed = {"class_weight": {1: weight, 0: 1.0}, "random_state": random.randint(2**31 - 1)}
+            classifier = LinearSVC(**self.get_params() | changed)
+            tasks.append(joblib.delayed(_fit_class)(classifier, X, (y == label).astype(int), sample_weight))
+        is_large = X.nnz * len(tasks) >= MIN_NUMBERS
+        processes = min(len(tasks), MAX_PROCESSES, joblib.cpu_count()) if is_large else 1
+        try:
+            fitted = joblib.Parallel(processes, backend="loky")(tasks)
+        except BrokenProcessPool:  # a process was killed, mostly for its memory
+            fitted = joblib.Parallel(1)(tasks)
+        coefficients, intercepts, iterations = zip(*fitted, strict=True)
+        self.coef_ = np.concatenate(coefficients)
+        self.intercept_ = np.concatenate(intercepts) if self.fit_intercept else 0.0
+        self.n_iter_ = max(iterations)
+        if self.n_iter_ >= self.max_iter:
+            warnings.warn(
+                f"liblinear failed to converge in {self.max_iter} iterations: raise max_iter or lower C",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
+
     def _has_supported_objective(self) -> bool:
         supported = (self.penalty, self.loss, self.multi_class) == ("l2", "squared_hinge", "ovr")
         return supported and bool(self.fit_intercept)
@@ -82,6 +123,14 @@ max_iter
         else:  # as in liblinear: the class weight applies to the rows of the class, all other rows weigh 1
             cost = self.C * weight[:, None] * np.where(sign > 0, per_class[problems], 1)
         return sign, cost.astype(dtype)
+
+
+def _fit_class(classifier: LinearSVC, X: Any, is_class: np.ndarray, sample_weight: Any) -> tuple[Any, Any, int]:
+    """Return coefficients, (1, width), intercept, (1,) or 0.0, and iterations of one class against the others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # said once, for all classes
+        classifier.fit(X, is_class, sample_weight)
+    return classifier.coef_, classifier.intercept_, int(classifier.n_iter_)
 
 
 def _solve(

@@ -1,5 +1,7 @@
 """FastLinearSVC has the decision function of LinearSVC: the objective is the same, only the solver differs."""
 
+import os
+import signal
 import warnings
 
 import numpy as np
@@ -10,6 +12,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
+from bert_spark.estimators import linear_svc
 from bert_spark.estimators.linear_svc import FastLinearSVC
 
 RNG = np.random.default_rng(0)
@@ -54,7 +57,6 @@ def test_a_sample_weight_of_two_equals_a_row_twice():
 @pytest.mark.parametrize(
     ("options", "matrix"),
     [
-        ({}, scipy.sparse.csr_matrix(X)),
         ({"loss": "hinge"}, X),
         ({"penalty": "l1", "dual": False}, X),
         ({"fit_intercept": False}, X),
@@ -65,6 +67,56 @@ def test_unsupported_problems_are_solved_by_linear_svc(options, matrix):
     reference = LinearSVC(**options).fit(matrix, Y3)
     actual = FastLinearSVC(**options).fit(matrix, Y3)
     np.testing.assert_array_equal(actual.coef_, reference.coef_)
+
+
+SPARSE = scipy.sparse.csr_matrix(np.where(np.abs(X) > 0.5, X, 0))
+
+
+@pytest.fixture
+def in_processes(monkeypatch):
+    """Let even few sparse rows be fitted in processes of their own, two at a time."""
+    monkeypatch.setattr(linear_svc, "MIN_NUMBERS", 1)
+    monkeypatch.setattr(linear_svc.joblib, "cpu_count", lambda: 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "weight"),
+    [
+        ({}, None),
+        ({"class_weight": "balanced"}, None),
+        ({"class_weight": {"a": 5.0, "b": 0.5, "c": 1.0}, "fit_intercept": False}, np.arange(1, 301) / 100),
+        ({"class_weight": "balanced", "intercept_scaling": 3.0}, np.arange(1, 301) / 100),
+    ],
+)
+def test_sparse_rows_get_the_decision_function_of_linear_svc(in_processes, options, weight):
+    options = {**TIGHT, **options}
+    reference = LinearSVC(**options).fit(SPARSE, Y3, weight)
+    actual = FastLinearSVC(**options).fit(SPARSE, Y3, weight)
+    assert actual.coef_.shape == reference.coef_.shape
+    np.testing.assert_allclose(actual.decision_function(SPARSE), reference.decision_function(SPARSE), atol=1e-4)
+    assert np.shape(actual.intercept_) == np.shape(reference.intercept_)
+
+
+def test_the_number_of_processes_does_not_change_the_fit_of_sparse_rows(monkeypatch):
+    options = {"dual": True, "random_state": 0, "max_iter": 5}  # not converged: the order of the rows is seen
+    with pytest.warns(ConvergenceWarning, match="liblinear failed to converge in 5 iterations"):
+        here = FastLinearSVC(**options).fit(SPARSE, Y3)
+    monkeypatch.setattr(linear_svc, "MIN_NUMBERS", 1)
+    with pytest.warns(ConvergenceWarning, match="liblinear failed to converge in 5 iterations"):
+        apart = FastLinearSVC(**options).fit(SPARSE, Y3)
+    np.testing.assert_array_equal(here.coef_, apart.coef_)
+
+
+def test_a_process_that_is_killed_costs_only_time(in_processes, monkeypatch):
+    parent, fit_class, expected = os.getpid(), linear_svc._fit_class, FastLinearSVC(random_state=0).fit(SPARSE, Y3)
+
+    def killed(*arguments):
+        if os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return fit_class(*arguments)
+
+    monkeypatch.setattr(linear_svc, "_fit_class", killed)
+    np.testing.assert_array_equal(FastLinearSVC(random_state=0).fit(SPARSE, Y3).coef_, expected.coef_)
 
 
 def test_an_invalid_option_is_named():
