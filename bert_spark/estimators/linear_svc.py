@@ -96,7 +96,10 @@ max_iter
         processes = min(len(tasks), MAX_PROCESSES, joblib.cpu_count()) if is_large else 1
         try:
             fitted = joblib.Parallel(processes, backend="loky")(tasks)
-        except BrokenProcessPool:  # a process was killed, mostly for its memory
+        except (
+            BrokenProcessPool,
+            OSError,
+        ):  # one was killed, mostly for its memory, or the disk has no room for the rows
             fitted = joblib.Parallel(1)(tasks)
         coefficients, intercepts, iterations = zip(*fitted, strict=True)
         self.coef_ = np.concatenate(coefficients)

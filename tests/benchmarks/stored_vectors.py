@@ -1,4 +1,6 @@
-"""Score vectors that are already there: the whole score job on Spark, after its start-up, and scikit-learn alone.
+"""Use vectors that are already there, after the start of Spark: score them, reuse them to embed, learn from them.
+
+Scoring is compared with scikit-learn alone. Of the train job only the step that reads its rows is measured.
 
 python -m tests.benchmarks.stored_vectors --rows 40000 --width 384
 """
@@ -14,10 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bert_spark import BertTransformer, EncoderConfig, save_artefact
+from bert_spark import BertTransformer, EncoderConfig, cli, save_artefact
 from bert_spark.estimators.linear_svc import FastLinearSVC
 from bert_spark.estimators.precomputed import PrecomputedVectors
 from bert_spark.tables.provenance import vector_metadata
+from jobs import train
+from jobs.embed import embed
 from jobs.score import score
 from tests.benchmarks.harness import MODEL, alternate, parse_arguments, rate, ratio, read_tweets, report
 from tests.benchmarks.sessions import local_session
@@ -27,7 +31,7 @@ LARGE_ROWS = 1_000_000
 
 
 def write_vectors(args, folder):
-    """Write texts and random vectors with Spark, as jobs/embed.py does: FILES files, each column with its metadata."""
+    """Write texts, labels and random vectors with Spark, as jobs/embed.py does: FILES files, columns with metadata."""
     from pyspark.sql import SparkSession
     from pyspark.sql import functions as F
 
@@ -36,11 +40,14 @@ def write_vectors(args, folder):
     offsets = np.arange(0, matrix.size + 1, args.width, dtype=np.int32)
     vectors = pa.ListArray.from_arrays(pa.array(offsets), pa.array(matrix.reshape(-1)))
     made = os.path.join(folder, "made.parquet")
-    pq.write_table(pa.table({"id": np.arange(len(texts)), "text": texts, "embedding": vectors}), made)
+    numbers = np.arange(len(texts))
+    labels = [str(number % CLASSES) for number in numbers]
+    pq.write_table(pa.table({"id": numbers, "text": texts, "label": labels, "embedding": vectors}), made)
     named = F.col("embedding").alias("embedding", metadata=vector_metadata(EncoderConfig(model=MODEL)))
-    rows = SparkSession.builder.getOrCreate().read.parquet(made).select("id", "text", named)
+    rows = SparkSession.builder.getOrCreate().read.parquet(made).select("id", "text", "label", named)
     path = os.path.join(folder, "vectors")
     rows.repartition(FILES).write.parquet(path)
+    rows.drop("embedding").repartition(FILES).write.parquet(os.path.join(folder, "texts"))
     return path
 
 
@@ -65,11 +72,22 @@ def main():
     artefact, head = write_artefact(args, folder)
     out = os.path.join(folder, "out")
 
-    def job():
+    def run(job, *options):
         shutil.rmtree(out, ignore_errors=True)
-        options = ["--input", path, "--embedding-column", "embedding", "--artefact", artefact, "--output", out]
         with contextlib.redirect_stdout(io.StringIO()):
-            score(options)
+            job([*options, "--output", out])
+
+    def job():
+        options = ["--input", path, "--embedding-column", "embedding", "--artefact", artefact]
+        run(score, *options, "--label-column", "predicted")
+
+    def reuse():
+        run(embed, "--input", os.path.join(folder, "texts"), "--model", MODEL, "--reuse", path)
+
+    def read_to_train():
+        options = ["--embeddings", path, "--model", MODEL, "--label-column", "label", "--output", f"{folder}/new"]
+        data = cli.load_training_data(cli.read_job(train.__file__, train.__doc__, options))
+        assert data.examples.vectors.shape == (args.rows, args.width)
 
     def alone():
         table = pq.read_table(path)
@@ -77,7 +95,14 @@ def main():
         labels = head.classes_[head.decision_function(numbers).argmax(axis=1)]
         pq.write_table(table.drop_columns(["embedding"]).append_column("label", pa.array(labels)), f"{folder}/alone")
 
-    figures = alternate({"score job": rate(job, args.rows), "scikit-learn alone": rate(alone, args.rows)}, args.rounds)
+    contenders = {
+        "score job": job,
+        "scikit-learn alone": alone,
+        "embed job with --reuse": reuse,
+        "train job with --embeddings, reading": read_to_train,
+    }
+    figures = alternate({name: rate(work, args.rows) for name, work in contenders.items()}, args.rounds)
+    job()
     tasks = len(spark.read.parquet(out).inputFiles())
     spark.stop()
     shutil.rmtree(folder)

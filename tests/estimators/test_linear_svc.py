@@ -4,6 +4,7 @@ import os
 import signal
 import warnings
 
+import joblib
 import numpy as np
 import pytest
 import scipy.sparse
@@ -105,6 +106,18 @@ def test_the_number_of_processes_does_not_change_the_fit_of_sparse_rows(monkeypa
     with pytest.warns(ConvergenceWarning, match="liblinear failed to converge in 5 iterations"):
         apart = FastLinearSVC(**options).fit(SPARSE, Y3)
     np.testing.assert_array_equal(here.coef_, apart.coef_)
+
+
+def test_a_disk_without_room_for_the_rows_costs_only_time(in_processes, monkeypatch):
+    expected, parallel = FastLinearSVC(random_state=0).fit(SPARSE, Y3), joblib.Parallel
+
+    def full_disk(processes, **settings):
+        if processes > 1:
+            raise OSError(28, "No space left on device")
+        return parallel(processes, **settings)
+
+    monkeypatch.setattr(linear_svc.joblib, "Parallel", full_disk)
+    np.testing.assert_array_equal(FastLinearSVC(random_state=0).fit(SPARSE, Y3).coef_, expected.coef_)
 
 
 def test_a_process_that_is_killed_costs_only_time(in_processes, monkeypatch):
