@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.encoder import BertEncoder
 from bert_spark.encoding.tokenization import TextTokenizer
-from bert_spark.spark.udf import _freeze_loaded_objects, embed_windows
+from bert_spark.spark.udf import embed_windows, freeze_loaded_objects
 from tests.benchmarks.fakes import FreeEncoder
 from tests.benchmarks.harness import MAX_LENGTH, MODEL, alternate, operations, parse_arguments, read_tweets, report
 
@@ -135,7 +135,7 @@ def main():
         "Arrow to texts, vectors to Arrow": worker(free),
         WORKER: worker(encoder),
     }
-    _freeze_loaded_objects()  # as a worker does
+    freeze_loaded_objects()  # as a worker does
     figures = alternate(contenders, args.rounds)
     median = {name: statistics.median(each) for name, each in figures.items()}
     mean_tokens = float(np.mean(lengths))
