@@ -190,8 +190,8 @@ embed the table and train on it. It reads all records and never runs BERT.
 See [a look before BERT runs](texts-and-tables.md#a-look-before-bert-runs).
 """,
     "calibrate": """\
-Writes a copy of a model that can run with 8-bit integers. It measures the model in float32 on texts of the input. The
-driver does that alone.
+Copies a model, and stores in the copy the ranges that 8-bit integers need. The driver alone measures them, in float32,
+on texts of the input. `--precision` and `--engine` have no effect.
 
     ./spark-submit.sh jobs/calibrate.py --input tweets.csv --text-column content --output minilm-int8
     ./spark-submit.sh jobs/embed.py --input tweets.csv --text-column content --output embeddings \\

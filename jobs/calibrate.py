@@ -4,7 +4,7 @@ r"""Write a copy of a model that can run with 8-bit integers on CPUs.
     ./spark-submit.sh jobs/embed.py --input tweets.csv --text-column content --output embeddings \
       --model minilm-int8 --engine openvino --precision int8
 
-Its vectors are other vectors than those of float32: train the classifier with the same options.
+Its vectors differ from those of float32: train the classifier with the same options.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Calibrate a model for 8-bit integers: measure which numbers its linear layers get, and keep them beside it.
+"""Calibrate a model for 8-bit integers: measure the ranges of its linear layers' inputs, and store them beside it.
 
-They are measured once, over sample texts, and are part of the model's folder: every process that loads the folder
-computes the same vectors.
+Every process that loads the folder uses the same ranges.
 """
 
 from __future__ import annotations
@@ -43,8 +42,8 @@ def calibrate(config: EncoderConfig, texts: Sequence[str], folder: str | Path) -
     Parameters
     ----------
     config
-        The model, the cleaning and the prompt. Set `max_length` as you will set it for the copy: longer texts give
-        other ranges. Precision and engine do not matter. One copy serves all poolings.
+        The model, and how texts are prepared for it, as you will set it for the copy: longer texts give other ranges.
+        Precision and engine do not matter. One copy serves all poolings of one length and prompt.
     texts
         Texts such as those that will be embedded, 100 different ones or more. Missing and empty ones are left out. A
         thousand tweets take some seconds.
@@ -65,7 +64,7 @@ def calibrate(config: EncoderConfig, texts: Sequence[str], folder: str | Path) -
     different = sorted({text for text in check_texts(texts, missing="empty") if text.strip()})
     if len(different) < MIN_TEXTS:
         raise ConfigError(
-            f"got {len(different)} different texts; expected {MIN_TEXTS} or more, such as those that will be embedded"
+            f"got {len(different)} different texts; expected {MIN_TEXTS} or more: pass more texts of the same kind"
         )
     encoder = BertEncoder.from_config(dataclasses.replace(config, engine="torch", precision="float32", device="cpu"))
     source = resolve_model(config.model, config.revision)
@@ -83,7 +82,7 @@ def calibrate(config: EncoderConfig, texts: Sequence[str], folder: str | Path) -
 
 
 def measure_ranges(encoder: BertEncoder, texts: Sequence[str]) -> Ranges:
-    """Return the least and the largest number of each input of the linear layers, over texts without padding.
+    """Return the least and the largest number, or 0, of each channel of the linear layers' inputs, without padding.
 
     Raises
     ------
@@ -92,10 +91,13 @@ def measure_ranges(encoder: BertEncoder, texts: Sequence[str]) -> Ranges:
     """
     model, recipe = encoder.loaded.model, encoder.recipe
     if not is_bert_family(model):
-        raise ConfigError(f"got a {type(model).__name__}; precision='int8' is for BERT and RoBERTa models")
+        raise ConfigError(
+            f"got a {type(model).__name__}; expected a BERT or RoBERTa: use another precision for this model"
+        )
     if len(model.encoder.layer) < 2:
         raise ConfigError(
-            "got a model of one layer; precision='int8' computes the last layer in float32, and so all of this model"
+            "got a model of one layer; expected two or more, since the last layer stays in float32: use "
+            "precision='float32'"
         )
     names = {id(linear): name for name, linears in inputs_of(model.encoder.layer).items() for linear in linears}
     ranges: Ranges = {}

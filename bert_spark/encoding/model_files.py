@@ -19,6 +19,7 @@ from bert_spark.errors import ConfigError, ModelError
 _TOKENIZER_FILES = re.compile(r"(tokenizer|vocab|merges|special_tokens|added_tokens|spiece|sentencepiece|bpe)")
 _TOKENIZER_SETTINGS = {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
 RANGES_FILE = "int8_ranges.safetensors"  # in the folder of a calibrated model
+CALIBRATE_AGAIN = "calibrate the model again with jobs/calibrate.py, into a new folder"
 _KEYS_WITHOUT_EFFECT = {"_name_or_path", "transformers_version", "dtype", "torch_dtype", "architectures"}
 
 
@@ -86,15 +87,25 @@ def _sha256(path: Path, size: int, mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def safetensors_metadata(path: Path) -> dict[str, str]:
-    """Return what was written into the header of a safetensors file, beside its tensors.
+@contextlib.contextmanager
+def damage_of_ranges(path: Path) -> Iterator[None]:
+    """Raise ModelError for any error in the block, which reads the int8 ranges of a model."""
+    try:
+        yield
+    except Exception as err:
+        reason = f"{type(err).__name__}: {err}".splitlines()[0]
+        raise ModelError(f"{path} can't be read ({reason}); {CALIBRATE_AGAIN}") from err
+
+
+def ranges_metadata(path: Path) -> dict[str, str]:
+    """Return what was written into the header of the file of int8 ranges, beside its tensors.
 
     Raises
     ------
     ModelError
         If the file is damaged.
     """
-    with damage_as_model_error(path.parent), path.open("rb") as file:
+    with damage_of_ranges(path), path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         return dict(json.loads(file.read(length)).get("__metadata__", {}))
 

@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 from bert_spark.encoding.model_files import (
+    CALIBRATE_AGAIN,
     RANGES_FILE,
     damage_as_model_error,
     file_sha256,
-    safetensors_metadata,
+    ranges_metadata,
     weight_files,
     weights_digest,
 )
@@ -84,8 +85,8 @@ def ranges_file(model: str, revision: str | None = None) -> Path:
             f"precision='int8': the model {model!r} is not calibrated; make a calibrated copy of a BERT or RoBERTa "
             "with jobs/calibrate.py and set model to its folder"
         )
-    if safetensors_metadata(path).get("weights") != weights_digest(path.parent):
-        raise ModelError(f"{path} was measured with other weights; calibrate the model anew with jobs/calibrate.py")
+    if ranges_metadata(path).get("weights") != weights_digest(path.parent):
+        raise ModelError(f"{path} was measured with other weights; {CALIBRATE_AGAIN}")
     return path
 
 

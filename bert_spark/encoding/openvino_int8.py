@@ -1,8 +1,8 @@
 """Let OpenVINO compute the linear layers of a converted BERT with 8-bit integers.
 
-The ranges of their inputs are fixed, so a row's vector does not depend on the other rows of its batch. A few channels
-of the inputs are far larger than the others. So each channel is divided by a factor, and the weights that read it are
-multiplied by it (Xiao et al., "SmoothQuant", 2022, equation 4).
+The ranges of their inputs are fixed, and all rows of a batch have one length. So a row's vector does not depend on the
+other rows. A few channels of the inputs are far larger than the others. So each channel is divided by a factor, and the
+weights that read it are multiplied by it (Xiao et al., "SmoothQuant", 2022, equation 4).
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from safetensors.torch import load_file
 
 from bert_spark.encoding.bert_forward import BertForward
 from bert_spark.encoding.config import EncoderConfig
-from bert_spark.encoding.model_files import damage_as_model_error
+from bert_spark.encoding.model_files import CALIBRATE_AGAIN, damage_of_ranges
 from bert_spark.encoding.model_resolver import ranges_file
 from bert_spark.errors import ConfigError, ModelError
 
 Ranges = dict[str, torch.Tensor]  # input of a linear layer -> its least and largest numbers, float32, (2, n_channels)
 ALPHA = 0.8  # of SmoothQuant: how much of the difficulty moves from the inputs to the weights
-_LEAST = 1e-5  # a channel that is always zero
+_LEAST = 1e-5  # stands for the largest number of a channel that is always zero
 
 
 def inputs_of(layers: Iterable[Any]) -> dict[str, list[torch.nn.Linear]]:
-    """Return the linear layers in the layers of a BERT by the name of the input that they read."""
+    """Return the name of each input -> the linear layers of a BERT that read it."""
     inputs = {}
     for number, layer in enumerate(layers):
         attention = layer.attention
@@ -48,13 +48,13 @@ def read_ranges(config: EncoderConfig, model: Any) -> Ranges:
         If the ranges are damaged, or are those of another model.
     """
     path = ranges_file(config.model, config.revision)
-    with damage_as_model_error(path.parent):
+    with damage_of_ranges(path):
         ranges = load_file(path)
     expected = {name: (2, linears[0].in_features) for name, linears in inputs_of(model.encoder.layer).items()}
     if {name: tuple(found.shape) for name, found in ranges.items()} != expected:
-        raise ModelError(f"{path} was measured with another model; calibrate the model anew with jobs/calibrate.py")
+        raise ModelError(f"{path} was measured with another model; {CALIBRATE_AGAIN}")
     if not all(found.dtype == torch.float32 and found.isfinite().all() for found in ranges.values()):
-        raise ModelError(f"{path} holds numbers that are no ranges; calibrate the model anew with jobs/calibrate.py")
+        raise ModelError(f"{path} holds numbers that are no ranges; {CALIBRATE_AGAIN}")
     return ranges
 
 
@@ -117,7 +117,7 @@ def _smoothing_factors(ranges: torch.Tensor, linears: list[torch.nn.Linear]) -> 
 
 
 def _range_with_zero(ranges: np.ndarray) -> tuple[float, float]:
-    """Return the least and the largest of 256 numbers at equal distances, one of which is 0, that cover all ranges."""
+    """Return the ends of 256 equally spaced numbers that include 0 and cover all ranges but for half a step."""
     least, largest = min(float(ranges.min()), 0.0), max(float(ranges.max()), 0.0)
     step = max(largest - least, _LEAST) / 255
     zero = round(-least / step)

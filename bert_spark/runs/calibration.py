@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 def calibrate_on_input(spark: SparkSession, job: JobSettings) -> str:
     """Calibrate the model of the settings with texts of the input. Return a line that says what was written.
 
-    The texts are different ones, the first in the order of their SHA-256: the same ones on every run.
+    It takes the different texts with the smallest SHA-256, so every run takes the same ones.
 
     Raises
     ------
     ConfigError
-        If the folder exists, or the model is no BERT or RoBERTa.
+        As in `calibrate`.
     DataError
         If the input can't be read, or has too few different texts.
     """
@@ -36,8 +36,8 @@ def calibrate_on_input(spark: SparkSession, job: JobSettings) -> str:
     texts = [row.text for row in different.orderBy(F.sha2("text", 256)).limit(job.calibrate.texts).collect()]
     if len(texts) < MIN_TEXTS:
         raise DataError(
-            f"{job.input.path!r} has {len(texts)} different texts; expected {MIN_TEXTS} or more, such as those that "
-            "will be embedded"
+            f"{job.input.path!r} has {len(texts)} different texts; expected {MIN_TEXTS} or more: pass a larger "
+            "input of the same kind"
         )
     calibrate(job.encoder, texts, job.calibrate.output)
     return (

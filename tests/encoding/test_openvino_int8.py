@@ -19,7 +19,7 @@ from bert_spark.encoding import calibration, openvino_int8
 from bert_spark.encoding.config import EncoderConfig
 from bert_spark.encoding.encoder import BertEncoder
 from bert_spark.encoding.fingerprint import config_fingerprint
-from bert_spark.encoding.model_files import RANGES_FILE, safetensors_metadata
+from bert_spark.encoding.model_files import RANGES_FILE, ranges_metadata
 from bert_spark.encoding.precision import has_int8_products
 from bert_spark.errors import ConfigError, ModelError, SetupError
 from tests.support import tiny_models
@@ -140,7 +140,7 @@ def test_ranges_of_another_model_are_refused(calibrated, tmp_path):
     other = tiny_models.roberta(tmp_path / "other")
     ranges = load_file(calibrated / RANGES_FILE)
     save_file(ranges | {"0.states": torch.zeros(2, 33)}, other / RANGES_FILE)
-    with pytest.raises(ModelError, match="measured with other weights; calibrate the model anew"):
+    with pytest.raises(ModelError, match="measured with other weights; calibrate the model again"):
         encode(other, max_length=30, **INT8)
 
 
@@ -151,15 +151,15 @@ def test_ranges_of_another_model_are_refused(calibrated, tmp_path):
         ("tuned", "was measured with other weights"),
         ("wider", "was measured with another model"),
         ("nan", "holds numbers that are no ranges"),
-        ("cut off", r"can't be loaded \("),
-        ("a pointer of git-lfs", r"can't be loaded \("),
+        ("cut off", r"can't be read \("),
+        ("a pointer of git-lfs", r"can't be read \("),
     ],
 )
 def test_ranges_that_do_not_fit_the_weights_or_are_damaged_are_refused(calibrated, tmp_path, change, reason):
     copy = tmp_path / "copy"
     shutil.copytree(calibrated, copy)
     path, ranges = copy / RANGES_FILE, load_file(copy / RANGES_FILE)
-    metadata = safetensors_metadata(path)
+    metadata = ranges_metadata(path)
     if change == "tuned":
         weights = load_file(copy / "model.safetensors")
         save_file(
@@ -262,7 +262,7 @@ def test_calibrate_refuses_and_leaves_nothing(tiny_bert, tmp_path, what):
         "few texts": "got 99 different texts; expected 100",
         "equal texts": "got 99 different texts; expected 100",
         "one layer": "got a model of one layer",
-        "another architecture": "is for BERT",
+        "another architecture": "expected a BERT or RoBERTa",
     }
     with pytest.raises(ConfigError, match=reasons[what]):
         calibrate(EncoderConfig(model=str(model)), texts, target)
