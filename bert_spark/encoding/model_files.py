@@ -29,11 +29,24 @@ def damage_as_model_error(folder: Path) -> Iterator[None]:
 
     transformers, tokenizers and json each raise errors of their own if a folder is damaged.
     """
+    with _errors_as_model_error(f"model folder {folder} can't be loaded", "save or fetch it anew"):
+        yield
+
+
+@contextlib.contextmanager
+def damage_of_ranges(path: Path) -> Iterator[None]:
+    """Raise ModelError for any error in the block, which reads the int8 ranges of a model."""
+    with _errors_as_model_error(f"{path} can't be read", CALIBRATE_AGAIN):
+        yield
+
+
+@contextlib.contextmanager
+def _errors_as_model_error(what: str, way_out: str) -> Iterator[None]:
     try:
         yield
     except Exception as err:
         reason = f"{type(err).__name__}: {err}".splitlines()[0]
-        raise ModelError(f"model folder {folder} can't be loaded ({reason}): save or fetch it anew") from err
+        raise ModelError(f"{what} ({reason}): {way_out}") from err
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -87,16 +100,6 @@ def _sha256(path: Path, size: int, mtime_ns: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextlib.contextmanager
-def damage_of_ranges(path: Path) -> Iterator[None]:
-    """Raise ModelError for any error in the block, which reads the int8 ranges of a model."""
-    try:
-        yield
-    except Exception as err:
-        reason = f"{type(err).__name__}: {err}".splitlines()[0]
-        raise ModelError(f"{path} can't be read ({reason}); {CALIBRATE_AGAIN}") from err
-
-
 def ranges_metadata(path: Path) -> dict[str, str]:
     """Return what was written into the header of the file of int8 ranges, beside its tensors.
 
@@ -105,9 +108,10 @@ def ranges_metadata(path: Path) -> dict[str, str]:
     ModelError
         If the file is damaged.
     """
-    with damage_of_ranges(path), path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        return dict(json.loads(file.read(length)).get("__metadata__", {}))
+    from safetensors import safe_open
+
+    with damage_of_ranges(path), safe_open(path, framework="np") as file:
+        return file.metadata() or {}
 
 
 def _tensor_digests(path: Path) -> dict[str, str]:
@@ -116,7 +120,7 @@ def _tensor_digests(path: Path) -> dict[str, str]:
     return _digests_of(path, stat.st_size, stat.st_mtime_ns)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)  # a large model has many shards
 def _digests_of(path: Path, size: int, mtime_ns: int) -> dict[str, str]:
     """Read the file: 8 bytes of header length, a JSON header, and the tensors' bytes (README of safetensors)."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -145,13 +149,14 @@ def weights_digest(folder: Path) -> str:
         If a file is missing or damaged.
     """
     with damage_as_model_error(folder):
-        tensors: dict[str, str] = {}
-        for path in weight_files(folder):
-            tensors.update(_tensor_digests(path))
-        return hashlib.sha256(_lines_of(tensors)).hexdigest()
+        return hashlib.sha256(_tensor_lines(folder)).hexdigest()
 
 
-def _lines_of(tensors: dict[str, str]) -> bytes:
+def _tensor_lines(folder: Path) -> bytes:
+    """Return a line of name and digest for each tensor of a model's weights."""
+    tensors: dict[str, str] = {}
+    for path in weight_files(folder):
+        tensors.update(_tensor_digests(path))
     return "".join(f"{name}={tensors[name]}\n" for name in sorted(tensors)).encode()
 
 
@@ -172,11 +177,7 @@ def folder_digest(folder: Path) -> str:
 
 @lru_cache(maxsize=8)
 def _folder_digest(folder: Path, stamp: tuple[tuple[str, int, int], ...]) -> str:
-    total = hashlib.sha256()
-    tensors: dict[str, str] = {}
-    for path in weight_files(folder):
-        tensors.update(_tensor_digests(path))
-    total.update(_lines_of(tensors))
+    total = hashlib.sha256(_tensor_lines(folder))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     total.update(
         json.dumps({k: v for k, v in config.items() if k not in _KEYS_WITHOUT_EFFECT}, sort_keys=True).encode()

@@ -57,10 +57,10 @@ max_iter
         ConvergenceWarning
             If `max_iter` iterations do not reach `tol`, as LinearSVC does.
         """
+        if issparse(X) and self.multi_class == "ovr" and len(np.unique(y)) > 2:
+            return self._fit_class_by_class(X, y, sample_weight)
         shape = X.shape if issparse(X) else np.asarray(X).shape
         if issparse(X) or len(shape) != 2 or shape[1] > MAX_WIDTH or not self._has_supported_objective():
-            if issparse(X) and self.multi_class == "ovr" and len(np.unique(y)) > 2:
-                return self._fit_class_by_class(X, y, sample_weight)
             fitted: FastLinearSVC = super().fit(X, y, sample_weight)
             return fitted
         self._validate_params()
@@ -96,10 +96,7 @@ max_iter
         processes = min(len(tasks), MAX_PROCESSES, joblib.cpu_count()) if is_large else 1
         try:
             fitted = joblib.Parallel(processes, backend="loky")(tasks)
-        except (
-            BrokenProcessPool,
-            OSError,
-        ):  # one was killed, mostly for its memory, or the disk has no room for the rows
+        except (BrokenProcessPool, OSError):  # one was killed, mostly for its memory, or the disk is full
             fitted = joblib.Parallel(1)(tasks)
         coefficients, intercepts, iterations = zip(*fitted, strict=True)
         self.coef_ = np.concatenate(coefficients)
