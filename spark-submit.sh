@@ -267,6 +267,8 @@ run_job() {
   local zip
   zip=$("$PYTHON" "$ROOT/conf/launch.py" zip) || fail 3 "cannot make the zip of the package, see above"
   if runs_here && ! sets_java_options; then SPARK_SUBMIT_OPTS=$LOCAL_JAVA; fi
+  # Java and Python talk over a Unix socket, from Spark 4.1 on. Over TCP each Python task waits 40 ms for packets.
+  ! runs_here || export PYSPARK_UDS_MODE=${PYSPARK_UDS_MODE:-true}
   # Spark's own default, local[*], gives a job up if one Python worker dies. Try its task again, as clusters do.
   case " ${SPARK_OPTIONS[*]-} " in *" --master"*) ;; *) ! runs_here || SPARK_OPTIONS+=(--master 'local[*,4]') ;; esac
   if [ -z "${SPARK_HOME:-}" ]; then

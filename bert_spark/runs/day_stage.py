@@ -22,6 +22,7 @@ from bert_spark.tables.output_partitions import Partition, check_table_columns, 
 from bert_spark.tables.outputs import path_exists
 from bert_spark.tables.ownership import owner_of
 from bert_spark.tables.schema import drop_hidden
+from bert_spark.tables.writers import overwrite_files
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -58,7 +59,7 @@ def stage_rows(
     partition = record.content["partition"]
     branch = _new_branch(run, stage, rows, partition, key)
     if branch is None:
-        rows.write.mode("overwrite").parquet(stage.path(partition))
+        overwrite_files(rows, stage.path(partition))
         counts = stage.rows(run.spark, [partition]).agg(*task.output_counts()).first()
         return record.finish(counts.asDict() if counts else {})
 

@@ -90,7 +90,7 @@ def with_reused_vectors(spark: SparkSession, task: Task, job: JobSettings) -> Ta
         task.transform, job.embed.embedding_column, job.output.error_column, task.diagnostics["reused"]
     )
 
-    def join(rows: DataFrame) -> DataFrame:
-        return join_known_vectors(earlier, *names, task.for_input(rows).source.text_column)(rows)
+    def join(rows: DataFrame, tasks: int) -> DataFrame:
+        return join_known_vectors(earlier, *names, task.for_input(rows).source.text_column)(rows, tasks)
 
-    return dataclasses.replace(task, prepare=join, transform=transform)
+    return dataclasses.replace(task, join_known=join, transform=transform)

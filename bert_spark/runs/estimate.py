@@ -17,6 +17,7 @@ from bert_spark.tables.input_size import input_bytes
 from bert_spark.tables.output_address import check_output_address
 from bert_spark.tables.repartitioning import default_parallelism
 from bert_spark.tables.schema import drop_hidden
+from bert_spark.tables.writers import overwrite_files
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -83,7 +84,7 @@ def _time_sample(
     """Write the sample and encode it, timing both."""
     sample_path, encoded_path = f"{staging.uri}/{_SAMPLE_FOLDER}", f"{staging.uri}/{_ENCODED_FOLDER}"
     tasks = -(-expected_rows // ROWS_PER_TASK)
-    reading_s = _timed_write(task.prepare(sample).repartition(tasks), sample_path)
+    reading_s = _timed_write(task.spread(sample, tasks), sample_path)
     sample = spark.read.parquet(sample_path)
     rows = sample.count()
     if not rows:
@@ -113,5 +114,5 @@ def _encoded(task: Task, rows: DataFrame, tasks: int) -> DataFrame:
 def _timed_write(rows: DataFrame, path: str) -> float:
     """Write rows and return how many seconds it took."""
     started = time.perf_counter()
-    rows.write.mode("overwrite").parquet(path)
+    overwrite_files(rows, path)
     return time.perf_counter() - started

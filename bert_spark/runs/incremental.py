@@ -40,6 +40,7 @@ from bert_spark.storage import Folder
 from bert_spark.tables.outputs import qualified_path
 from bert_spark.tables.repartitioning import DEFAULT_PARTITIONS, partition_count, spread_by_bytes
 from bert_spark.tables.schema import MALFORMED_COLUMN, check_columns_free
+from bert_spark.tables.writers import overwrite_files, vector_options
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -148,12 +149,13 @@ def _stage_micro_batches(run: ScheduledRun, source: StreamSource, stage: StagedR
 
     # Spark Connect runs this function on the server: it may use strings only, and no names of this module.
     def write_batch(rows: DataFrame, number: int) -> None:
-        rows.write.mode("overwrite").parquet(f"{target}/batch={number}")
+        rows.write.mode("overwrite").options(**options).parquet(f"{target}/batch={number}")
 
     rows = _without_batch_folders(source, source.read_stream(run.spark, run.schedule))
     if run.task.spreads_rows:
         rows = rows.repartition(_tasks_per_batch(run, source))
     result = run.task.transform(rows)
+    options = vector_options(result.schema)
     writer = result.writeStream.foreachBatch(write_batch).option("checkpointLocation", (checkpoint / SPARK_FOLDER).uri)
     with show_progress(run.spark, run.task.job):
         writer.trigger(availableNow=True).start().awaitTermination()
@@ -168,7 +170,7 @@ def _stage_held_files(run: ScheduledRun, source: StreamSource, stage: StagedRun,
     rows = _without_batch_folders(source, source.reread(run.spark, files))
     result = run.task.transform(spread_by_bytes(rows, run.task.source.partition_mb) if run.task.spreads_rows else rows)
     with show_progress(run.spark, run.task.job):
-        result.write.mode("overwrite").parquet(stage.path(f"{BATCH_PARTITION}={held.number}"))
+        overwrite_files(result, stage.path(f"{BATCH_PARTITION}={held.number}"))
 
 
 @contextmanager

@@ -149,7 +149,7 @@ def synced_columns(task: Task, tweets: DataFrame) -> SyncedColumns:
     id_column = str(task.source.id_column)
     check_id_column(tweets, id_column, f"input {task.source.path!r}")
     kept = tweets.select(*input_columns(tweets, task.source.text_column)).columns
-    schema = drop_hidden(task.transform(task.prepare(tweets))).schema
+    schema = drop_hidden(task.transform(task.spread(tweets, 1))).schema
     computed = tuple(name for name in schema.names if name not in kept)
     schema = with_made_from(schema, task.output.error_column, made_from(task))
     return SyncedColumns(id_column, task.source.text_column, task.output.error_column, schema, computed)

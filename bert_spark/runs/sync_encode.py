@@ -18,6 +18,7 @@ from bert_spark.tables.repartitioning import partition_count
 from bert_spark.tables.schema import HIDDEN_PREFIX, exact_column, usable_text
 from bert_spark.tables.sync_plan import ADDED, CHANGE, COLUMNS_CHANGED, ENCODED, TEXT_CHANGED
 from bert_spark.tables.sync_rows import ID
+from bert_spark.tables.writers import overwrite_files
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -39,9 +40,9 @@ def stage_changes(run: ScheduledRun, found: Difference, key: str) -> StagedRun:
     plan = stage.rows(run.spark, [PLAN])
     if found.counts[ADDED] + found.counts[TEXT_CHANGED]:
         with show_progress(run.spark, task.job):
-            _encoded(run, found, plan).write.mode("overwrite").parquet(stage.path(ENCODED_ROWS))
+            overwrite_files(_encoded(run, found, plan), stage.path(ENCODED_ROWS))
     if found.stored is not None and found.counts[COLUMNS_CHANGED]:
-        _with_stored_results(found, found.stored, plan).write.mode("overwrite").parquet(stage.path(OTHER_ROWS))
+        overwrite_files(_with_stored_results(found, found.stored, plan), stage.path(OTHER_ROWS))
     upserts = StagedChanges(run.spark, stage, columns).upserts
     result = upserts.drop(ID)
     if found.stored is not None:
@@ -59,12 +60,12 @@ def stage_changes(run: ScheduledRun, found: Difference, key: str) -> StagedRun:
 def _encoded(run: ScheduledRun, found: Difference, plan: DataFrame) -> DataFrame:
     """Return the new rows and those of changed texts with their computed columns."""
     task, ids = run.task, plan.where(F.col(CHANGE).isin(*ENCODED)).select(ID)
-    rows = task.prepare(found.columns.with_id(found.tweets).join(ids, ID, "left_semi"))
-    text_hash = F.xxhash64(usable_text(rows, found.columns.text_column))
+    rows = found.columns.with_id(found.tweets).join(ids, ID, "left_semi")
+    rows = rows.withColumn(_TEXT_HASH, F.xxhash64(usable_text(rows, found.columns.text_column)))
     tasks = partition_count(found.counts["text_size"], task.source.partition_mb)
     # The same texts are in one task and side by side, so that BERT sees each once.
-    spread = rows.withColumn(_TEXT_HASH, text_hash).repartition(tasks, _TEXT_HASH).sortWithinPartitions(_TEXT_HASH)
-    return task.transform(spread)
+    spread = rows.repartition(tasks, _TEXT_HASH) if task.join_known is None else task.join_known(rows, tasks)
+    return task.transform(spread.sortWithinPartitions(_TEXT_HASH))
 
 
 def _with_stored_results(found: Difference, stored: DataFrame, plan: DataFrame) -> DataFrame:

@@ -14,17 +14,13 @@ from bert_spark.runs.run_record import RunRecord
 from bert_spark.runs.truth import Truth
 from bert_spark.tables.config import InputConfig, OutputConfig
 from bert_spark.tables.readers import read_input
-from bert_spark.tables.repartitioning import spread_by_bytes
+from bert_spark.tables.repartitioning import task_count
 from bert_spark.tables.row_counts import CountedLabels, output_counts
 from bert_spark.tables.row_numbers import ROW_NUMBER
 from bert_spark.tables.text_column import with_text_column
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
-
-
-def _unchanged(rows: DataFrame) -> DataFrame:
-    return rows
 
 
 @dataclass(frozen=True)
@@ -50,8 +46,8 @@ class Task:
         name.
     facts
         Further entries of the run's record.
-    prepare
-        Applied to the input's rows before they are spread over tasks.
+    join_known
+        Joins the known vectors of texts to the input's rows, in a number of tasks; None if no vectors are known.
     reads_vectors
         Whether the vectors are there already, so that BERT does not run.
     not_texts
@@ -71,7 +67,7 @@ class Task:
     labels: Sequence[CountedLabels] = ()
     trained_label_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    prepare: Callable[[DataFrame], DataFrame] = _unchanged
+    join_known: Callable[[DataFrame, int], DataFrame] | None = None
     reads_vectors: bool = False
     not_texts: Sequence[str | None] = ()
     truth: Truth | None = None
@@ -126,6 +122,10 @@ class Task:
         size
             Bytes of text in the rows; by default those of the input's files.
         """
-        prepared = self.prepare(rows)
-        spread = spread_by_bytes(prepared, partition_mb, size) if self.spreads_rows else prepared
-        return self.transform(spread.sortWithinPartitions(ROW_NUMBER) if self.output.keep_order else spread)
+        if self.spreads_rows:
+            rows = self.spread(rows, task_count(rows, partition_mb, size))
+        return self.transform(rows.sortWithinPartitions(ROW_NUMBER) if self.output.keep_order else rows)
+
+    def spread(self, rows: DataFrame, tasks: int) -> DataFrame:
+        """Return rows of the input in as many tasks, with the vectors that are known."""
+        return rows.repartition(tasks) if self.join_known is None else self.join_known(rows, tasks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -111,6 +112,8 @@ def build_session(name: str, conf: Mapping[str, str]) -> SparkSession:
     if (own_jvm and conf.get("spark.master", "local").startswith("local")) or (server or "").startswith("local"):
         # local workers would start the first python3 on PATH, which may be another one
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        if hasattr(socket, "AF_UNIX"):  # Spark 4.1 and later; over TCP each Python task waits 40 ms for packets
+            os.environ.setdefault("PYSPARK_UDS_MODE", "true")
     builder = SparkSession.builder.appName(name)
     builder = builder.remote(remote) if remote else builder
     for key, value in {**ARROW, **(QUIET if own_jvm else {}), **conf}.items():

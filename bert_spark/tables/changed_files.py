@@ -17,7 +17,7 @@ from bert_spark.tables.input_size import literal_paths
 from bert_spark.tables.schema import HIDDEN_PREFIX
 from bert_spark.tables.sync_plan import ADDED, CHANGE, COLUMNS_CHANGED, ENCODED
 from bert_spark.tables.sync_rows import FILE, ID, SyncedColumns
-from bert_spark.tables.writers import sized_files
+from bert_spark.tables.writers import overwrite_files, sized_files, vector_options
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -79,7 +79,7 @@ def write_new_versions(
     both = replaced.drop(ID).unionByName(stay, allowMissingColumns=True).join(F.broadcast(numbers), FILE)
     rows = both.select(*columns.of_output(both), NUMBER).repartition(len(files), NUMBER)
     writer = rows.write.mode("overwrite").option("maxRecordsPerFile", 0)  # one file, which takes the place of one
-    writer.partitionBy(NUMBER).parquet(target)
+    writer.options(**vector_options(rows.schema)).partitionBy(NUMBER).parquet(target)
 
 
 def write_new_rows(
@@ -99,7 +99,7 @@ def write_new_rows(
     added = plan.where((F.col(CHANGE) == ADDED) & F.col(FILE).isNull()).select(ID)
     rows = upserts.join(added, ID, "left_semi")
     with sized_files(spark, rows.select(*columns.of_output(rows)), output) as sized:
-        sized.write.mode("overwrite").parquet(target)
+        overwrite_files(sized, target)
     written = spark.read.parquet(target)
     filled = written.select("_metadata.file_path").distinct().collect()
     return sorted(map(file_name, [row[0] for row in filled] or written.inputFiles()[:1]))

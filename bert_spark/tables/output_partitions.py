@@ -13,7 +13,7 @@ from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.outputs import has_partitions_by, output_schema, path_exists, read_output, rows_in_footers
 from bert_spark.tables.ownership import mark_owner, owner_of
 from bert_spark.tables.schema import drop_hidden
-from bert_spark.tables.writers import sized_files
+from bert_spark.tables.writers import sized_files, vector_options
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -98,7 +98,8 @@ def replace_partition(spark: SparkSession, rows: DataFrame, output: OutputConfig
         elif output.format == "delta":
             _replace_in_delta(sized, output, target)
         else:
-            sized.write.mode("overwrite").format(output.format).save(target.folder(output))
+            writer = sized.write.mode("overwrite").options(**vector_options(rows.schema))
+            writer.format(output.format).save(target.folder(output))
     return count_partition_rows(spark, output, partition)
 
 

@@ -23,13 +23,18 @@ def spread_by_bytes(df: DataFrame, partition_mb: float | None = None, size: int 
     df
         The input.
     partition_mb
-        MB of text per task. By default 256 kB, so that a small table uses all cores, and up to 16 MB, so that a large
-        table does not have too many tasks.
+        MB of text per task. By default 256 kB in up to 64 tasks, so that a small table uses all cores; then 1 MB, and
+        in more than 1,000 tasks 16 MB: a task has a cost of its own, of about 50 ms.
     size
         Bytes of text in `df`; by default those of its files, which may hold other rows too.
     """
+    return df.repartition(task_count(df, partition_mb, size))
+
+
+def task_count(df: DataFrame, partition_mb: float | None = None, size: int | None = None) -> int:
+    """Return the number of tasks over which `spread_by_bytes` spreads rows."""
     size = input_bytes(df) if size is None else size
-    return df.repartition(DEFAULT_PARTITIONS if size is None else partition_count(size, partition_mb))
+    return DEFAULT_PARTITIONS if size is None else partition_count(size, partition_mb)
 
 
 def default_parallelism(spark: SparkSession) -> int:
@@ -42,5 +47,5 @@ def partition_count(size: int, partition_mb: float | None = None) -> int:
     """Return the number of tasks for `size` bytes of text; `partition_mb` as in `spread_by_bytes`."""
     if partition_mb is not None:
         return max(1, -(-size // int(partition_mb * 1e6)))
-    small, large = 256 * 1024, 16 * 1024 * 1024
-    return max(1, min(-(-size // small), 1000), -(-size // large))
+    small, medium, large = (-(-size // bytes_per_task) for bytes_per_task in (256 << 10, 1 << 20, 16 << 20))
+    return max(1, min(small, 64), min(medium, 1000), large)

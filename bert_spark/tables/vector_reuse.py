@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _TEXT = f"{HIDDEN_PREFIX}own_text"  # the row's text
 _OWN = f"{HIDDEN_PREFIX}own_column_"  # prefix of the row's columns of texts
 _KNOWN_TEXT, _KNOWN_VECTOR = f"{HIDDEN_PREFIX}key", f"{HIDDEN_PREFIX}known"  # of the earlier output
+_HASH, _KNOWN_HASH = f"{HIDDEN_PREFIX}own_hash", f"{HIDDEN_PREFIX}key_hash"  # of both texts
 
 
 def check_reusable(
@@ -71,8 +72,11 @@ def check_reusable(
 
 def join_known_vectors(
     earlier: DataFrame, text_column: str, embedding_column: str, own_text_column: str | None = None
-) -> Callable[[DataFrame], DataFrame]:
+) -> Callable[[DataFrame, int], DataFrame]:
     """Return a function that joins known vectors to their texts, on a hash of the text and on the text itself.
+
+    It takes rows and the number of tasks in which their result is to be: rows with the same text are in one task. No
+    row with a vector is moved again: `repartition` would sort the vectors first, so that it always moves the same rows.
 
     The columns of the text become null in rows whose vector is known, so that BERT does not run for them.
     `merge_known_vectors` restores them.
@@ -87,13 +91,15 @@ def join_known_vectors(
     own_text_column = own_text_column or text_column
     text, vector = text_value(earlier, text_column), exact_column(embedding_column)
     known = earlier.where(vector.isNotNull()).select(text.alias(_KNOWN_TEXT), vector.alias(_KNOWN_VECTOR))
-    known = known.dropDuplicates([_KNOWN_TEXT])
+    known = known.withColumn(_KNOWN_HASH, F.xxhash64(_KNOWN_TEXT))
+    keys, known_keys = [_HASH, _TEXT], [_KNOWN_HASH, _KNOWN_TEXT]
 
-    def join(rows: DataFrame) -> DataFrame:
+    def join(rows: DataFrame, tasks: int) -> DataFrame:
         names = {path[0] for path in find_columns(rows.schema, own_text_column)}
-        with_text = rows.withColumn(_TEXT, usable_text(rows, own_text_column))
-        same_text = (F.xxhash64(_TEXT) == F.xxhash64(_KNOWN_TEXT)) & (F.col(_TEXT) == F.col(_KNOWN_TEXT))
-        joined = with_text.join(known, same_text, "left").drop(_KNOWN_TEXT, _TEXT)
+        with_text = rows.withColumn(_TEXT, usable_text(rows, own_text_column)).withColumn(_HASH, F.xxhash64(_TEXT))
+        vectors = known.repartition(tasks, *known_keys).dropDuplicates(known_keys)
+        same_text = (F.col(_HASH) == F.col(_KNOWN_HASH)) & (F.col(_TEXT) == F.col(_KNOWN_TEXT))
+        joined = with_text.repartition(tasks, *keys).join(vectors, same_text, "left").drop(*keys, *known_keys)
         joined = joined.withColumns({f"{_OWN}{name}": exact_column(name) for name in names})
         return joined.withColumns({n: F.when(F.col(_KNOWN_VECTOR).isNull(), exact_column(n)) for n in names})
 

@@ -311,14 +311,34 @@ def test_pyspark_python_is_set_unless_the_user_has_set_it(checkout, machine, var
 def test_java_is_tuned_for_a_run_on_this_machine_unless_the_user_sets_its_options(
     checkout, machine, options, variables, expected
 ):
+    done = started_spark(checkout, machine, 'echo "$SPARK_SUBMIT_OPTS"', options, variables)
+    assert ("-XX:+UseSerialGC" in done.stdout) is expected, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "expected"),
+    [
+        ([], {}, "true"),
+        (["--driver-memory", "32g"], {}, "true"),
+        ([], {"PYSPARK_UDS_MODE": "false"}, "false"),
+        (["--master", "yarn"], {}, "unset"),
+        ([], {"SPARK_HOME": "{spark}"}, "unset"),
+    ],
+)
+def test_java_and_python_talk_over_a_unix_socket_on_this_machine(checkout, machine, options, variables, expected):
+    done = started_spark(checkout, machine, 'echo "${PYSPARK_UDS_MODE:-unset}"', options, variables)
+    assert done.stdout == f"{expected}\n"
+
+
+def started_spark(checkout, machine, script, options, variables):
+    """Start a job with a spark-submit that runs this script, and without the variables of this machine."""
     fake_java(machine / "java", "17")
     spark = fake_python(machine / "python3").parent / "spark"
-    write(spark / "bin" / "spark-submit", '#!/usr/bin/env bash\necho "$SPARK_SUBMIT_OPTS"\n')
+    write(spark / "bin" / "spark-submit", f"#!/usr/bin/env bash\n{script}\n")
     write(checkout / "jobs" / "embed.py", "")
-    others = dict.fromkeys(("SPARK_SUBMIT_OPTS", "SPARK_CONF_DIR", "SPARK_REMOTE", "MASTER", "JAVA_TOOL_OPTIONS"), "")
-    variables = others | {name: value.format(spark=spark) for name, value in variables.items()}
-    done = start(checkout / "spark-submit.sh", *options, "jobs/embed.py", path=machine, **variables)
-    assert ("-XX:+UseSerialGC" in done.stdout) is expected, done.stdout + done.stderr
+    names = ("SPARK_SUBMIT_OPTS", "SPARK_CONF_DIR", "SPARK_REMOTE", "MASTER", "JAVA_TOOL_OPTIONS", "PYSPARK_UDS_MODE")
+    variables = dict.fromkeys(names, "") | {name: value.format(spark=spark) for name, value in variables.items()}
+    return start(checkout / "spark-submit.sh", *options, "jobs/embed.py", path=machine, **variables)
 
 
 @pytest.mark.parametrize("target", ["{checkout}/spark-submit.sh", "../check out/spark-submit.sh"])

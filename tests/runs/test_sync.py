@@ -72,6 +72,18 @@ def test_an_output_of_a_plain_run_is_adopted_without_bert(spark, table):
     assert table.problems() == []
 
 
+def test_vectors_of_an_earlier_output_are_reused(spark, table):
+    assert table.plain_run() == 0
+    earlier, table.output = table.output, table.folder / "second"
+    table.rows[0] = ("another text", 0)
+    table.rows[1] = (None, 0)
+    assert table.run("--reuse", earlier) == 0
+    record = table.records(status="published")[-1]
+    assert counts(record) == (12, 0, 0, 0, 1)
+    assert record["texts_reused"] == 10
+    assert table.problems() == []
+
+
 def test_a_new_column_arrives_without_bert_and_another_text_column_is_encoded(spark, table):
     assert table.run() == 0
     source = table.write()

@@ -1,11 +1,12 @@
 """The session that a job gets, and whether it is stopped at the job's end."""
 
+import os
 import threading
 from types import SimpleNamespace
 
 import pytest
 
-from bert_spark.spark.session import current_session, spark_session
+from bert_spark.spark.session import build_session, current_session, spark_session
 
 pytest.importorskip("pyspark", reason="pyspark missing: pip install pyspark")
 from pyspark.sql import SparkSession
@@ -52,3 +53,20 @@ def test_a_stopped_session_counts_as_none(monkeypatch):
     stopped = SimpleNamespace(_sc=SimpleNamespace(_jsc=None))
     monkeypatch.setattr("pyspark.sql.SparkSession.active", lambda: stopped)
     assert current_session() is None
+
+
+@pytest.mark.parametrize(
+    ("conf", "before", "expected"),
+    [
+        ({"spark.master": "local[1]"}, None, "true"),
+        ({"spark.master": "local[1]"}, "false", "false"),
+        ({"spark.master": "spark://host:7077"}, None, None),
+    ],
+)
+def test_java_and_python_talk_over_a_unix_socket_in_a_local_session(monkeypatch, conf, before, expected):
+    monkeypatch.setattr(SparkSession.Builder, "getOrCreate", lambda builder: os.environ.get("PYSPARK_UDS_MODE"))
+    monkeypatch.setenv("PYSPARK_UDS_MODE", before or "")
+    if before is None:
+        monkeypatch.delenv("PYSPARK_UDS_MODE")
+    monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
+    assert build_session("job", conf) == expected

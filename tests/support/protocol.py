@@ -90,6 +90,8 @@ class Place:
 class Rows:
     """Rows of Spark's, of which only the keys matter."""
 
+    schema = ()
+
     def __init__(self, keys):
         self.keys, self.write = keys, self
 
@@ -106,6 +108,9 @@ class Rows:
         return {name: 0 for name in ZERO_COUNTS if name != "rows_in"} | {"rows_out": len(self.keys)}
 
     def mode(self, _):
+        return self
+
+    def options(self, **_):
         return self
 
     def parquet(self, path):

@@ -1,5 +1,7 @@
 """Vectors of an earlier output are reused for the same texts. BERT runs for the other texts only."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pyspark.sql import functions as F
@@ -51,6 +53,27 @@ def test_only_new_texts_are_encoded_and_every_row_has_its_own_vector(
     assert job("third", FIRST, "--reuse", str(tmp_path / "second")) == 0  # the second output names its encoder too
 
 
+def test_the_size_of_known_vectors_adds_no_tasks(spark, job, tmp_path):
+    assert job("first", FIRST) == 0
+    earlier, large = spark.read.parquet(str(tmp_path / "first")), str(tmp_path / "large")
+    earlier.crossJoin(spark.range(20_000).select(F.sha2(F.col("id").cast("string"), 256))).write.parquet(large)
+    assert sum(file.stat().st_size for file in Path(large).glob("*.parquet")) > 2 * 256 * 1024
+    assert job("second", SECOND, "--reuse", large) == 0
+    assert len(spark.read.parquet(str(tmp_path / "second")).inputFiles()) == 1
+
+
+def test_rows_of_one_text_are_in_one_task_with_their_vector(spark):
+    earlier = spark.createDataFrame([("a", [1.0]), ("a", [1.0]), ("b", [2.0])], "text string, v array<float>")
+    rows = spark.createDataFrame([(t,) for t in "abcabc"], "text string").repartition(3)
+    joined = join_known_vectors(earlier, "text", "v")(rows, 5)
+    assert joined.rdd.getNumPartitions() == 5
+    found = joined.select("*", F.spark_partition_id().alias("task")).collect()
+    assert sorted((row.text or "", *(row[1] or ())) for row in found) == [
+        ("", 1.0), ("", 1.0), ("", 2.0), ("", 2.0), ("c",), ("c",)
+    ]  # fmt: skip
+    assert len({(tuple(row[1] or ()), row.task) for row in found}) == 3
+
+
 def test_column_names_may_contain_dots(spark, job, tiny_bert, tmp_path):
     named = ["--embedding-column", "a.vector", "--error-column", "an.error"]
     assert job("first", FIRST, *named) == 0
@@ -73,7 +96,7 @@ def test_nested_texts_are_reused_and_come_back_unchanged(spark):
         return df.drop("_malformed_record").select("*", vector.alias("v"), error.alias("e"), F.lit(False).alias("r"))
 
     reference = "tweet.full_text,text"
-    out = merge_known_vectors(embed_texts, "v", "e", "r")(join_known_vectors(earlier, reference, "v")(rows))
+    out = merge_known_vectors(embed_texts, "v", "e", "r")(join_known_vectors(earlier, reference, "v")(rows, 2))
     assert out.columns == ["id", "tweet", "text", "v", "e", "r"]
     found = {row.id: (row.tweet and tuple(row.tweet), row.text, row.v, row.r) for row in out.collect()}
     assert found == {
