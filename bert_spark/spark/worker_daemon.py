@@ -7,7 +7,9 @@ import gc
 import importlib
 import os
 
-from pyspark.daemon import manager
+from socket import socket
+
+from pyspark import daemon
 
 MODULES = "BERT_SPARK_TASK_IMPORTS"  # variable with their names, separated by commas
 
@@ -21,7 +23,21 @@ def import_modules() -> None:
             return
 
 
+def end_quietly_with_spark() -> None:
+    """Let a worker end without a stack trace in the console if Spark has closed its Unix socket."""
+    run_worker = daemon.worker
+
+    def worker(sock: socket, authenticated: bool) -> int:
+        try:
+            return int(run_worker(sock, authenticated))
+        except BrokenPipeError:
+            return 1
+
+    daemon.worker = worker
+
+
 if __name__ == "__main__":
     import_modules()
+    end_quietly_with_spark()
     gc.freeze()  # a worker collects garbage after every task, over all objects that are not frozen
-    manager()
+    daemon.manager()

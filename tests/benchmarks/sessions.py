@@ -15,7 +15,9 @@ def local_session(workers):
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ.setdefault("PYSPARK_UDS_MODE", "true")  # as the jobs do
     conf = {
+        "spark.python.daemon.module": "bert_spark.spark.worker_daemon",
         "spark.ui.enabled": "false",
         "spark.log.level": "ERROR",
         "spark.ui.showConsoleProgress": "false",

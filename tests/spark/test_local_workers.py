@@ -3,9 +3,11 @@
 from types import SimpleNamespace
 
 import pytest
+from pyspark import daemon
 
 from bert_spark.cli.command_line import parse_job
 from bert_spark.spark.local_workers import ENCODING, SCORING, prepared_workers, task_imports
+from bert_spark.spark.worker_daemon import end_quietly_with_spark
 from tests.support.paths import ROOT
 
 
@@ -40,6 +42,17 @@ with spark_session("test", conf, ("mailbox", "no.such.module")) as spark:
     print(spark.range(1).select(F.udf(facts, "string")("id")).head()[0])
 """
     assert run_fresh(code, SPARK_LOCAL_IP="127.0.0.1").splitlines()[-1] == "bert_spark.spark.worker_daemon True"
+
+
+def test_a_worker_ends_without_a_stack_trace_when_spark_has_gone(monkeypatch):
+    def worker(sock, authenticated):
+        raise BrokenPipeError if authenticated else ValueError
+
+    monkeypatch.setattr(daemon, "worker", worker)
+    end_quietly_with_spark()
+    assert daemon.worker(None, True) == 1
+    with pytest.raises(ValueError):
+        daemon.worker(None, False)
 
 
 def test_a_daemon_of_the_users_choice_and_a_session_without_a_context_are_left_alone(spark):
