@@ -6,7 +6,6 @@
 import gc
 import importlib
 import os
-
 from socket import socket
 
 from pyspark import daemon

@@ -46,12 +46,12 @@ with spark_session("test", conf, ("mailbox", "no.such.module")) as spark:
 
 def test_a_worker_ends_without_a_stack_trace_when_spark_has_gone(monkeypatch):
     def worker(sock, authenticated):
-        raise BrokenPipeError if authenticated else ValueError
+        raise BrokenPipeError if authenticated else OSError("no")
 
     monkeypatch.setattr(daemon, "worker", worker)
     end_quietly_with_spark()
     assert daemon.worker(None, True) == 1
-    with pytest.raises(ValueError):
+    with pytest.raises(OSError, match="no"):
         daemon.worker(None, False)
 
 
