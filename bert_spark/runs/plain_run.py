@@ -13,6 +13,7 @@ from bert_spark.runs.run_record import RunRecord, save_record
 from bert_spark.runs.sized_output import write_sized_output
 from bert_spark.runs.summary import run_summary
 from bert_spark.runs.task import Task
+from bert_spark.spark.local_workers import local_cores
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.output_checks import check_output_free
 from bert_spark.tables.outputs import read_output
@@ -40,7 +41,7 @@ def run_plain(spark: SparkSession, task: Task) -> str:
     task.check_truth(tweets)
     record = task.record()
     counted = record.count_input(tweets, task.source.text_column)
-    result = task.apply(counted, task.source.partition_mb)
+    result = task.apply(counted, task.source.partition_mb, cores=local_cores(spark))
     with replaced_output(spark, task.output) as target:
         with show_progress(spark, task.job):
             finish = partial(_counted, record=record, task=task, target=target)

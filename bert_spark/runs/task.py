@@ -110,7 +110,7 @@ class Task:
         length = recipe_of(self.config).max_length
         return output_counts(self.output.error_column, diagnostics, length, self.labels)
 
-    def apply(self, rows: DataFrame, partition_mb: float | None, size: int | None = None) -> DataFrame:
+    def apply(self, rows: DataFrame, partition_mb: float | None, size: int | None = None, cores: int = 1) -> DataFrame:
         """Return `rows` with this task's columns. If BERT runs, its rows are spread over all cores.
 
         Parameters
@@ -121,9 +121,11 @@ class Task:
             Megabytes of text in one Spark task; None for the default. If it is set, the rows are spread in any case.
         size
             Bytes of text in the rows; by default those of the input's files.
+        cores
+            As in `task_count`.
         """
         if self.spreads_rows:
-            rows = self.spread(rows, task_count(rows, partition_mb, size))
+            rows = self.spread(rows, task_count(rows, partition_mb, size, cores))
         return self.transform(rows.sortWithinPartitions(ROW_NUMBER) if self.output.keep_order else rows)
 
     def spread(self, rows: DataFrame, tasks: int) -> DataFrame:

@@ -25,6 +25,7 @@ ENCODING = ("bert_spark.encoding.encoder_cache", "transformers.models.auto.token
 SCORING = ("bert_spark.artefact.loading",)
 DESCRIPTION = "bert_spark: start the Python workers"  # in Spark's web pages
 _DAEMON = "spark.python.daemon.module"
+_SHORT_TRACES = "spark.sql.execution.pyspark.udf.simplifiedTraceback.enabled"
 _ROOT = Path(__file__).resolve().parents[2]  # the folder, or the zip, that holds this package
 
 
@@ -35,6 +36,16 @@ def task_imports(job: JobSettings) -> tuple[str, ...]:
     if job.name in ("train", "search") and (job.train.embeddings is not None or job.train.features == "tfidf"):
         return ()
     return ENCODING
+
+
+def local_cores(spark: SparkSession) -> int:
+    """Return how many tasks a local session runs at once; 1 on a cluster and on Spark Connect."""
+    try:
+        context: Any = spark.sparkContext
+        return int(context.defaultParallelism) if context._jsc.sc().isLocal() else 1
+    except Exception as err:  # no classic session, or its internals are hidden
+        logger.debug("the cores are not known: %s", err)
+        return 1
 
 
 @contextmanager
@@ -69,15 +80,17 @@ def _use_own_daemon(spark: SparkSession, modules: tuple[str, ...]) -> bool:
         logger.debug("workers are not prepared: %s", err)
         return False
     context.environment[MODULES] = ",".join(modules)
+    if spark.conf.get(_SHORT_TRACES, "true") == "true":  # Spark SQL sets it for its tasks, and the RDD's must match:
+        context.environment["SPARK_SIMPLIFIED_TRACEBACK"] = "1"  # of other variables Spark would start a second daemon
     if "site-packages" not in _ROOT.parts:
         context.environment["PYTHONPATH"] = str(_ROOT)
     return True
 
 
 def _start_daemon(spark: SparkSession) -> None:
-    """Run an empty task in Python."""
+    """Run an empty task in Python: of an RDD, since Spark SQL would plan for a second first."""
     try:
         spark.sparkContext.setJobDescription(DESCRIPTION)  # of this thread's jobs only
-        spark.range(0, 1, 1, 1).mapInArrow(lambda batches: batches, "id long").collect()
+        spark.sparkContext.parallelize([0], 1).count()
     except Exception as err:  # the job's own tasks report it
         logger.debug("workers are not prepared: %s", err)

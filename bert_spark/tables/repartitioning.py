@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
+_SMALLEST_TASK = 32 << 10  # bytes: about 300 tweets
 DEFAULT_PARTITIONS = 200  # tasks for a table of unknown size: Spark's own default after a shuffle
 
 
@@ -31,10 +32,21 @@ def spread_by_bytes(df: DataFrame, partition_mb: float | None = None, size: int 
     return df.repartition(task_count(df, partition_mb, size))
 
 
-def task_count(df: DataFrame, partition_mb: float | None = None, size: int | None = None) -> int:
-    """Return the number of tasks over which `spread_by_bytes` spreads rows."""
+def task_count(df: DataFrame, partition_mb: float | None = None, size: int | None = None, cores: int = 1) -> int:
+    """Return over how many tasks rows are spread.
+
+    Parameters
+    ----------
+    df, partition_mb, size
+        As in `spread_by_bytes`.
+    cores
+        A table of less than 256 kB for each of these cores has smaller tasks, down to 32 kB.
+    """
     size = input_bytes(df) if size is None else size
-    return DEFAULT_PARTITIONS if size is None else partition_count(size, partition_mb)
+    if size is None:
+        return DEFAULT_PARTITIONS
+    least = 1 if partition_mb is not None else min(cores, -(-size // _SMALLEST_TASK))
+    return max(least, partition_count(size, partition_mb))
 
 
 def default_parallelism(spark: SparkSession) -> int:

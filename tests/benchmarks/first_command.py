@@ -19,7 +19,7 @@ from bert_spark.spark.local_workers import DESCRIPTION
 from tests.benchmarks.harness import parse_arguments, report
 from tests.support.paths import ROOT
 
-LOOK_S = 0.02  # between two looks at the processes
+LOOK_S = 0.1  # between two looks at the processes
 EVENTS = {"enabled": "true", "rolling.enabled": "false", "compress": "false"}
 
 

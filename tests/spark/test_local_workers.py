@@ -35,13 +35,16 @@ from bert_spark.spark.session import spark_session
 
 def facts(number):
     daemon = open(f"/proc/{os.getppid()}/cmdline").read().split("\\0")[2]
-    return f"{daemon} {'mailbox' in sys.modules}"
+    return f"{daemon} {'mailbox' in sys.modules} {os.getppid()}"
 
 conf = {"spark.master": "local[1]", "spark.ui.enabled": "false"}
 with spark_session("test", conf, ("mailbox", "no.such.module")) as spark:
-    print(spark.range(1).select(F.udf(facts, "string")("id")).head()[0])
+    of_sql = spark.range(1).select(F.udf(facts, "string")("id")).head()[0].split()
+    of_rdd = spark.sparkContext.parallelize([0], 1).map(facts).first().split()
+    print(*of_sql[:2], of_sql == of_rdd)
 """
-    assert run_fresh(code, SPARK_LOCAL_IP="127.0.0.1").splitlines()[-1] == "bert_spark.spark.worker_daemon True"
+    last = run_fresh(code, SPARK_LOCAL_IP="127.0.0.1").splitlines()[-1]
+    assert last == "bert_spark.spark.worker_daemon True True"  # the same daemon, which the first task has started
 
 
 def test_a_worker_ends_without_a_stack_trace_when_spark_has_gone(monkeypatch):

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from bert_spark.tables.input_size import input_bytes
-from bert_spark.tables.repartitioning import partition_count, spread_by_bytes
+from bert_spark.tables.repartitioning import partition_count, spread_by_bytes, task_count
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,22 @@ from bert_spark.tables.repartitioning import partition_count, spread_by_bytes
 )
 def test_the_number_of_tasks_follows_from_the_bytes(size, mb, tasks):
     assert partition_count(size, mb) == tasks
+
+
+@pytest.mark.parametrize(
+    ("size", "mb", "cores", "tasks"),
+    [
+        (45_000, None, 1, 1),
+        (45_000, None, 2, 2),
+        (45_000, None, 16, 2),
+        (300_000, None, 8, 8),
+        (300_000, 0.1, 8, 3),
+        (300_000, 1, 8, 1),
+        (4_000_000, None, 8, 16),
+    ],
+)
+def test_a_small_table_uses_all_cores(size, mb, cores, tasks):
+    assert task_count(None, mb, size, cores) == tasks
 
 
 def test_an_uncompressed_file_counts_its_own_size(load, tmp_path):
