@@ -1,7 +1,7 @@
 """Use vectors that are already there, after the start of Spark: score them, reuse them to embed, learn from them.
 
-Scoring is compared with scikit-learn alone, and reuse with a copy of the table by Spark alone. Of the train job only the
-step that reads its rows is measured.
+Scoring is compared with scikit-learn alone, and reuse with a copy of the table by Spark alone. Of the train job only
+the step that reads its rows is measured.
 
 python -m tests.benchmarks.stored_vectors --rows 40000 --width 384
 """
