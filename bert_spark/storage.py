@@ -69,6 +69,10 @@ class Folder:
             return []
         return sorted(posixpath.basename(str(path).rstrip("/")) for path in paths)
 
+    def is_there(self) -> bool:
+        """Tell whether it, or a file of its name, exists."""
+        return bool(self._fs.exists(self._path))
+
     def exists(self, name: str) -> bool:
         """Tell whether it holds a file or folder of that name."""
         return name in self.names()

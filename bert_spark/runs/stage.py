@@ -13,7 +13,7 @@ from bert_spark.errors import SetupError
 from bert_spark.storage import Folder
 from bert_spark.tables.iceberg_branches import TableBranch
 from bert_spark.tables.output_partitions import Partition
-from bert_spark.tables.parquet_footers import written_columns
+from bert_spark.tables.parquet_footers import written_columns, written_rows
 from bert_spark.tables.schema import HIDDEN_PREFIX
 
 if TYPE_CHECKING:
@@ -111,7 +111,10 @@ class StagedRun:
             for partition in partitions
             if any(name.startswith("part-") for name in (self.folder / partition).names())
         ]
-        return self.rows(spark, written).count() if written else 0
+        in_footers = [written_rows(self.folder / partition) for partition in written]
+        if self.left_out or None in in_footers:
+            return self.rows(spark, written).count()
+        return sum(rows for rows in in_footers if rows is not None)
 
     @property
     def is_half_removed(self) -> bool:

@@ -151,6 +151,8 @@ def count_partition_rows(spark: SparkSession, output: OutputConfig, partition: s
         rows = rows_in_footers(spark, target.folder(output)) if output.format == "parquet" else None
         if rows is not None:
             return rows
+        if not path_exists(spark, target.folder(output), output.format):
+            return 0
         try:
             return spark.read.format(output.format).load(target.folder(output)).count()
         except AnalysisException:  # no folder, or one in which a killed write has left no complete file

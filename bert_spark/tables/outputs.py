@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import posixpath
+import re
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -27,12 +28,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PLAIN_FILES = ("parquet", "orc", "json", "csv")
+_OTHER_THAN_PLAIN = re.compile(r"[*?\[\]{}\\]")  # in a path: Spark may read it as a pattern
+_PLAIN_ABSOLUTE = re.compile(r"/(?!/)[^*?\[\]{}\\:]*")  # a path that only lacks its scheme
 
 
 def path_exists(spark: SparkSession, path: str, kind: str) -> bool:
     """Tell whether a folder, or a table if `kind` is "table", exists."""
     if kind == "table":
         return bool(spark.catalog.tableExists(path))
+    folder = None if _OTHER_THAN_PLAIN.search(path) else _folder(spark, path)
+    if folder is not None and folder.is_local:
+        return folder.is_there()
     if _names_in(spark, path):
         return True
     try:
@@ -152,9 +158,16 @@ def table_provider(spark: SparkSession, table: str) -> str:
     return table_facts(spark, table).get("Provider", "").lower()
 
 
-@functools.lru_cache(maxsize=64)  # a session does not change its default file system, and asking it takes 0.1 s
 def qualified_path(spark: SparkSession, path: str) -> str:
-    """Return a path with its scheme, as Spark's default file system resolves it.
+    """Return a path with its scheme, as Spark's default file system resolves it."""
+    if _PLAIN_ABSOLUTE.fullmatch(path):
+        return _resolved_path(spark, "/").rstrip("/") + posixpath.normpath(path)
+    return _resolved_path(spark, path)
+
+
+@functools.lru_cache(maxsize=64)  # a session does not change its default file system, and asking it takes 0.1 s
+def _resolved_path(spark: SparkSession, path: str) -> str:
+    """Return a path as Spark resolves it.
 
     Spark names the resolved path in the error for a missing file, so a missing file below `path` is loaded.
     """

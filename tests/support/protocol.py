@@ -57,6 +57,7 @@ class Place:
 
     tree: Tree  # of the history at hand
     world: "World"
+    is_local = False  # its files have no footers
 
     def __init__(self, uri):
         self.uri = uri

@@ -1,11 +1,19 @@
 """Questions about an output with many partitions are answered without listing all of its files."""
 
 import pytest
+from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.output_partitions import check_partition_column, count_partition_rows
-from bert_spark.tables.outputs import output_is_empty, output_schema, path_exists, read_output
+from bert_spark.tables.outputs import (
+    _resolved_path,
+    output_is_empty,
+    output_schema,
+    path_exists,
+    qualified_path,
+    read_output,
+)
 from bert_spark.tables.ownership import conflicting_owner
 from bert_spark.tables.provenance import FINGERPRINT_KEY
 
@@ -51,3 +59,40 @@ def test_an_empty_partition_is_not_taken_for_the_output(spark, tmp_path):
     assert not output_is_empty(spark, output)
     (tmp_path / "nothing").mkdir()
     assert output_is_empty(spark, OutputConfig(str(tmp_path / "nothing")))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/a b",
+        "/a//b/",
+        "/a/../b",
+        "/a/./b/..",
+        "/ü%20",
+        "/a:b",
+        "/a*",
+        "a/b",
+        "file:/a/../b",
+        "file:///a",
+    ],
+)
+def test_a_path_is_resolved_as_spark_does(spark, path):
+    assert qualified_path(spark, path) == _resolved_path(spark, path)
+    assert qualified_path(spark, "/") == "file:/"
+
+
+def test_a_place_exists_where_spark_says_so(spark, tmp_path):
+    for name in ("filled", "a b", "p[1]"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+    (tmp_path / "empty").mkdir()
+    found = {}
+    for name in ("filled", "filled/", "filled/file", "a b", "empty", "none", "none/none", "fill*", "nil*"):
+        path = f"{tmp_path}/{name}"
+        found[name] = path_exists(spark, path, "parquet")
+        try:
+            assert found[name] == bool(spark.read.format("binaryFile").load(path).columns)
+        except AnalysisException:
+            assert not found[name], name
+    assert sum(found.values()) == 6
+    assert path_exists(spark, f"{tmp_path}/p[1]", "parquet")  # Spark writes this very folder, and reads a pattern
