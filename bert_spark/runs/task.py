@@ -17,6 +17,7 @@ from bert_spark.tables.readers import read_input
 from bert_spark.tables.repartitioning import task_count
 from bert_spark.tables.row_counts import CountedLabels, output_counts
 from bert_spark.tables.row_numbers import ROW_NUMBER
+from bert_spark.tables.schema import usable_text
 from bert_spark.tables.text_column import with_text_column
 
 if TYPE_CHECKING:
@@ -125,9 +126,17 @@ class Task:
             As in `task_count`.
         """
         if self.spreads_rows:
-            rows = self.spread(rows, task_count(rows, partition_mb, size, cores))
+            tasks = task_count(rows, partition_mb, size, cores)
+            rows = self.spread(rows, tasks, same_texts_together=tasks <= cores)
         return self.transform(rows.sortWithinPartitions(ROW_NUMBER) if self.output.keep_order else rows)
 
-    def spread(self, rows: DataFrame, tasks: int) -> DataFrame:
-        """Return rows of the input in as many tasks, with the vectors that are known."""
-        return rows.repartition(tasks) if self.join_known is None else self.join_known(rows, tasks)
+    def spread(self, rows: DataFrame, tasks: int, *, same_texts_together: bool = False) -> DataFrame:
+        """Return rows of the input in as many tasks, with the vectors that are known.
+
+        With `same_texts_together` rows of one text are in one task, so that BERT encodes a text of a small table once,
+        whatever the number of tasks. In a large table a text may have too many rows for that.
+        """
+        if self.join_known is not None:
+            return self.join_known(rows, tasks)
+        together = [usable_text(rows, self.source.text_column)] if same_texts_together else []
+        return rows.repartition(tasks, *together)

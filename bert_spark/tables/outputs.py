@@ -37,7 +37,7 @@ def path_exists(spark: SparkSession, path: str, kind: str) -> bool:
     if kind == "table":
         return bool(spark.catalog.tableExists(path))
     folder = None if _OTHER_THAN_PLAIN.search(path) else _folder(spark, path)
-    if folder is not None and folder.is_local:
+    if folder is not None and folder.uri.startswith("file:"):  # Databricks mounts dbfs: for some processes only
         return folder.is_there()
     if _names_in(spark, path):
         return True

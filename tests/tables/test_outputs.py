@@ -96,3 +96,9 @@ def test_a_place_exists_where_spark_says_so(spark, tmp_path):
             assert not found[name], name
     assert sum(found.values()) == 6
     assert path_exists(spark, f"{tmp_path}/p[1]", "parquet")  # Spark writes this very folder, and reads a pattern
+
+
+def test_spark_is_asked_about_storage_that_is_mounted_for_some_processes(spark, tmp_path, monkeypatch):
+    monkeypatch.setattr("bert_spark.tables.outputs._resolved_path", lambda spark, path: f"dbfs:{path}")
+    assert path_exists(spark, str(tmp_path), "parquet")
+    assert not path_exists(spark, f"{tmp_path}/none", "parquet")
