@@ -212,6 +212,14 @@ sets_java_options() { # tell whether the user tunes Java: it refuses options tha
   return 1
 }
 
+use_unix_socket() { # let Java and Python talk over one, from Spark 4.1 on: over TCP each Python task waits 40 ms for packets
+  runs_here || return 0
+  case "${SPARK_OPTIONS[*]-} ${SPARK_SUBMIT_OPTS:-} ${JDK_JAVA_OPTIONS:-} ${JAVA_TOOL_OPTIONS:-} ${_JAVA_OPTIONS:-}" in
+    *java.io.tmpdir*) return 0 ;; # the socket is in this folder, and its path may be too long
+  esac
+  export PYSPARK_UDS_MODE=${PYSPARK_UDS_MODE:-true}
+}
+
 # ---- the three commands
 
 parse_job() { # command line -> sets SPARK_OPTIONS, PY_FILES, JOB and JOB_OPTIONS
@@ -267,8 +275,7 @@ run_job() {
   local zip
   zip=$("$PYTHON" "$ROOT/conf/launch.py" zip) || fail 3 "cannot make the zip of the package, see above"
   if runs_here && ! sets_java_options; then SPARK_SUBMIT_OPTS=$LOCAL_JAVA; fi
-  # Java and Python talk over a Unix socket, from Spark 4.1 on. Over TCP each Python task waits 40 ms for packets.
-  ! runs_here || export PYSPARK_UDS_MODE=${PYSPARK_UDS_MODE:-true}
+  use_unix_socket
   # Spark's own default, local[*], gives a job up if one Python worker dies. Try its task again, as clusters do.
   case " ${SPARK_OPTIONS[*]-} " in *" --master"*) ;; *) ! runs_here || SPARK_OPTIONS+=(--master 'local[*,4]') ;; esac
   if [ -z "${SPARK_HOME:-}" ]; then

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -89,6 +90,19 @@ def package_error_in(err: Exception) -> BertSparkError | None:
     return None
 
 
+def _unix_socket() -> dict[str, str]:
+    """Return settings with which Java and Python talk over a Unix socket, from Spark 4.1 on.
+
+    Over TCP each task in Python waits 40 ms for packets. Empty if there are no such sockets, if their paths are too
+    long, or if the environment says what to do.
+    """
+    folder = tempfile.gettempdir()
+    if not hasattr(socket, "AF_UNIX") or len(folder.encode()) > 60 or "PYSPARK_UDS_MODE" in os.environ:
+        return {}
+    name = "spark.python.unix.domain.socket"
+    return {f"{name}.enabled": "true", f"{name}.dir": folder}
+
+
 def build_session(name: str, conf: Mapping[str, str]) -> SparkSession:
     """Return a new session on this machine, a cluster or a Connect server, or the process's session if it has one.
 
@@ -112,8 +126,8 @@ def build_session(name: str, conf: Mapping[str, str]) -> SparkSession:
     if (own_jvm and conf.get("spark.master", "local").startswith("local")) or (server or "").startswith("local"):
         # local workers would start the first python3 on PATH, which may be another one
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        if hasattr(socket, "AF_UNIX"):  # Spark 4.1 and later; over TCP each Python task waits 40 ms for packets
-            os.environ.setdefault("PYSPARK_UDS_MODE", "true")
+        if own_jvm:
+            conf = _unix_socket() | conf
     builder = SparkSession.builder.appName(name)
     builder = builder.remote(remote) if remote else builder
     for key, value in {**ARROW, **(QUIET if own_jvm else {}), **conf}.items():

@@ -321,6 +321,7 @@ def test_java_is_tuned_for_a_run_on_this_machine_unless_the_user_sets_its_option
         ([], {}, "true"),
         (["--driver-memory", "32g"], {}, "true"),
         ([], {"PYSPARK_UDS_MODE": "false"}, "false"),
+        (["--driver-java-options", "-Djava.io.tmpdir=/data"], {}, "unset"),
         (["--master", "yarn"], {}, "unset"),
         ([], {"SPARK_HOME": "{spark}"}, "unset"),
     ],

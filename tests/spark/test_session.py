@@ -1,6 +1,5 @@
 """The session that a job gets, and whether it is stopped at the job's end."""
 
-import os
 import threading
 from types import SimpleNamespace
 
@@ -55,18 +54,30 @@ def test_a_stopped_session_counts_as_none(monkeypatch):
     assert current_session() is None
 
 
+LOCAL, CLUSTER = {"spark.master": "local[1]"}, {"spark.master": "spark://host:7077"}
+FOLDER = "spark.python.unix.domain.socket.dir"
+
+
 @pytest.mark.parametrize(
-    ("conf", "before", "expected"),
+    ("conf", "variables", "folder", "expected"),
     [
-        ({"spark.master": "local[1]"}, None, "true"),
-        ({"spark.master": "local[1]"}, "false", "false"),
-        ({"spark.master": "spark://host:7077"}, None, None),
+        (LOCAL, {}, "/tmp", "/tmp"),
+        (LOCAL | {FOLDER: "/mine"}, {}, "/tmp", "/mine"),
+        (LOCAL, {}, f"/{'long' * 20}", None),
+        (LOCAL, {"PYSPARK_UDS_MODE": "false"}, "/tmp", None),
+        (LOCAL, {"PYSPARK_GATEWAY_PORT": "1"}, "/tmp", None),
+        (CLUSTER, {}, "/tmp", None),
     ],
 )
-def test_java_and_python_talk_over_a_unix_socket_in_a_local_session(monkeypatch, conf, before, expected):
-    monkeypatch.setattr(SparkSession.Builder, "getOrCreate", lambda builder: os.environ.get("PYSPARK_UDS_MODE"))
-    monkeypatch.setenv("PYSPARK_UDS_MODE", before or "")
-    if before is None:
-        monkeypatch.delenv("PYSPARK_UDS_MODE")
-    monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
-    assert build_session("job", conf) == expected
+def test_java_and_python_talk_over_a_unix_socket_in_a_local_session(monkeypatch, conf, variables, folder, expected):
+    for name in ("PYSPARK_UDS_MODE", "PYSPARK_GATEWAY_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(SparkSession.Builder, "getOrCreate", lambda builder: builder._options)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: folder)
+    SparkSession.builder._options.clear()
+    options = dict(build_session("job", conf))
+    SparkSession.builder._options.clear()
+    assert options.get(FOLDER) == expected
+    assert options.get("spark.python.unix.domain.socket.enabled") == ("true" if expected else None)
