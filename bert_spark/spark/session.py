@@ -134,6 +134,11 @@ def build_session(name: str, conf: Mapping[str, str]) -> SparkSession:
         builder = builder.config(key, value)
     try:
         return builder.getOrCreate()
+    except OSError as err:
+        raise SetupError(
+            f"Python can't make its Unix socket to Java ({err}); set PYSPARK_UDS_MODE=false, or give Java a temporary "
+            "folder with a shorter path (-Djava.io.tmpdir)"
+        ) from err
     except (PySparkException, RuntimeError) as err:
         raise SetupError(
             f"Spark did not start ({type(err).__name__}); see the lines above; is Java 17+ on PATH?"

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from bert_spark.errors import SetupError
 from bert_spark.spark.session import build_session, current_session, spark_session
 
 pytest.importorskip("pyspark", reason="pyspark missing: pip install pyspark")
@@ -81,3 +82,13 @@ def test_java_and_python_talk_over_a_unix_socket_in_a_local_session(monkeypatch,
     SparkSession.builder._options.clear()
     assert options.get(FOLDER) == expected
     assert options.get("spark.python.unix.domain.socket.enabled") == ("true" if expected else None)
+
+
+def test_a_unix_socket_with_too_long_a_path_is_an_error_that_names_the_way_out(monkeypatch):
+    def start(builder):
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr(SparkSession.Builder, "getOrCreate", start)
+    with pytest.raises(SetupError, match=r"AF_UNIX path too long.*set PYSPARK_UDS_MODE=false"):
+        build_session("job", LOCAL)
+    SparkSession.builder._options.clear()
