@@ -38,7 +38,7 @@ from bert_spark.runs.staging_area import NEW_PREFIX
 from bert_spark.runs.stream_source import StreamSource
 from bert_spark.storage import Folder
 from bert_spark.tables.outputs import qualified_path
-from bert_spark.tables.repartitioning import DEFAULT_PARTITIONS, partition_count, spread_by_bytes
+from bert_spark.tables.repartitioning import spread_by_bytes
 from bert_spark.tables.schema import MALFORMED_COLUMN, check_columns_free
 from bert_spark.tables.writers import overwrite_files, vector_options
 
@@ -153,7 +153,7 @@ def _stage_micro_batches(run: ScheduledRun, source: StreamSource, stage: StagedR
 
     rows = _without_batch_folders(source, source.read_stream(run.spark, run.schedule))
     if run.task.spreads_rows:
-        rows = rows.repartition(_tasks_per_batch(run, source))
+        rows = rows.repartition(source.tasks_per_batch(run.schedule))
     result = run.task.transform(rows)
     options = vector_options(result.schema)
     writer = result.writeStream.foreachBatch(write_batch).option("checkpointLocation", (checkpoint / SPARK_FOLDER).uri)
@@ -187,18 +187,6 @@ def _readable_header_errors(source: StreamSource) -> Iterator[None]:
             f"can't read {file[1]} with the columns that the first run saw: its header must be {columns}, in this "
             "order. None of its rows is lost; correct the file and run again"
         ) from err
-
-
-def _tasks_per_batch(run: ScheduledRun, source: StreamSource) -> int:
-    """Return over how many tasks the rows of one micro-batch are spread, by its bytes of text."""
-    size, files = source.new.size, len(source.new.files)
-    if size is None:
-        return DEFAULT_PARTITIONS
-    if run.schedule.max_bytes is not None:
-        size = min(size, run.schedule.max_bytes)
-    elif files > run.schedule.max_files:
-        size = size * run.schedule.max_files // files
-    return partition_count(size, run.task.source.partition_mb)
 
 
 def _without_batch_folders(source: StreamSource, rows: DataFrame) -> DataFrame:

@@ -19,6 +19,7 @@ from bert_spark.tables.input_format import input_format
 from bert_spark.tables.input_size import literal_paths
 from bert_spark.tables.reader_options import reader_options
 from bert_spark.tables.records import as_records
+from bert_spark.tables.repartitioning import DEFAULT_PARTITIONS, partition_count
 from bert_spark.tables.schema import check_text_column
 
 if TYPE_CHECKING:
@@ -58,6 +59,17 @@ class StreamSource:
     def is_table(self) -> bool:
         """Whether the input is a table. Its format keeps track of its files, which never change."""
         return self.kind in ("table", "delta")
+
+    def tasks_per_batch(self, schedule: ScheduleConfig) -> int:
+        """Return over how many tasks the rows of one micro-batch are spread, by its bytes of text."""
+        size, files = self.new.size, len(self.new.files)
+        if size is None:
+            return DEFAULT_PARTITIONS
+        if schedule.max_bytes is not None:
+            size = min(size, schedule.max_bytes)
+        elif files > schedule.max_files:
+            size = size * schedule.max_files // files
+        return partition_count(size, self.input.partition_mb)
 
     def read_stream(self, spark: SparkSession, schedule: ScheduleConfig) -> DataFrame:
         """Return what is new as a streaming DataFrame. Hidden columns hold the file of each row.
