@@ -52,20 +52,21 @@ def input_counts(df: DataFrame, text_column: str) -> list[Column]:
     text = text_value(df, text_column)
     strings = [exact_column(field.name) for field in df.schema.fields if isinstance(field.dataType, T.StringType)]
     malformed = F.col(MALFORMED_COLUMN) if MALFORMED_COLUMN in df.columns else F.lit("")
+    beyond_ascii = F.length(text) < F.octet_length(text)  # the search takes half of the time of all counts
     counts = (
         F.count(F.lit(1)),
         F.count_if(F.greatest(F.lit(0), *map(_line_ends, [text, *strings])) >= MANY_LINES),
         F.count_if(F.contains(text, F.lit("\ufffd"))),
-        F.count_if(text.rlike(r"\p{L}[\x{80}-\x{9f}]|[\x{80}-\x{9f}]\p{L}")),
+        F.count_if(beyond_ascii & text.rlike(r"\p{L}[\x{80}-\x{9f}]|[\x{80}-\x{9f}]\p{L}")),
         F.count_if(text.isin(*NULL_WORDS)),
         F.count_if(F.contains(malformed, F.lit("\n"))),
-        F.count_if(text.rlike(r'(?s)^".*\\"')),
+        F.count_if(F.startswith(text, F.lit('"')) & F.contains(text, F.lit('\\"'))),
     )
     return [expr.alias(name) for name, expr in zip(INPUT_COUNTS, counts, strict=True)]
 
 
 def _line_ends(text: Column) -> Column:
-    return F.length(text) - F.length(F.replace(text, F.lit("\n")))
+    return F.octet_length(text) - F.octet_length(F.replace(text, F.lit("\n")))
 
 
 @dataclass(frozen=True)

@@ -62,20 +62,25 @@ def read_tweets(args, rows=None):
 
 
 def alternate(contenders, rounds):
-    """Run each contender once to warm up, then in turns. Return name -> its figure in each round."""
+    """Run each contender once to warm up, then in turns. Return name -> its figure in each round.
+
+    What one has written is on the disk before the next one starts.
+    """
     for run in contenders.values():
         run()
     figures = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
+            os.sync()
             figures[name].append(run())
     return figures
 
 
-def rate(work, rows):
-    """Return a contender that measures the rows per second of `work`."""
+def rate(work, rows, prepare=lambda: None):
+    """Return a contender that measures the rows per second of `work`, without those of `prepare` before it."""
 
     def run():
+        prepare()
         started = time.perf_counter()
         work()
         return rows / (time.perf_counter() - started)

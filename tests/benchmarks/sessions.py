@@ -2,16 +2,20 @@
 
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 import psutil
 
+_SUBMIT = Path(__file__).parents[2] / "spark-submit.sh"
+
 
 def local_session(workers):
-    """Return a local session that runs this many tasks at once."""
+    """Return a local session that runs this many tasks at once, set up as spark-submit.sh does it."""
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
@@ -21,13 +25,19 @@ def local_session(workers):
         "spark.ui.enabled": "false",
         "spark.log.level": "ERROR",
         "spark.ui.showConsoleProgress": "false",
-        "spark.driver.memory": "2g",
+        "spark.driver.extraJavaOptions": _java_options(),
         "spark.sql.warehouse.dir": tempfile.mkdtemp(prefix="bert_spark-bench-"),
     }
     builder = SparkSession.builder.master(f"local[{workers}]")
     for key, value in conf.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def _java_options():
+    """Return Java's options of a job that runs on this machine."""
+    script = 'eval "$(grep ^LOCAL_JAVA= "$0")" && printf %s "$LOCAL_JAVA"'
+    return subprocess.run(["bash", "-c", script, str(_SUBMIT)], check=True, capture_output=True, text=True).stdout
 
 
 def write_csv(texts, folder, name="tweets"):

@@ -43,7 +43,9 @@ def write_vectors(args, folder):
     made = os.path.join(folder, "made.parquet")
     numbers = np.arange(len(texts))
     labels = [str(number % CLASSES) for number in numbers]
-    pq.write_table(pa.table({"id": numbers, "text": texts, "label": labels, "embedding": vectors}), made)
+    pq.write_table(
+        pa.table({"id": numbers, "text": texts, "label": labels, "embedding": vectors}), made, row_group_size=50_000
+    )
     named = F.col("embedding").alias("embedding", metadata=vector_metadata(EncoderConfig(model=MODEL)))
     rows = SparkSession.builder.getOrCreate().read.parquet(made).select("id", "text", "label", named)
     path = os.path.join(folder, "vectors")
@@ -73,8 +75,10 @@ def main():
     artefact, head = write_artefact(args, folder)
     out = os.path.join(folder, "out")
 
-    def run(job, *options):
+    def remove_output():
         shutil.rmtree(out, ignore_errors=True)
+
+    def run(job, *options):
         with contextlib.redirect_stdout(io.StringIO()):
             job([*options, "--output", out])
 
@@ -86,7 +90,7 @@ def main():
         run(embed, "--input", os.path.join(folder, "texts"), "--model", MODEL, "--reuse", path)
 
     def copy():
-        spark.read.parquet(path).write.mode("overwrite").parquet(out)
+        spark.read.parquet(path).write.parquet(out)
 
     def read_to_train():
         options = ["--embeddings", path, "--model", MODEL, "--label-column", "label", "--output", f"{folder}/new"]
@@ -106,7 +110,8 @@ def main():
         "Spark alone, a copy of the table": copy,
         "train job with --embeddings, reading": read_to_train,
     }
-    figures = alternate({name: rate(work, args.rows) for name, work in contenders.items()}, args.rounds)
+    figures = alternate({name: rate(work, args.rows, remove_output) for name, work in contenders.items()}, args.rounds)
+    remove_output()
     job()
     tasks = len(spark.read.parquet(out).inputFiles())
     spark.stop()
