@@ -73,10 +73,13 @@ def check_reusable(
 def join_known_vectors(
     earlier: DataFrame, text_column: str, embedding_column: str, own_text_column: str | None = None
 ) -> Callable[[DataFrame, int], DataFrame]:
-    """Return a function that joins known vectors to their texts, on a hash of the text and on the text itself.
+    """Return a function that joins known vectors to their texts: on a hash of the text, which Spark sorts faster.
 
-    It takes rows and the number of tasks in which their result is to be: rows with the same text are in one task. No
-    row with a vector is moved again: `repartition` would sort the vectors first, so that it always moves the same rows.
+    Of different texts with the same hash, which hardly occur, one may get its known vector; BERT runs for the others.
+
+    The function takes rows and the number of tasks in which their result is to be: rows with the same text are in one
+    task. No row with a vector is moved again: `repartition` would sort the vectors first, so that it always moves the
+    same rows.
 
     The columns of the text become null in rows whose vector is known, so that BERT does not run for them.
     `merge_known_vectors` restores them.
@@ -92,14 +95,14 @@ def join_known_vectors(
     text, vector = text_value(earlier, text_column), exact_column(embedding_column)
     known = earlier.where(vector.isNotNull()).select(text.alias(_KNOWN_TEXT), vector.alias(_KNOWN_VECTOR))
     known = known.withColumn(_KNOWN_HASH, F.xxhash64(_KNOWN_TEXT))
-    keys, known_keys = [_HASH, _TEXT], [_KNOWN_HASH, _KNOWN_TEXT]
 
     def join(rows: DataFrame, tasks: int) -> DataFrame:
         names = {path[0] for path in find_columns(rows.schema, own_text_column)}
         with_text = rows.withColumn(_TEXT, usable_text(rows, own_text_column)).withColumn(_HASH, F.xxhash64(_TEXT))
-        vectors = known.repartition(tasks, *known_keys).dropDuplicates(known_keys)
-        same_text = (F.col(_HASH) == F.col(_KNOWN_HASH)) & (F.col(_TEXT) == F.col(_KNOWN_TEXT))
-        joined = with_text.repartition(tasks, *keys).join(vectors, same_text, "left").drop(*keys, *known_keys)
+        vectors = known.repartition(tasks, _KNOWN_HASH).dropDuplicates([_KNOWN_HASH])
+        joined = with_text.repartition(tasks, _HASH).join(vectors, F.col(_HASH) == F.col(_KNOWN_HASH), "left")
+        same_text = F.when(F.col(_TEXT) == F.col(_KNOWN_TEXT), F.col(_KNOWN_VECTOR))
+        joined = joined.withColumn(_KNOWN_VECTOR, same_text).drop(_HASH, _TEXT, _KNOWN_HASH, _KNOWN_TEXT)
         joined = joined.withColumns({f"{_OWN}{name}": exact_column(name) for name in names})
         return joined.withColumns({n: F.when(F.col(_KNOWN_VECTOR).isNull(), exact_column(n)) for n in names})
 

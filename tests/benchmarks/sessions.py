@@ -25,7 +25,8 @@ def local_session(workers):
         "spark.ui.enabled": "false",
         "spark.log.level": "ERROR",
         "spark.ui.showConsoleProgress": "false",
-        "spark.driver.extraJavaOptions": _java_options(),
+        "spark.driver.memory": _value_of("LOCAL_HEAP"),
+        "spark.driver.extraJavaOptions": _value_of("LOCAL_JAVA"),
         "spark.sql.warehouse.dir": tempfile.mkdtemp(prefix="bert_spark-bench-"),
     }
     builder = SparkSession.builder.master(f"local[{workers}]")
@@ -34,9 +35,9 @@ def local_session(workers):
     return builder.getOrCreate()
 
 
-def _java_options():
-    """Return Java's options of a job that runs on this machine."""
-    script = 'eval "$(grep ^LOCAL_JAVA= "$0")" && printf %s "$LOCAL_JAVA"'
+def _value_of(variable):
+    """Return the value of one of the script's variables."""
+    script = f'eval "$(grep ^{variable}= "$0")" && printf %s "${variable}"'
     return subprocess.run(["bash", "-c", script, str(_SUBMIT)], check=True, capture_output=True, text=True).stdout
 
 

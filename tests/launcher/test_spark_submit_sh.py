@@ -318,6 +318,20 @@ def test_java_is_tuned_for_a_run_on_this_machine_unless_the_user_sets_its_option
 @pytest.mark.parametrize(
     ("options", "variables", "expected"),
     [
+        ([], {}, "2g"),
+        ([], {"SPARK_DRIVER_MEMORY": "7g"}, "7g"),
+        (["--driver-memory", "32g"], {}, "unset"),
+        (["--master", "yarn"], {}, "unset"),
+    ],
+)
+def test_a_run_on_this_machine_has_more_memory_than_sparks_default(checkout, machine, options, variables, expected):
+    done = started_spark(checkout, machine, 'echo "${SPARK_DRIVER_MEMORY:-unset}"', options, variables)
+    assert done.stdout.splitlines()[-1] == expected, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "expected"),
+    [
         ([], {}, "true"),
         (["--driver-memory", "32g"], {}, "true"),
         ([], {"PYSPARK_UDS_MODE": "false"}, "false"),

@@ -74,6 +74,15 @@ def test_rows_of_one_text_are_in_one_task_with_their_vector(spark):
     assert len({(tuple(row[1] or ()), row.task) for row in found}) == 3
 
 
+def test_different_texts_with_the_same_hash_keep_their_own_vectors(spark, job, tiny_bert, tmp_path, monkeypatch):
+    assert job("first", FIRST) == 0
+    monkeypatch.setattr(F, "xxhash64", lambda *columns: F.lit(7).cast("long"))
+    assert job("second", SECOND, "--reuse", str(tmp_path / "first")) == 0
+    rows = spark.read.parquet(str(tmp_path / "second")).where("text is not null").collect()
+    expected = BertEncoder.from_config(EncoderConfig(model=str(tiny_bert))).encode([row.text for row in rows])
+    np.testing.assert_allclose([row.embedding for row in rows], expected, atol=1e-5)
+
+
 def test_column_names_may_contain_dots(spark, job, tiny_bert, tmp_path):
     named = ["--embedding-column", "a.vector", "--error-column", "an.error"]
     assert job("first", FIRST, *named) == 0
