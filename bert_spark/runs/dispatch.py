@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from bert_spark.errors import LimitError
@@ -26,6 +27,7 @@ from bert_spark.tables.output_checks import check_output_path
 from bert_spark.tables.output_partitions import check_partition_column
 from bert_spark.tables.output_versions import matching_version
 from bert_spark.tables.recorded_models import recorded_owner
+from bert_spark.tables.stored_vectors import small_batches
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -42,6 +44,11 @@ def run_task(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: 
         Before any work, if settings contradict each other or the output belongs to another kind of run or another
         model. After the work, if the result is outside the limits.
     """
+    with small_batches(spark) if task.reads_vectors or task.join_known is not None else nullcontext():
+        return _run(spark, task, schedule, limits)
+
+
+def _run(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: LimitsConfig) -> str:
     check_output_path(spark, task.output, task.source)
     if not schedule.is_scheduled:
         return run_plain(spark, task)

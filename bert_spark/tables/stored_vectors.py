@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import types as T
@@ -14,9 +16,10 @@ from bert_spark.tables.recorded_models import latest_record
 from bert_spark.tables.references import path_column
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 
+_BATCH_ROWS, _SPARKS_BATCH_ROWS = "spark.sql.parquet.columnarReaderBatchSize", "4096"
 _WITHOUT_LISTS = ("csv", "text")
 
 
@@ -28,6 +31,21 @@ def may_hold_vectors(kind: str) -> bool:
 def vector_columns(schema: T.StructType) -> list[T.StructField]:
     """Return the columns whose metadata names the encoder of their vectors."""
     return [field for field in schema.fields if _is_list(field) and FINGERPRINT_KEY in field.metadata]
+
+
+@contextmanager
+def small_batches(spark: SparkSession) -> Iterator[None]:
+    """Let Spark read Parquet 256 rows at once within the block: by default 4,096 vectors, too many for a core's cache.
+
+    The session's setting is restored at the end. What its user has set stays.
+    """
+    before = str(spark.conf.get(_BATCH_ROWS))
+    if before == _SPARKS_BATCH_ROWS:
+        spark.conf.set(_BATCH_ROWS, "256")
+    try:
+        yield
+    finally:
+        spark.conf.set(_BATCH_ROWS, before)
 
 
 def vectors_found(config: InputConfig, field: T.StructField) -> str:

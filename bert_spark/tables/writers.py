@@ -11,6 +11,8 @@ from pyspark.sql.types import ArrayType, FloatType
 from bert_spark.tables.config import OutputConfig
 from bert_spark.tables.iceberg_branches import UNMOVED, is_iceberg
 from bert_spark.tables.ownership import mark_owner, owner_of
+from bert_spark.tables.provenance import TEXT_KEY
+from bert_spark.tables.references import find_columns
 from bert_spark.tables.schema import drop_hidden
 
 if TYPE_CHECKING:
@@ -52,15 +54,19 @@ def overwrite_files(rows: DataFrame, path: str) -> None:
 
 
 def vector_options(schema: StructType) -> dict[str, str]:
-    """Return options of a Parquet writer: no dictionaries and no statistics of the numbers in vectors.
+    """Return options of a Parquet writer: no dictionaries of vectors and their texts, no statistics of vectors.
 
-    They hardly repeat. A writer fills a dictionary with the first 1 MB of them, gives it up, and writes them again:
-    70 ms a file. No reader asks for the least and the largest number of all vectors. Parquet does not find the column
-    if its name has a dot, and Spark 3.5's always makes statistics.
+    Both hardly repeat. A writer fills a dictionary with the first 1 MB of a column, gives it up, and writes them again:
+    70 ms a file for vectors. No reader asks for the least and the largest number of all vectors. Parquet does not find
+    a column with a dot in its name, and Spark 3.5's always makes statistics.
     """
-    vectors = [field.name for field in schema if field.dataType == ArrayType(FloatType())]
-    unused = ("enable.dictionary", "column.statistics.enabled", "size.statistics.enabled")
-    return {f"parquet.{option}#{name}.list.element": "false" for option in unused for name in vectors}
+    vectors = [field for field in schema if field.dataType == ArrayType(FloatType())]
+    numbers = [f"{field.name}.list.element" for field in vectors]
+    embedded = [field.metadata[TEXT_KEY] for field in vectors if TEXT_KEY in field.metadata]
+    texts = [".".join(path) for reference in embedded for path in find_columns(schema, reference)]
+    options = [("enable.dictionary", name) for name in numbers + texts]
+    options += [(f"{kind}.statistics.enabled", name) for kind in ("column", "size") for name in numbers]
+    return {f"parquet.{option}#{name}": "false" for option, name in options}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Files of vectors: no dictionary and no statistics of their numbers are made, whatever kind of run wrote them."""
+"""Files of vectors, whatever kind of run wrote them: vectors and texts have no dictionary, vectors no statistics."""
 
 import pyarrow.parquet as pq
 import pyspark
@@ -15,7 +15,7 @@ RUNS = {
 
 
 @pytest.mark.parametrize("options", RUNS.values(), ids=RUNS)
-def test_texts_have_a_dictionary_and_statistics_and_vectors_have_none(spark, tiny_bert, tmp_path, options):
+def test_vectors_and_texts_have_no_dictionary_and_vectors_no_statistics(spark, tiny_bert, tmp_path, options):
     rows = [(f"k{n}", "2026-11-22", f"hello number {n % 7}") for n in range(20)]
     spark.createDataFrame(rows, "id string, day string, text string").write.parquet(f"{tmp_path}/tweets")
     base = ["--input", f"{tmp_path}/tweets", "--model", str(tiny_bert), "--output", f"{tmp_path}/vectors"]
@@ -27,4 +27,4 @@ def test_texts_have_a_dictionary_and_statistics_and_vectors_have_none(spark, tin
         made = {column.path_in_schema: (column.has_dictionary_page, column.is_stats_set) for column in columns}
         always = pyspark.__version__.startswith("3.5")  # its Parquet cannot leave out the statistics of a column
         assert [made[name] for name in made if name.endswith(".list.element")] == [(False, always)]
-        assert made["text"] == (True, True)
+        assert (made["text"], made["day"]) == ((False, True), (True, True))

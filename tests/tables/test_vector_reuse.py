@@ -7,6 +7,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from bert_spark import BertEncoder, EncoderConfig
+from bert_spark.runs.task import Task
 from bert_spark.tables.vector_reuse import join_known_vectors, merge_known_vectors
 from jobs import embed
 from tests.support.row_counter import rows_through_python
@@ -60,6 +61,18 @@ def test_the_size_of_known_vectors_adds_no_tasks(spark, job, tmp_path):
     assert sum(file.stat().st_size for file in Path(large).glob("*.parquet")) > 2 * 256 * 1024
     assert job("second", SECOND, "--reuse", large) == 0
     assert len(spark.read.parquet(str(tmp_path / "second")).inputFiles()) == 1
+
+
+def test_vectors_are_read_in_small_batches_unless_the_user_sets_their_size(spark, job, tmp_path, monkeypatch):
+    name, apply, seen = "spark.sql.parquet.columnarReaderBatchSize", Task.apply, []
+    monkeypatch.setattr(Task, "apply", lambda *args, **more: seen.append(spark.conf.get(name)) or apply(*args, **more))
+    assert job("first", FIRST) == 0
+    for user in ("4096", "1000"):
+        spark.conf.set(name, user)
+        assert job(f"second{user}", SECOND, "--reuse", str(tmp_path / "first")) == 0
+        assert spark.conf.get(name) == user
+    spark.conf.unset(name)
+    assert seen == ["4096", "256", "1000"]
 
 
 def test_rows_of_one_text_are_in_one_task_with_their_vector(spark):
