@@ -49,6 +49,7 @@ def run_task(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: 
 
 
 def _run(spark: SparkSession, task: Task, schedule: ScheduleConfig, limits: LimitsConfig) -> str:
+    """Run a task as `run_task` does, with the session's settings as they are."""
     check_output_path(spark, task.output, task.source)
     if not schedule.is_scheduled:
         return run_plain(spark, task)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import types as T
@@ -14,12 +13,13 @@ from bert_spark.tables.outputs import table_properties
 from bert_spark.tables.provenance import ARTEFACT_KEY, ENCODER_KEY, FINGERPRINT_KEY, TEXT_KEY
 from bert_spark.tables.recorded_models import latest_record
 from bert_spark.tables.references import path_column
+from bert_spark.tables.session_settings import session_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-_BATCH_ROWS, _SPARKS_BATCH_ROWS = "spark.sql.parquet.columnarReaderBatchSize", "4096"
+_BATCH_ROWS = "spark.sql.parquet.columnarReaderBatchSize"
 _WITHOUT_LISTS = ("csv", "text")
 
 
@@ -33,19 +33,12 @@ def vector_columns(schema: T.StructType) -> list[T.StructField]:
     return [field for field in schema.fields if _is_list(field) and FINGERPRINT_KEY in field.metadata]
 
 
-@contextmanager
-def small_batches(spark: SparkSession) -> Iterator[None]:
+def small_batches(spark: SparkSession) -> AbstractContextManager[None]:
     """Let Spark read Parquet 256 rows at once within the block: by default 4,096 vectors, too many for a core's cache.
 
-    The session's setting is restored at the end. What its user has set stays.
+    What the session's user has set stays.
     """
-    before = str(spark.conf.get(_BATCH_ROWS))
-    if before == _SPARKS_BATCH_ROWS:
-        spark.conf.set(_BATCH_ROWS, "256")
-    try:
-        yield
-    finally:
-        spark.conf.set(_BATCH_ROWS, before)
+    return session_settings(spark, {} if spark.conf.get(_BATCH_ROWS, None) else {_BATCH_ROWS: "256"})
 
 
 def vectors_found(config: InputConfig, field: T.StructField) -> str:

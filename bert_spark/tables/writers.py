@@ -14,6 +14,7 @@ from bert_spark.tables.ownership import mark_owner, owner_of
 from bert_spark.tables.provenance import TEXT_KEY
 from bert_spark.tables.references import find_columns
 from bert_spark.tables.schema import drop_hidden
+from bert_spark.tables.session_settings import session_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -81,14 +82,5 @@ def sized_files(spark: SparkSession, rows: DataFrame, output: OutputConfig) -> I
         yield rows
         return
     wanted = {ADVISORY_SIZE: f"{int(output.target_file_mb * 1e6)}b", PARALLELISM_FIRST: "false"}
-    before = {key: spark.conf.get(key, None) for key in wanted}
-    for key, value in wanted.items():
-        spark.conf.set(key, value)
-    try:
+    with session_settings(spark, wanted):
         yield rows.hint("rebalance")
-    finally:
-        for key, earlier in before.items():
-            if earlier is None:
-                spark.conf.unset(key)
-            else:
-                spark.conf.set(key, earlier)

@@ -67,10 +67,11 @@ def test_vectors_are_read_in_small_batches_unless_the_user_sets_their_size(spark
     name, apply, seen = "spark.sql.parquet.columnarReaderBatchSize", Task.apply, []
     monkeypatch.setattr(Task, "apply", lambda *args, **more: seen.append(spark.conf.get(name)) or apply(*args, **more))
     assert job("first", FIRST) == 0
-    for user in ("4096", "1000"):
-        spark.conf.set(name, user)
-        assert job(f"second{user}", SECOND, "--reuse", str(tmp_path / "first")) == 0
-        assert spark.conf.get(name) == user
+    assert job("second", SECOND, "--reuse", str(tmp_path / "first")) == 0
+    assert spark.conf.get(name, None) is None
+    spark.conf.set(name, "1000")
+    assert job("third", SECOND, "--reuse", str(tmp_path / "first")) == 0
+    assert spark.conf.get(name) == "1000"
     spark.conf.unset(name)
     assert seen == ["4096", "256", "1000"]
 
